@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: concept vectors, recognition, consistency and transfer."""

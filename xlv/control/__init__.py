@@ -1,0 +1,1 @@
+"""Question 4: steering refusals across languages, and judging what comes out."""

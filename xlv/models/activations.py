@@ -1,0 +1,125 @@
+"""Hidden states of the last token after every decoder block: extracted fast, cached in shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from xlv.cache import Progress, cache_root, fingerprint, silent, whole_file
+from xlv.models.load import Model
+
+EXTRACTOR = 1
+TOKEN_BUDGET = 1024
+
+
+def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices in batches of near-equal length whose padded size stays within `budget` tokens."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and lengths[index] * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+class _LastTokens:
+    """Hooks that keep, of every block's output, the rows at the last real token only."""
+
+    def __init__(self, model: Model) -> None:
+        self.rows = torch.empty(0)
+        self.taken: dict[int, torch.Tensor] = {}
+        # The final norm belongs to layer L, so its state is read off the base model's output instead.
+        self.handles = [
+            block.register_forward_hook(self._keep(layer)) for layer, block in enumerate(model.blocks[:-1], start=1)
+        ]
+
+    def _keep(self, layer: int):
+        def hook(_module, _inputs, output):
+            hidden = output[0] if isinstance(output, tuple) else output
+            self.taken[layer] = hidden[torch.arange(len(hidden), device=hidden.device), self.rows.to(hidden.device)]
+
+        return hook
+
+    def __enter__(self) -> _LastTokens:
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
+@torch.inference_mode()
+def extract(model: Model, texts: Sequence[str], *, token_budget: int = TOKEN_BUDGET) -> torch.Tensor:
+    """Hidden states `[example, layer, d_model]` of each text's last token, layers 1 … L, in the model's dtype.
+
+    Equal to `outputs.hidden_states[k][:, -1]` of Hugging Face for k = 1 … L (section 3.1 of the paper). Each
+    distinct text runs once, through the base model only. Texts are padded on the right, where causal attention
+    cannot see the padding, so no mask is needed and no result depends on the batch beyond rounding.
+    Raises ValueError for a text without tokens.
+    """
+    distinct = list(dict.fromkeys(texts))
+    ids = model.token_ids(distinct)
+    base, device = model.network.base_model, model.network.device
+    states = torch.empty(len(distinct), model.n_layers, model.d_model, dtype=model.network.dtype)
+    pad = model.tokenizer.pad_token_id or 0
+    with _LastTokens(model) as last:
+        for batch in _batches([len(row) for row in ids], token_budget):
+            width = max(len(ids[i]) for i in batch)
+            rows = torch.tensor([ids[i] + [pad] * (width - len(ids[i])) for i in batch], device=device)
+            last.rows = torch.tensor([len(ids[i]) - 1 for i in batch])
+            final = base(input_ids=rows, use_cache=False).last_hidden_state
+            last.taken[model.n_layers] = final[torch.arange(len(batch)), last.rows]
+            states[batch] = torch.stack([last.taken[k].cpu() for k in range(1, model.n_layers + 1)], dim=1)
+            last.taken.clear()
+    where = {text: i for i, text in enumerate(distinct)}
+    return states if len(distinct) == len(texts) else states[[where[text] for text in texts]]
+
+
+def _shard(model_fingerprint: str, texts: Sequence[str]) -> Path:
+    key = fingerprint(model_fingerprint, EXTRACTOR, list(texts))
+    return cache_root() / "activations" / model_fingerprint / f"{key}.safetensors"
+
+
+def read_shard(path: Path) -> np.ndarray | None:
+    """Activations `[example, layer, d_model]` in fp32 from a shard, or None if it is absent or damaged."""
+    try:
+        return load_file(path)["states"].float().numpy()
+    except FileNotFoundError:
+        return None
+    except Exception:  # a damaged shard is worth no more than a missing one: it is computed again
+        path.unlink(missing_ok=True)
+        return None
+
+
+def cached_activations(
+    model: Model,
+    texts: dict[tuple[str, str], list[str]],
+    *,
+    progress: Progress = silent,
+) -> dict[tuple[str, str], Path]:
+    """Shards with the activations of each (concept, language)'s texts, computing only those not cached.
+
+    Languages run one after the other, all concepts of one together, so that batches are well filled and
+    an interrupt loses one language at most. Returns the path of each shard; read them with `read_shard`.
+    """
+    stamp = model.fingerprint
+    shards = {key: _shard(stamp, rows) for key, rows in texts.items()}
+    languages = list(dict.fromkeys(lang for _, lang in texts))
+    what = f"reading {model.name}"
+    for done, lang in enumerate(languages):
+        progress(what, done, len(languages))
+        missing = [key for key in texts if key[1] == lang and read_shard(shards[key]) is None]
+        if not missing:
+            continue
+        states = extract(model, [text for key in missing for text in texts[key]])
+        for key, part in zip(missing, states.split([len(texts[key]) for key in missing]), strict=True):
+            with whole_file(shards[key]) as temporary:
+                save_file({"states": part.contiguous()}, temporary, metadata={"concept": key[0], "language": key[1]})
+    progress(what, len(languages), len(languages))
+    return shards

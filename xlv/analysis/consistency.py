@@ -1,0 +1,90 @@
+"""Consistency: how alike the vectors of one concept are in two languages, with and without estimation noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+N_SPLITS = 200
+
+
+@dataclass(frozen=True)
+class HalfCosines:
+    """Cosines between vectors of disjoint halves of the pairs, corrected for attenuation.
+
+    corrected    `[source, target]` median over splits of the corrected cosine; NaN where a half says nothing
+    low, high    `[source, target]` its 95 % interval over resampled splits
+    reliability  `[language]`       median cosine of a language's own two half vectors
+    mean         `[split]`          mean of the corrected cosine over pairs of different languages
+    """
+
+    corrected: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    reliability: np.ndarray
+    mean: np.ndarray
+
+
+def cosines(gram: np.ndarray) -> np.ndarray:
+    """Plain cosine `[source, target]` of the vectors of all pairs, as in the paper (section 3.3)."""
+    inner = gram.mean(axis=(1, 3))
+    norm = np.sqrt(np.diag(inner))
+    return inner / np.outer(norm, norm)
+
+
+def _half_weights(groups: np.ndarray, n_splits: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights `[split, pair]` of two disjoint random halves of the groups, each resampled with replacement."""
+    n_groups = int(groups.max()) + 1
+    if n_groups < 4:
+        raise ValueError(f"expected pairs of at least four groups to halve, got {n_groups}")
+    generator = np.random.default_rng(seed)
+    weights = np.zeros((2, n_splits, len(groups)))
+    for split in range(n_splits):
+        order = generator.permutation(n_groups)
+        for half, members in enumerate((order[: n_groups // 2], order[n_groups // 2 :])):
+            counts = np.bincount(generator.choice(members, size=len(members)), minlength=n_groups)
+            weights[half, split] = counts[groups] / counts[groups].sum()
+    return weights[0], weights[1]
+
+
+def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = N_SPLITS, seed: int = 0) -> HalfCosines:
+    """Cosines of vectors from disjoint halves, corrected for attenuation (Spearman).
+
+    ½ [cos(v1A, v2B) + cos(v1B, v2A)] / √(cos(v1A, v1B) · cos(v2A, v2B)): translations of one pair share more than
+    their concept, so the two vectors of a comparison never come from the same pairs; the denominator undoes what
+    few pairs cost. Where a language's halves do not agree at all the value is NaN.
+    Raises ValueError for fewer than four groups.
+    """
+    first, second = _half_weights(groups, n_splits, seed)
+    n_languages, n_pairs = gram.shape[:2]
+    flat = gram.transpose(1, 0, 2, 3).reshape(n_pairs, -1)
+
+    def inner(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+        left = (one @ flat).reshape(n_splits, n_languages * n_languages, n_pairs)
+        return np.einsum("rki,ri->rk", left, two).reshape(n_splits, n_languages, n_languages)
+
+    def norms(weights: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.einsum("rj,sji,ri->rs", weights, np.stack([gram[s, :, s] for s in range(n_languages)]), weights))
+
+    scale = norms(first)[:, :, None] * norms(second)[:, None, :]
+    cross = inner(first, second) / scale  # cos(v_s of half A, v_t of half B)
+    reliability = np.einsum("rss->rs", cross)
+    product = reliability[:, :, None] * reliability[:, None, :]
+    sound = (reliability[:, :, None] > 0) & (reliability[:, None, :] > 0)
+    corrected = np.full(cross.shape, np.nan)
+    symmetric = (cross + cross.transpose(0, 2, 1)) / 2
+    corrected[sound] = symmetric[sound] / np.sqrt(product[sound])
+    return _summary(corrected, reliability)
+
+
+def _summary(corrected: np.ndarray, reliability: np.ndarray) -> HalfCosines:
+    known = np.isfinite(corrected).mean(axis=0) >= 0.5
+    filled = np.where(known, np.nan_to_num(corrected, nan=0.0), np.nan)
+    off_diagonal = ~np.eye(corrected.shape[1], dtype=bool)
+    with np.errstate(all="ignore"):
+        low, middle, high = np.nanquantile(np.where(known, corrected, 0.0), [0.025, 0.5, 0.975], axis=0)
+    values = filled[:, off_diagonal]
+    mean = np.nanmean(values, axis=1) if np.isfinite(values).any() else np.full(len(values), np.nan)
+    blank = np.where(known, 0.0, np.nan)
+    return HalfCosines(middle + blank, low + blank, high + blank, np.median(reliability, axis=0), mean)

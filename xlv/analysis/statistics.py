@@ -1,0 +1,69 @@
+"""Folds, resampling and intervals; everything seeded, everything by group of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LEVEL = 0.95
+
+
+def group_indices(groups: Sequence[str]) -> np.ndarray:
+    """Index of each pair's group, `[pair]`, groups numbered by first appearance."""
+    names = {name: i for i, name in enumerate(dict.fromkeys(groups))}
+    return np.array([names[name] for name in groups])
+
+
+def partitions(groups: np.ndarray, *, n_folds: int, n_partitions: int, seed: int = 0) -> np.ndarray:
+    """Fold of each pair in each random partition, `[partition, pair]`; a group is never split.
+
+    With as many groups as folds or fewer, there is one partition only, leaving one group out in turn.
+    Raises ValueError for fewer than two groups.
+    """
+    n_groups = int(groups.max()) + 1
+    if n_groups < 2:
+        raise ValueError(f"expected pairs of at least two groups, got {n_groups}: folds never split a group")
+    if n_groups <= n_folds:
+        return groups[None, :].copy()
+    generator = np.random.default_rng(seed)
+    folds = np.arange(n_groups) % n_folds
+    return np.stack([generator.permutation(folds)[groups] for _ in range(n_partitions)])
+
+
+def bootstrap_weights(groups: np.ndarray, n_resamples: int, seed: int = 0) -> np.ndarray:
+    """Weights of pairs in bootstrap resamples of whole groups, `[resample, pair]`, each row summing to one."""
+    n_groups = int(groups.max()) + 1
+    generator = np.random.default_rng(seed)
+    counts = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples)
+    weights = counts[:, groups].astype(np.float64)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def interval(samples: np.ndarray, level: float = LEVEL, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval of resampled statistics along `axis`."""
+    low, high = np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=axis)
+    return low, high
+
+
+def proportion_interval(successes: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson interval of a proportion; NaN where there are no trials."""
+    from scipy.stats import norm
+
+    z = norm.ppf((1 + level) / 2)
+    trials = np.asarray(trials, dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.asarray(successes) / trials
+        centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+        half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return centre - half, centre + half
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm-adjusted p-values of one family, in the given order."""
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values)
+    scaled = p_values[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted

@@ -1,0 +1,89 @@
+"""Results on disk: labelled arrays in netCDF, each file written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from xlv import __version__
+from xlv.analysis.recognition import Recognition
+from xlv.cache import whole_file
+
+SCHEMA = 1
+QUESTIONS = ("recognition", "consistency", "control")
+
+
+class ResultsError(ValueError):
+    """Results that are missing or unreadable; the message says how to make them."""
+
+
+def result_path(folder: Path, model: str, question: str) -> Path:
+    """Where the results of a model and a question lie: `{folder}/{model}/{question}.nc`."""
+    return folder / model / f"{question}.nc"
+
+
+def save(dataset: xr.Dataset, path: Path, provenance: dict[str, str]) -> None:
+    """Write a dataset with its provenance as attributes."""
+    dataset = dataset.assign_attrs(schema=SCHEMA, xlv=__version__, **provenance)
+    floats = [name for name, array in dataset.data_vars.items() if array.dtype.kind == "f"]
+    encoding = {name: {"zlib": True, "complevel": 5, "dtype": "float32"} for name in floats}
+    with whole_file(path) as temporary:
+        dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+
+
+def load(path: Path) -> xr.Dataset:
+    """Read a dataset into memory; raises ResultsError for one that is absent, damaged or of another schema."""
+    if not path.is_file():
+        raise ResultsError(f"no results at {path}: make them with `xlv run {path.parent.name} --out {path.parent.parent}`")
+    try:
+        dataset = xr.load_dataset(path, engine="netcdf4")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ResultsError(f"{path} cannot be read ({error}): delete it and run again") from None
+    if dataset.attrs.get("schema") != SCHEMA:
+        raise ResultsError(
+            f"{path} has schema {dataset.attrs.get('schema')}, expected {SCHEMA}: it was written by another version "
+            "of xlv; run again"
+        )
+    return dataset
+
+
+def matching(path: Path, settings: str) -> xr.Dataset | None:
+    """The dataset at `path` if it is sound and was computed under this settings fingerprint, else None."""
+    try:
+        dataset = load(path)
+    except ResultsError:
+        return None
+    return dataset if dataset.attrs.get("settings") == settings else None
+
+
+def recognition_arrays(found: dict[str, list[Recognition]], concepts: Sequence[str], languages: Sequence[str]) -> xr.Dataset:
+    """Recognition of all concepts under each protocol as labelled arrays; shorter concepts are padded with NaN."""
+    n_pairs = max(r.correct.shape[-1] for results in found.values() for r in results)
+
+    def padded(array: np.ndarray) -> np.ndarray:
+        return np.pad(array, [(0, 0), (0, 0), (0, n_pairs - array.shape[-1])], constant_values=np.nan)
+
+    def stacked(pick) -> np.ndarray:
+        return np.stack([np.stack([pick(r) for r in results]) for results in found.values()])
+
+    places = ("protocol", "concept", "source", "target")
+    n_layers = next(iter(found.values()))[0].accuracy.shape[-1]
+    return xr.Dataset(
+        {
+            "accuracy": ((*places, "layer"), stacked(lambda r: r.accuracy)),
+            "correct": ((*places, "pair"), stacked(lambda r: padded(r.correct))),
+            "margin": ((*places, "pair"), stacked(lambda r: padded(r.margin))),
+            "chosen_layer": (places, stacked(lambda r: r.layer)),
+        },
+        coords={
+            "protocol": list(found),
+            "concept": list(concepts),
+            "source": list(languages),
+            "target": list(languages),
+            "layer": np.arange(1, n_layers + 1),
+            "pair": np.arange(1, n_pairs + 1),
+        },
+    )

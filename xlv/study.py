@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -17,39 +17,13 @@ from xlv.analysis.statistics import group_indices
 from xlv.analysis.vectors import pair_gram
 from xlv.cache import Progress, fingerprint, silent
 from xlv.corpus.languages import language
-from xlv.corpus.pairs import BUILT_IN, corpus_fingerprint, full_texts, load_neutral, load_pairs
+from xlv.corpus.pairs import BUILT_IN, corpus_fingerprint, full_texts, load_instructions, load_neutral, load_pairs
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
 from xlv.models.presets import PRESETS, caption
+from xlv.settings import ControlSettings, Settings
 from xlv.report.results import matching, recognition_arrays, result_path, save
 
 N_SHUFFLES = 20
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run of questions 1 to 3 depends on, besides the model.
-
-    `pairs` is the number of pairs a concept (None: all), `neutral` that of neutral sentences a language;
-    `concepts` and `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
-    Raises ValueError for an unknown template or dtype when the model is loaded.
-    """
-
-    concepts: tuple[str, ...] | None = None
-    languages: tuple[str, ...] | None = None
-    pairs: int | None = None
-    neutral: int | None = None
-    data: str | None = None
-    dtype: str = "bf16"
-    template: str = "raw"
-
-    @property
-    def folder(self) -> Path | None:
-        """The corpus folder, None for the built-in one."""
-        return Path(self.data) if self.data else None
-
-    def table(self) -> pd.DataFrame:
-        """The pairs these settings ask for; raises CorpusError if the corpus does not have them."""
-        return load_pairs(self.concepts, self.languages, pairs=self.pairs, data=self.folder)
 
 
 def identity(model: str) -> str:
@@ -93,14 +67,41 @@ def run_study(model: str, settings: Settings, out: Path, *, load=None, progress:
     recognition, consistency = analyse(table, lambda key: read_shard(shards[key]), progress=progress)
     if nats is not None:
         recognition["neutral_nats"] = (("source", "sentence"), nats)
-    provenance = {
-        "settings": stamp, "model": short_name(model), "title": caption(short_name(model)),
-        "weights": loaded.weights, "corpus": corpus_fingerprint(table),
-        "dtype": settings.dtype, "template": settings.template,
-    }  # fmt: skip
+    provenance = _provenance(
+        model, stamp, loaded.weights, corpus_fingerprint(table), settings.dtype, settings.template
+    )
     for path, dataset in zip(paths, (recognition, consistency), strict=True):
         save(dataset, path, provenance)
     return matching(paths[0], stamp)
+
+
+def run_control(model: str, settings: ControlSettings, out: Path, *, progress: Progress = silent) -> xr.Dataset:
+    """Question 4 for one model: what is in `out` already is read, the rest computed. Raises as `run_study` does."""
+    path = result_path(out, short_name(model), "control")
+    pairs = load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
+    texts = [
+        *(load_instructions(code, data=settings.folder).to_csv() for code in (settings.source, *settings.targets)),
+        load_neutral(settings.source, data=settings.folder),
+    ]
+    stamp = fingerprint(identity(model), corpus_fingerprint(pairs), texts, asdict(settings))
+    known = matching(path, stamp)
+    if known is not None:
+        return known
+    from xlv.control.evaluate import evaluate
+    from xlv.models.load import load_model
+
+    loaded = load_model(model, dtype=settings.dtype, template=settings.template, progress=progress)
+    dataset = evaluate(loaded, settings, progress=progress)
+    save(dataset, path, _provenance(model, stamp, loaded.weights, fingerprint(texts), settings.dtype, settings.template))
+    return matching(path, stamp)
+
+
+def _provenance(model: str, settings: str, weights: str, corpus: str, dtype: str, template: str) -> dict[str, str]:
+    name = short_name(model)
+    return {
+        "settings": settings, "model": name, "title": caption(name), "weights": weights,
+        "corpus": corpus, "dtype": dtype, "template": template,
+    }  # fmt: skip
 
 
 def _neutral_nats(loaded, languages: list[str], settings: Settings, nats, progress: Progress) -> np.ndarray | None:

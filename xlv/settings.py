@@ -1,0 +1,77 @@
+"""What a run depends on, besides the model: validated at construction, hashed into every result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from xlv.corpus.pairs import load_pairs
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run of questions 1 to 3 depends on, besides the model.
+
+    `pairs` is the number of pairs a concept (None: all), `neutral` that of neutral sentences a language;
+    `concepts` and `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
+    Raises ValueError for an unknown template or dtype when the model is loaded.
+    """
+
+    concepts: tuple[str, ...] | None = None
+    languages: tuple[str, ...] | None = None
+    pairs: int | None = None
+    neutral: int | None = None
+    data: str | None = None
+    dtype: str = "bf16"
+    template: str = "raw"
+
+    @property
+    def folder(self) -> Path | None:
+        """The corpus folder, None for the built-in one."""
+        return Path(self.data) if self.data else None
+
+    def table(self) -> pd.DataFrame:
+        """The pairs these settings ask for; raises CorpusError if the corpus does not have them."""
+        return load_pairs(self.concepts, self.languages, pairs=self.pairs, data=self.folder)
+
+
+@dataclass(frozen=True)
+class ControlSettings:
+    """What a run of question 4 depends on, besides the model.
+
+    `source` is the language whose vector controls and on whose search split layers and strength are chosen;
+    `prompts` the number of instructions of each kind a language, `search_prompts` and `neutral` those of the
+    search; `tokens` the length of completions (32 at most); `random` the number of random vectors of equal dose.
+    The search tries each of `doses` (|s|·‖v‖ over the mean residual norm) in each of `windows` (spans of relative
+    depth), within `max_divergence` nats a token of the unsteered model on neutral sentences.
+    Raises ValueError for values out of range.
+    """
+
+    source: str = "en"
+    targets: tuple[str, ...] = ("en", "fr", "zh", "ja", "sw")
+    concept: str = "harmfulness"
+    pairs: int | None = None
+    prompts: int = 40
+    search_prompts: int = 24
+    neutral: int = 24
+    tokens: int = 32
+    random: int = 5
+    dtype: str = "bf16"
+    template: str = "chat"
+    data: str | None = None
+    doses: tuple[float, ...] = (0.005, 0.01, 0.02, 0.04)
+    windows: tuple[tuple[float, float], ...] = ((0.2, 0.45), (0.4, 0.7), (0.6, 0.9), (0.2, 0.9))
+    max_divergence: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.tokens <= 32:
+            raise ValueError(f"expected 1 to 32 tokens a completion, got {self.tokens}: refusals show in the first words")
+        if min(self.prompts, self.search_prompts, self.neutral) < 2:
+            raise ValueError("expected at least 2 prompts of each kind and 2 neutral sentences")
+
+    @property
+    def folder(self) -> Path | None:
+        """The corpus folder, None for the built-in one."""
+        return Path(self.data) if self.data else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from xlv.corpus.concepts import CONCEPTS
+from xlv.corpus.languages import LANGUAGES
 from xlv.corpus.pairs import load_pairs
 
 
@@ -75,3 +77,53 @@ class ControlSettings:
     def folder(self) -> Path | None:
         """The corpus folder, None for the built-in one."""
         return Path(self.data) if self.data else None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named size of run: settings of questions 1 to 3 and of question 4."""
+
+    name: str
+    study: Settings
+    control: ControlSettings
+
+    @staticmethod
+    def named(name: str) -> Profile:
+        """The profile of a name; raises ValueError for an unknown one."""
+        if name not in PROFILES:
+            raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
+        return PROFILES[name]
+
+    def changed(
+        self, *, languages: tuple[str, ...] | None = None, pairs: int | None = None, data: str | None = None, **study: object
+    ) -> Profile:
+        """The profile with some settings replaced; None leaves one as it is.
+
+        Languages restrict the targets of question 4 too (if any of its targets remains), pairs and data both.
+        """
+        common = {key: value for key, value in (("pairs", pairs), ("data", data)) if value is not None}
+        wanted = common | {key: value for key, value in (("languages", languages), *study.items()) if value is not None}
+        targets = tuple(code for code in self.control.targets if not languages or code in languages)
+        control = replace(self.control, **common, targets=targets or self.control.targets)
+        return replace(self, study=replace(self.study, **wanted), control=control)
+
+
+ALL_TARGETS = tuple(LANGUAGES)
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            "quick",
+            Settings(pairs=16, neutral=16),
+            ControlSettings(
+                targets=("en", "fr", "zh", "ja", "sw"), pairs=16, prompts=8, search_prompts=8, neutral=8, tokens=24,
+                random=2, doses=(0.01, 0.02, 0.04),
+            ),
+        ),
+        Profile(
+            "full",
+            Settings(concepts=tuple(CONCEPTS), dtype="fp32"),
+            ControlSettings(targets=ALL_TARGETS, random=19),
+        ),
+    )
+}  # fmt: skip

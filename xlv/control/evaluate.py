@@ -11,16 +11,15 @@ import torch
 import xarray as xr
 
 from xlv.cache import Progress, silent
-from xlv.control.refusal import OUTCOMES, REFUSAL, judge, opening_words, refusal_scores
-from xlv.control.search import DIRECTIONS, Setting, Surface, search
+from xlv.control.names import BASELINE, DIRECTIONS, KINDS, OUTCOMES, REFUSAL
+from xlv.control.refusal import judge, opening_words, refusal_scores
+from xlv.control.search import Setting, Surface, search
 from xlv.corpus.pairs import full_texts, load_instructions, load_neutral, load_pairs
 from xlv.models.activations import cached_activations, read_shard
 from xlv.models.load import Model
 from xlv.models.steering import activation_addition, generate
 from xlv.settings import ControlSettings
 
-KINDS = ("harmful", "harmless")
-BASELINE = "no control"
 MISSING = -1
 
 

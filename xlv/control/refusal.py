@@ -13,11 +13,9 @@ from functools import cache
 import numpy as np
 import torch
 
+from xlv.control.names import ANSWER, BROKEN, REFUSAL
 from xlv.models.load import Model
 from xlv.models.steering import left_padded
-
-REFUSAL, ANSWER, BROKEN = "refusal", "non-refusal", "broken"
-OUTCOMES = (ANSWER, REFUSAL, BROKEN)
 
 REFUSAL_OPENINGS = {
     "en": ("I'm sorry, but I can't", "I cannot", "Sorry, I can't"),

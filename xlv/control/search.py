@@ -9,13 +9,12 @@ import numpy as np
 import torch
 
 from xlv.cache import Progress, silent
+from xlv.control.names import DIRECTIONS, FOLLOWING, REFUSING
 from xlv.control.refusal import refusal_scores
 from xlv.models.load import Model
 from xlv.models.steering import activation_addition, relative_dose
 from xlv.settings import ControlSettings
 
-REFUSING, FOLLOWING = "towards refusing", "towards following"
-DIRECTIONS = (REFUSING, FOLLOWING)
 # The positive side of harmfulness is the harmless one, so adding the vector lowers refusals.
 SIGN = {REFUSING: -1.0, FOLLOWING: 1.0}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,9 +47,7 @@ def shortcut_scores(
         vectoriser = _vectoriser(surface, spaces)
         features = vectoriser.fit_transform(np.concatenate([positive[train], negative[train]]))
         labels = np.repeat([1, 0], len(train))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model = LogisticRegression(C=10.0, max_iter=2000).fit(features, labels)
+        model = LogisticRegression(C=10.0, solver="liblinear").fit(features, labels)
         margins[test] = model.decision_function(vectoriser.transform(positive[test])) - model.decision_function(
             vectoriser.transform(negative[test])
         )

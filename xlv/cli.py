@@ -1,0 +1,230 @@
+"""The command line: models, run, book, cache, data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from xlv import __version__
+from xlv.settings import PROFILES, Profile
+
+out, err = Console(), Console(stderr=True)
+
+
+class OneLineErrors(TyperGroup):
+    """What a user did wrong ends in one line with exit status 2; an interrupt says that nothing is lost."""
+
+    def invoke(self, ctx):
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            message, status = "\ninterrupted: what was computed is kept, and the same command goes on from there", 130
+        except (ValueError, OSError) as error:
+            message, status = f"error: {error}", 2
+        err.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(status)
+
+
+app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+cache_app = typer.Typer(no_args_is_help=True, help="What lies in the cache, and how to drop it.")
+data_app = typer.Typer(no_args_is_help=True, help="Corpora: check and measure one.")
+app.add_typer(cache_app, name="cache")
+app.add_typer(data_app, name="data")
+
+Models = Annotated[str, typer.Option(help="Models, separated by commas.")]
+Concepts = Annotated[str, typer.Option(help="Concepts, separated by commas; default: all of the profile.")]
+Languages = Annotated[str, typer.Option(help="Language codes, separated by commas; default: all of the corpus.")]
+ProfileName = Annotated[str, typer.Option(help=f"Size of the run: {', '.join(PROFILES)}.")]
+Pairs = Annotated[int, typer.Option(help="Pairs a concept; 0: as many as the profile has.", min=0)]
+
+
+class Ticker:
+    """Progress on standard error: what, how far, how long still. A live line on a terminal, sparse lines elsewhere."""
+
+    def __init__(self) -> None:
+        self.what, self.begun, self.said = "", 0.0, 0.0
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if what != self.what:
+            self.what, self.begun, self.said = what, now, 0.0
+        last = done >= total
+        if not last and not err.is_terminal and now - self.said < 10:
+            return
+        self.said = now
+        elapsed = now - self.begun
+        left = f", about {elapsed / done * (total - done):.0f} s left" if done and not last else ""
+        text = f"{what}: {done} of {total}{f' in {elapsed:.0f} s' if last else left}"
+        err.print(text, end="\r" if err.is_terminal and not last else "\n", highlight=False, markup=False)
+
+
+def _names(text: str) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) or None
+
+
+def _profile(name: str, concepts: str, languages: str, pairs: int, **changes: object) -> Profile:
+    return Profile.named(name).changed(concepts=_names(concepts), languages=_names(languages), pairs=pairs or None, **changes)
+
+
+@app.command()
+def models() -> None:
+    """List the models xlv knows by name: licence, size, disk need, whether their weights are here."""
+    from xlv.models.presets import PRESETS
+    from xlv.models.weights import ready
+
+    table = Table(title="Embedded models and the nine of the paper", title_justify="left")
+    for heading in ("name", "model", "licence", "disk", "weights", "Hub id", "template", "published shares", "note"):
+        table.add_column(heading, overflow="fold")
+    for preset in PRESETS.values():
+        here = ("here" if ready(preset) else "fetched on first use") if preset.embedded else "from the Hub"
+        shares = ", ".join(f"{code} {share:g} %" for code, share in list(preset.shares.items())[:3]) or "not published"
+        table.add_row(
+            preset.name, preset.title, preset.licence, f"{preset.disk / 1e9:.1f} GB", here, preset.hub,
+            preset.template, shares + (" …" if preset.shares else ""), preset.note,
+        )  # fmt: skip
+    (out if out.is_terminal else Console(width=220)).print(table)
+    out.print("Any other causal LM: give its Hub id, a folder, or a .gguf file.", highlight=False)
+
+
+@app.command()
+def run(
+    model: Annotated[str, typer.Argument(help="Embedded name, preset, Hub id, folder or .gguf file.")],
+    data: Annotated[str, typer.Option(help="Corpus folder; default: the built-in corpus.")] = "",
+    concepts: Concepts = "",
+    languages: Languages = "",
+    pairs: Pairs = 0,
+    protocol: Annotated[str, typer.Option(help="Protocol of the printed figures: cv or paper (both are stored).")] = "cv",
+    template: Annotated[str, typer.Option(help="raw, chat, llama2 or a pattern with {input}; default: the paper's.")] = "",
+    dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16; default: the profile's.")] = "",
+    profile: ProfileName = "full",
+    control: Annotated[bool, typer.Option(help="Also question 4 (needs a chat template).")] = False,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
+) -> None:
+    """Questions 1 to 3 (and 4 with --control) for one model; prints a table and writes netCDF files."""
+    from xlv.models.presets import PRESETS
+    from xlv.report import tables
+    from xlv.study import run_control, run_study, short_name
+
+    if protocol not in ("cv", "paper"):
+        raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
+    preset = PRESETS.get(model)
+    wanted = _profile(
+        profile, concepts, languages, pairs, data=data or None, dtype=dtype or None,
+        template=template or (preset.template if preset else "raw"),
+    )  # fmt: skip
+    dataset = run_study(model, wanted.study, out_dir, progress=Ticker())
+    table = Table(title=f"{dataset.attrs['title']}: own-language recognition accuracy, protocol {protocol}", title_justify="left")
+    for heading in ("language", "accuracy", "95 % interval", "surface", "pairs"):
+        table.add_column(heading)
+    for code, row in tables.own_accuracy(dataset, protocol).iterrows():
+        interval = f"{row['low']:.3f}–{row['high']:.3f}"
+        table.add_row(str(code), f"{row['accuracy']:.3f}", interval, f"{row['surface']:.3f}", f"{row['pairs']:.0f}")
+    out.print(table)
+    if control:
+        found = run_control(model, wanted.control, out_dir, progress=Ticker())
+        rates = tables.refusal_table(found).pivot_table(index="target", columns=["kind", "condition"], values="rate")
+        out.print(rates.round(2).to_string(), highlight=False)
+    out.print(f"Results: {out_dir / short_name(model)}", highlight=False)
+
+
+@app.command()
+def book(
+    models: Models = "",
+    profile: ProfileName = "quick",
+    results: Annotated[Path | None, typer.Option(help="Folder for the results; default: in the edition's folder.")] = None,
+    languages: Languages = "",
+    concepts: Concepts = "",
+    pairs: Pairs = 0,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the edition.")] = Path("build"),
+) -> None:
+    """Compute what is missing, execute the notebooks, build the book, and say where its index.html is."""
+    from xlv.models.presets import BOOK_MODELS
+    from xlv.report.book import build_edition
+
+    names = _names(models) or BOOK_MODELS
+    wanted = _profile(profile, concepts, languages, pairs)
+    index = build_edition(names, wanted, out_dir / wanted.name, results, progress=Ticker())
+    out.print(f"The book: {index}", highlight=False, soft_wrap=True)
+
+
+@cache_app.command("list")
+def cache_list() -> None:
+    """Show what the cache holds, and how large it is."""
+    from xlv.cache import cache_root, size_of
+
+    root = cache_root()
+    table = Table(title=f"Cache: {root}", title_justify="left")
+    table.add_column("entry")
+    table.add_column("size", justify="right")
+    for path in sorted(root.glob("*/*")):
+        table.add_row(str(path.relative_to(root)), f"{size_of(path) / 1e6:.1f} MB")
+    out.print(table)
+
+
+@cache_app.command("clear")
+def cache_clear(
+    what: Annotated[str, typer.Argument(help="activations, weights, results or all.")] = "all",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete cached activations, weights or results."""
+    from xlv.cache import cache_root, size_of
+
+    if what not in ("all", "activations", "weights", "results"):
+        raise ValueError(f"unknown part of the cache {what!r}: choose activations, weights, results or all")
+    folders = [f for f in cache_root().glob("*") if f.is_dir() and what in ("all", f.name)]
+    size = sum(map(size_of, folders)) / 1e6
+    if folders and not yes:
+        typer.confirm(f"Delete {', '.join(f.name for f in folders)} ({size:.0f} MB) in {cache_root()}?", abort=True)
+    for folder in folders:
+        shutil.rmtree(folder)
+    out.print(f"{size:.0f} MB deleted", highlight=False)
+
+
+@data_app.command("check")
+def data_check(path: Annotated[Path | None, typer.Argument(help="Corpus folder; default: the built-in one.")] = None) -> None:
+    """Check a corpus and print counts, length ratios and what surface classifiers reach; exit 1 on errors."""
+    from xlv.corpus.check import check_corpus
+
+    report = check_corpus(path, progress=Ticker())
+    wide = Console(width=max(out.width, 110))
+    table = Table(title="Pairs, groups, length ratio, and paired accuracy of surface classifiers", title_justify="left")
+    columns = ("concept", "language", "pairs", "groups", "length_ratio", "same_ending", "identified", "words", "characters")
+    for heading in columns:
+        table.add_column(heading.replace("_", " "))
+    for _, row in report.figures.iterrows():
+        counts = [str(row[name]) if name in ("concept", "language") else f"{row[name]:.0f}" for name in columns[:4]]
+        table.add_row(*counts, *(f"{row[name]:.2f}" for name in columns[4:]))
+    wide.print(table)  # nan: not measured there
+    for title, lines in (("Notes", report.notes), ("Errors", report.errors)):
+        wide.print(f"{title}: {len(lines)}", highlight=False)
+        for line in lines:
+            wide.print(f"  {line}", highlight=False, markup=False)
+    if report.errors:
+        raise typer.Exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        out.print(f"xlv {__version__}", highlight=False)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,11 +11,13 @@ from sklearn.model_selection import GroupKFold
 
 SURFACES = ("words", "characters")
 FOLDS = 8
+# \w alone splits Tamil and Telugu words at their vowel signs, which are combining marks.
+_WORD = r"(?:\w|[\u0300-\u036f\u0900-\u0dff])+"
 
 
 def _vectoriser(surface: str, spaces: bool) -> TfidfVectorizer:
     if surface == "words" and spaces:
-        return TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", sublinear_tf=True)
+        return TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True)
     if surface == "words":  # no spaces: single characters and bigrams stand in for words
         return TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True)
     return TfidfVectorizer(analyzer="char_wb" if spaces else "char", ngram_range=(1, 5), sublinear_tf=True)

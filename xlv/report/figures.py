@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from xlv.control.names import BASELINE, FOLLOWING, KINDS, REFUSING
 from xlv.corpus.languages import labels, language
@@ -36,7 +36,6 @@ _STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,
-    "figure.constrained_layout.use": True,
 }
 
 
@@ -51,9 +50,14 @@ def use_style() -> None:
         pass
 
 
-def _columns(count: int, height: float, *, width: float = 8.6, sharey: bool = True) -> tuple[Figure, Sequence[Axes]]:
-    figure, axes = plt.subplots(1, count, figsize=(width, height), sharey=sharey, squeeze=False)
-    return figure, axes[0]
+def _figure(width: float, height: float) -> Figure:
+    """A figure of its own: not registered with pyplot, so a notebook shows it once and nothing leaks."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _columns(count: int, height: float, *, width: float = 8.6) -> tuple[Figure, Sequence[Axes]]:
+    figure = _figure(width, height)
+    return figure, figure.subplots(1, count, sharey=True, squeeze=False)[0]
 
 
 def _titles(datasets: dict[str, xr.Dataset]) -> list[str]:
@@ -133,7 +137,8 @@ def accuracy_by_layer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> 
 
 def _matrix_row(frames: list[pd.DataFrame], titles: list[str], *, cmap: str, low: float, high: float, text: str, label: str):
     side = 0.36 * len(frames[0]) + 0.9
-    figure, axes = plt.subplots(len(frames), 1, figsize=(min(8.2, side + 2.4), side * 0.82 * len(frames)), squeeze=False)
+    figure = _figure(min(8.2, side + 2.4), side * 0.82 * len(frames))
+    axes = figure.subplots(len(frames), 1, squeeze=False)
     for panel, frame, title in zip(axes[:, 0], frames, titles, strict=True):
         named = frame.copy()
         named.index = labels(frame.index)
@@ -186,7 +191,8 @@ def transfer_map(datasets: dict[str, xr.Dataset], protocol: str = "cv", concept:
 def one_way_transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
     """U and its two parts with 95 % intervals: positive when transfer runs from high to low resource."""
     table = tables.transfer_summary(datasets, protocol)
-    figure, axes = plt.subplots(figsize=(7.2, 0.75 * len(table) + 1.2))
+    figure = _figure(7.2, 0.75 * len(table) + 1.2)
+    axes = figure.subplots()
     parts = (("U", "U: one-way transfer", INK), ("U_A", "part U_A: crossing accuracies", BLUE), ("U_D", "part U_D: own accuracies", ORANGE))
     for k, (name, label, colour) in enumerate(parts):
         places = np.arange(len(table)) + (k - 1) * 0.22
@@ -231,7 +237,7 @@ def search_surface(dataset: xr.Dataset) -> Figure:
         chosen = dataset.sel(direction=direction)
         row = list(dataset["window"].values).index(f"{int(chosen['first_layer'])}–{int(chosen['last_layer'])}")
         column = int(np.abs(dataset["dose"].values - float(chosen["chosen_dose"])).argmin())
-        panel.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=INK, lw=2.2))
+        panel.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=INK, lw=2.2))
         panel.set(title=direction, xlabel="dose |s|·‖v‖ / mean residual norm")
     axes[0].set_ylabel("layers")
     figure.colorbar(mesh, ax=list(axes), shrink=0.9, label="shift of refusal score (nats)", pad=0.01)
@@ -242,7 +248,8 @@ def score_shifts(dataset: xr.Dataset) -> Figure:
     """Shift of the refusal score by language: the concept vector in both directions against random vectors of equal dose."""
     table = tables.score_table(dataset)
     codes = [str(code) for code in dataset["target"].values]
-    figure, axes = plt.subplots(figsize=(7.2, 0.36 * len(codes) + 1.5))
+    figure = _figure(7.2, 0.36 * len(codes) + 1.5)
+    axes = figure.subplots()
     places = np.arange(len(codes))
     noise = [name for name in table.index if str(name).startswith("random")]
     for k, name in enumerate(noise):
@@ -259,7 +266,8 @@ def score_shifts(dataset: xr.Dataset) -> Figure:
 
 def competence_order(datasets: dict[str, xr.Dataset]) -> Figure:
     """Nats of neutral parallel sentences relative to English: the measured resource order of each model."""
-    figure, axes = plt.subplots(figsize=(7.2, 3.2))
+    figure = _figure(7.2, 3.2)
+    axes = figure.subplots()
     for k, dataset in enumerate(datasets.values()):
         series = tables.competence(dataset)
         axes.plot(range(len(series)), series, marker="os^D"[k % 4], lw=0, ms=5, color=(BLUE, ORANGE, GREEN, PURPLE)[k % 4], label=dataset.attrs["title"])

@@ -1,0 +1,88 @@
+"""What the notebooks call first: check the parameters, find or compute the results, set the style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+from xlv.cache import cache_root
+from xlv.models.presets import CONTROL_MODEL, PRESETS
+from xlv.report.figures import use_style
+from xlv.report.results import load, result_path
+from xlv.settings import Profile
+from xlv.study import run_control, run_study, short_name
+
+PARAMETERS = ("models", "results", "profile", "languages", "concepts", "pairs", "protocol")
+_SHELL = {"In", "Out", "exit", "quit", "open", "get_ipython"}
+
+
+def check_parameters(names: dict[str, object]) -> dict[str, object]:
+    """The parameters among a notebook's globals; ValueError for one that no notebook has, or of the wrong kind.
+
+    Papermill only warns of an unknown parameter, so a typing error would run the wrong thing in silence.
+    """
+    plain = (str, int, float, bool, list, tuple, dict, type(None))
+    given = {
+        name: value for name, value in names.items()
+        if not name.startswith("_") and name not in _SHELL and isinstance(value, plain)
+    }  # fmt: skip
+    unknown = sorted(set(given) - set(PARAMETERS))
+    if unknown:
+        raise ValueError(f"unknown parameter {unknown[0]!r}: this notebook has {', '.join(PARAMETERS)}")
+    for name, value in given.items():
+        kind = int if name == "pairs" else str
+        if not isinstance(value, kind):
+            raise ValueError(f"the parameter {name!r} is {value!r}, expected {kind.__name__}")
+    if given.get("protocol", "cv") not in ("cv", "paper"):
+        raise ValueError(f"unknown protocol {given['protocol']!r}: choose cv or paper")
+    return given
+
+
+def _split(text: object) -> tuple[str, ...] | None:
+    return tuple(part.strip() for part in str(text).split(",") if part.strip()) or None
+
+
+def _reference_folder() -> Path | None:
+    """The committed reference results, `book/results` of the repository that the notebook runs in."""
+    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1]):
+        if (folder / "book" / "results").is_dir() and (folder / "_toc.yml").is_file():
+            return folder / "book" / "results"
+    return None
+
+
+def open_results(names: dict[str, object], question: str) -> dict[str, xr.Dataset]:
+    """Results of a question for each model of the parameters, computed where they are not on disk yet.
+
+    `names` are the notebook's globals. Results are looked for in the folder `results`; without one, the reference
+    results serve every model that has them as long as no other size of run is asked for, and what is computed goes to the cache.
+    Raises ValueError for unknown parameters, models, languages and concepts.
+    """
+    given = check_parameters(names)
+    use_style()
+    profile = Profile.named(str(given["profile"])).changed(
+        languages=_split(given["languages"]), concepts=_split(given["concepts"]), pairs=int(str(given["pairs"])) or None
+    )
+    asked = bool(given["languages"] or given["concepts"] or given["pairs"])
+    reference = None if asked or given["results"] or profile.name != "full" else _reference_folder()
+    folder = Path(str(given["results"])) if given["results"] else cache_root() / "results" / profile.name
+    models = _split(given["models"])
+    if not models:
+        raise ValueError("the parameter 'models' is empty: name at least one model")
+    found = {}
+    for model in controllable(models) if question == "control" else models:
+        path = result_path(reference, short_name(model), question) if reference else None
+        if path is not None and path.is_file():
+            found[model] = load(path)
+        elif question == "control":
+            found[model] = run_control(model, profile.control, folder)
+        else:
+            run_study(model, profile.study, folder)
+            found[model] = load(result_path(folder, short_name(model), question))
+    return found
+
+
+def controllable(models: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the embedded models only the chat Qwens refuse enough to be steered; any other model is taken as asked."""
+    chosen = tuple(m for m in models if m not in PRESETS or m.startswith(("qwen", "llama")))
+    return chosen or (CONTROL_MODEL,)

@@ -1,0 +1,84 @@
+"""Answers in words, made of computed numbers: what a notebook says under its figures and the home page repeats."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from xlv.control.names import BASELINE, FOLLOWING, KINDS, REFUSING
+from xlv.corpus.languages import language
+from xlv.report import tables
+
+READ = 0.60
+
+
+def _names(codes: list[str]) -> str:
+    names = [language(code).name for code in codes]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}" if names else "none"
+
+
+def recognition(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
+    """Question 1 in words: in how many languages each model's concepts are read, and where not."""
+    lines = []
+    for dataset in datasets.values():
+        table = tables.own_accuracy(dataset, protocol)
+        read = table[(table["accuracy"] > READ) & (table["low"] > table["surface"])]
+        best, worst = table["accuracy"].idxmax(), table["accuracy"].idxmin()
+        lines.append(
+            f"- **{dataset.attrs['title']}**: mean accuracy {table['accuracy'].mean():.2f}; above {READ:.2f} and with its "
+            f"whole interval above the surface baseline in **{len(read)} of {len(table)} languages**; best in "
+            f"{language(str(best)).name} ({table.loc[best, 'accuracy']:.2f}), weakest in {language(str(worst)).name} "
+            f"({table.loc[worst, 'accuracy']:.2f}); {table['pairs'].iloc[0]} test pairs a language."
+        )
+    return "\n".join(lines)
+
+
+def consistency(datasets: dict[str, xr.Dataset]) -> str:
+    """Question 2 in words: how alike vectors are across languages, and which similarities they keep."""
+    lines = []
+    summary = tables.consistency_summary(datasets)
+    for dataset in datasets.values():
+        row = summary.loc[dataset.attrs["title"]]
+        linguistic = tables.linguistic_table(dataset)
+        beyond = linguistic[linguistic["direct"] > linguistic["chance_high"]]
+        kept = f"follows {' and '.join(beyond.index)} similarity more than chance" if len(beyond) else "follows none of the four linguistic similarities more than chance"
+        lines.append(
+            f"- **{dataset.attrs['title']}**: mean corrected cosine between languages **{row['corrected']:.2f}** "
+            f"(95 % interval {row['low']:.2f} to {row['high']:.2f}; the paper's plain cosine {row['plain']:.2f}; half vectors "
+            f"of one language agree at {row['reliability']:.2f}); it {kept}."
+        )
+    return "\n".join(lines)
+
+
+def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
+    """Question 3 in words: whether transfer runs one way, from high- to low-resource languages."""
+    lines = []
+    summary = tables.transfer_summary(datasets, protocol)
+    for title, row in summary.iterrows():
+        one_way = row["U_low"] > 0 and row["p"] < 0.05
+        verdict = "one-way transfer from high to low resource" if one_way else "no one-way transfer that can be told from chance"
+        lines.append(
+            f"- **{title}**: {verdict} (U = {row['U']:+.3f}, 95 % interval {row['U_low']:+.3f} to {row['U_high']:+.3f}, "
+            f"p = {row['p']:.3f} under permuted languages); another language's vector reads at "
+            f"{row['cross_accuracy']:.2f} on average, the own one at {row['own_accuracy']:.2f}."
+        )
+    return "\n".join(lines)
+
+
+def control(datasets: dict[str, xr.Dataset]) -> str:
+    """Question 4 in words: what the source language's vector does to refusals in all languages, and at what cost."""
+    lines = []
+    for dataset in datasets.values():
+        source = dataset.attrs["source"]
+        table = tables.refusal_table(dataset)
+        mean = table[table["target"] != source].groupby(["kind", "condition"])["rate"].mean()
+        for direction in (REFUSING, FOLLOWING):
+            tests = tables.control_tests(dataset, direction)
+            moved = [str(code) for code, row in tests.iterrows() if row["p_holm"] < 0.05]
+            lines.append(
+                f"- **{dataset.attrs['title']}, {direction}** with the {language(source).name} vector: refusals of harmful "
+                f"instructions go from {mean[KINDS[0], BASELINE]:.2f} to **{mean[KINDS[0], direction]:.2f}** on average over "
+                f"the other languages, over-refusal of harmless ones from {mean[KINDS[1], BASELINE]:.2f} to "
+                f"{mean[KINDS[1], direction]:.2f}; the change is significant (McNemar, Holm) in "
+                f"{len(moved)} of {len(tests)} languages{': ' + _names(moved) if moved else ''}."
+            )
+    return "\n".join(lines)

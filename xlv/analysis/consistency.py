@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 N_SPLITS = 200
+MIN_SOUND = 0.9
 
 
 @dataclass(frozen=True)
 class HalfCosines:
     """Cosines between vectors of disjoint halves of the pairs, corrected for attenuation.
 
-    corrected    `[source, target]` median over splits of the corrected cosine; NaN where a half says nothing
+    corrected    `[source, target]` median over splits of the corrected cosine; NaN where a language's
+                                   halves disagree (cosine ≤ 0) in more than a tenth of the splits
     low, high    `[source, target]` its 95 % interval over resampled splits
     reliability  `[language]`       median cosine of a language's own two half vectors
     mean         `[split]`          mean of the corrected cosine over pairs of different languages
@@ -79,12 +81,10 @@ def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = N_SPLI
 
 
 def _summary(corrected: np.ndarray, reliability: np.ndarray) -> HalfCosines:
-    known = np.isfinite(corrected).mean(axis=0) >= 0.5
-    filled = np.where(known, np.nan_to_num(corrected, nan=0.0), np.nan)
-    off_diagonal = ~np.eye(corrected.shape[1], dtype=bool)
-    with np.errstate(all="ignore"):
-        low, middle, high = np.nanquantile(np.where(known, corrected, 0.0), [0.025, 0.5, 0.975], axis=0)
-    values = filled[:, off_diagonal]
-    mean = np.nanmean(values, axis=1) if np.isfinite(values).any() else np.full(len(values), np.nan)
+    known = np.isfinite(corrected).mean(axis=0) >= MIN_SOUND
+    off_diagonal = known & ~np.eye(corrected.shape[1], dtype=bool)
+    low, middle, high = np.nanquantile(np.where(known, corrected, 0.0), [0.025, 0.5, 0.975], axis=0)
+    values = corrected[:, off_diagonal]
+    mean = np.nanmean(values, axis=1) if values.size else np.full(len(values), np.nan)
     blank = np.where(known, 0.0, np.nan)
     return HalfCosines(middle + blank, low + blank, high + blank, np.median(reliability, axis=0), mean)

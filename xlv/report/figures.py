@@ -152,7 +152,7 @@ def consistency_map(datasets: dict[str, xr.Dataset], *, plain: bool = False) -> 
     """Cosines between the languages' vectors, mean over value concepts, one matrix a model."""
     frames = [tables.consistency_matrix(dataset, plain=plain) for dataset in datasets.values()]
     label = "cosine (largest over layers)" if plain else "corrected cosine of half vectors"
-    figure, _ = _matrix_row(frames, _titles(datasets), cmap="viridis", low=0.0, high=1.0, text="{:.2f}", label=label)
+    figure, _ = _matrix_row(frames, _titles(datasets), cmap="PuOr_r", low=-1.0, high=1.0, text="{:.2f}", label=label)
     return figure
 
 
@@ -181,9 +181,9 @@ def transfer_map(datasets: dict[str, xr.Dataset], protocol: str = "cv", concept:
         frames, _titles(datasets), cmap="RdBu_r", low=-limit, high=limit, text="{:+.2f}", label="transferability T"
     )
     for panel, frame in zip(axes, frames, strict=True):
-        n = len(frame)
-        corners = np.array([[0.5, -0.5], [n - 0.5, -0.5], [n - 0.5, n - 1.5], [0.5, -0.5]])
-        panel.plot(corners[:, 0], corners[:, 1], ls=(0, (4, 3)), color=INK, lw=1.4, clip_on=False)
+        edge = len(frame) - 0.5
+        stairs = [(k - 0.5, k - rise) for k in range(len(frame) - 1, 0, -1) for rise in (0.5, 1.5)]
+        panel.plot(*zip((0.5, -0.5), (edge, -0.5), (edge, edge - 1), *stairs), ls=(0, (4, 2)), color=INK, lw=1.5, clip_on=False)
         panel.set(xlabel="target (most to least resourced)", ylabel="source")
     return figure
 

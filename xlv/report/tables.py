@@ -119,7 +119,7 @@ def consistency_summary(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
     rows = {}
     for dataset in datasets.values():
         mean = dataset["corrected_mean"].sel(concept=value_concepts(dataset)).mean("concept").values
-        low, high = interval(mean)
+        low, high = interval(mean) if np.isfinite(mean).any() else (np.nan, np.nan)
         plain = consistency_matrix(dataset, plain=True).values
         off = ~np.eye(len(plain), dtype=bool)
         rows[dataset.attrs["title"]] = {

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from xlv.analysis.consistency import cosines, half_cosines
+from xlv.analysis.vectors import pair_gram
+
+N_PAIRS, WIDTH = 80, 32
+GROUPS = np.arange(N_PAIRS) // 2
+
+
+def gram(cosine: float, seed: int = 0, effect: float = 1.0, shared_noise: float = 0.0):
+    """Two languages whose true vectors have the given cosine; `shared_noise` makes translations of a pair alike."""
+    generator = np.random.default_rng(seed)
+    vectors = np.zeros((2, WIDTH))
+    vectors[0, 0] = effect
+    vectors[1, :2] = effect * cosine, effect * np.sqrt(1 - cosine**2)
+    pair_noise = shared_noise * generator.normal(size=(1, N_PAIRS, WIDTH))
+    return pair_gram(vectors[:, None] + generator.normal(size=(2, N_PAIRS, WIDTH)) + pair_noise)
+
+
+def test_plain_cosine_equals_that_of_explicit_vectors():
+    generator = np.random.default_rng(0)
+    diffs = generator.normal(size=(3, 20, 8)) + 0.5
+    means = diffs.mean(axis=1)
+    expected = means @ means.T / np.outer(*[np.linalg.norm(means, axis=1)] * 2)
+    np.testing.assert_allclose(cosines(pair_gram(diffs)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("true", [0.0, 0.5, 0.9])
+def test_correction_recovers_the_true_cosine_where_plain_cosines_are_attenuated(true):
+    corrected = np.mean([half_cosines(gram(true, seed), GROUPS).corrected[0, 1] for seed in range(12)])
+    assert abs(corrected - true) < 0.08
+    if true == 0.9:
+        assert np.mean([cosines(gram(true, seed))[0, 1] for seed in range(12)]) < 0.8
+
+
+def test_what_translations_share_does_not_pass_for_consistency():
+    plain = np.mean([cosines(gram(0.0, seed, shared_noise=2.0))[0, 1] for seed in range(12)])
+    corrected = np.mean([half_cosines(gram(0.0, seed, shared_noise=2.0), GROUPS).corrected[0, 1] for seed in range(12)])
+    assert plain > 0.3 and abs(corrected) < 0.2
+
+
+def test_a_language_without_a_vector_says_nothing():
+    found = half_cosines(gram(0.5, effect=0.0), GROUPS)
+    assert np.isnan(found.corrected[0, 1]) and np.isnan(found.mean).all()
+
+
+def test_too_few_groups_are_refused():
+    with pytest.raises(ValueError, match="at least four groups"):
+        half_cosines(gram(0.5), np.zeros(N_PAIRS, dtype=int))

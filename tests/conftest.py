@@ -1,0 +1,88 @@
+"""Tiny models, randomly initialised, with a tokenizer trained here: no download, milliseconds a forward pass."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers as hf
+from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
+from tokenizers.models import BPE
+from transformers import PreTrainedTokenizerFast
+
+from xlv.corpus.pairs import load_instructions, load_pairs
+from xlv.models.load import Model, find_blocks
+
+CHAT = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "vocab_size": 400}
+GROUPED = {**SMALL, "num_key_value_heads": 2}
+ARCHITECTURES = {
+    "llama": lambda: hf.LlamaConfig(**GROUPED),
+    "qwen2": lambda: hf.Qwen2Config(**GROUPED),
+    "qwen3": lambda: hf.Qwen3Config(**GROUPED, head_dim=8),
+    "mistral": lambda: hf.MistralConfig(**GROUPED),
+    "mixtral": lambda: hf.MixtralConfig(**GROUPED, num_local_experts=2, num_experts_per_tok=1),
+    "phi3": lambda: hf.Phi3Config(**GROUPED, pad_token_id=0, eos_token_id=0, bos_token_id=0),
+    "gemma3": lambda: hf.Gemma3TextConfig(**GROUPED, head_dim=8, sliding_window=64),
+    "olmo2": lambda: hf.Olmo2Config(**GROUPED),
+    "gpt2": lambda: hf.GPT2Config(n_embd=32, n_layer=4, n_head=4, vocab_size=400, n_positions=128),
+    "gpt-neox": lambda: hf.GPTNeoXConfig(**SMALL),
+    "opt": lambda: hf.OPTConfig(
+        hidden_size=32, ffn_dim=64, num_hidden_layers=4, num_attention_heads=4, vocab_size=400, word_embed_proj_dim=32,
+        max_position_embeddings=128,
+    ),
+    "falcon": lambda: hf.FalconConfig(hidden_size=32, num_hidden_layers=4, num_attention_heads=4, vocab_size=400),
+    "bloom": lambda: hf.BloomConfig(hidden_size=32, n_layer=4, n_head=4, vocab_size=400),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer trained on the corpus's English texts."""
+    raw = Tokenizer(BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<pad>", "<|end|>"], initial_alphabet=alphabet)
+    texts = load_pairs(["morality"], ["en"])
+    raw.train_from_iterator([*texts["positive"], *texts["negative"], *load_instructions("en")["harmless"]], trainer)
+    result = PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<pad>", eos_token="<|end|>")
+    result.chat_template = CHAT
+    return result
+
+
+def tiny_network(name: str, dtype: torch.dtype = torch.float32):
+    """A causal LM of four layers and width 32 of the named architecture, seeded."""
+    torch.manual_seed(0)
+    network = hf.AutoModelForCausalLM.from_config(ARCHITECTURES[name](), dtype=dtype)
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def tiny(tokenizer):
+    """Build a ready Model of an architecture: `tiny("llama")`."""
+
+    def build(name: str = "llama", dtype: str = "fp32", template: str = "raw") -> Model:
+        from xlv.models.load import DTYPES
+
+        network = tiny_network(name, DTYPES[dtype])
+        return Model(f"tiny-{name}", network, tokenizer, find_blocks(network), dtype, template, f"tiny-{name}")
+
+    return build
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Every test has a cache of its own."""
+    monkeypatch.setenv("XLV_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def tiny_folder(tiny, tmp_path):
+    """A tiny Llama saved as a user's own model folder."""
+    model = tiny("llama")
+    model.network.save_pretrained(tmp_path / "my-model")
+    model.tokenizer.save_pretrained(tmp_path / "my-model")
+    return tmp_path / "my-model"

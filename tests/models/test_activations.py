@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import ARCHITECTURES
+from xlv.models.activations import cached_activations, extract, read_shard, token_batches
+
+TEXTS = ["I kept the promise.", "No.", "I paid my neighbour for the window that I broke yesterday evening.", "Yes, I did."]
+
+
+def reference(model, text):
+    ids = torch.tensor([model.tokenizer(text)["input_ids"]])
+    hidden = model.network(input_ids=ids, output_hidden_states=True).hidden_states
+    return torch.stack([state[0, -1] for state in hidden[1:]])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_equals_output_hidden_states_on_every_layer(tiny, architecture):
+    model = tiny(architecture)
+    states = extract(model, TEXTS)
+    assert states.shape == (len(TEXTS), 4, 32)
+    for row, text in zip(states, TEXTS, strict=True):
+        torch.testing.assert_close(row, reference(model, text), atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("budget", [1, 20, 10_000])
+def test_result_does_not_depend_on_the_batch(tiny, budget):
+    model = tiny()
+    torch.testing.assert_close(extract(model, TEXTS, token_budget=budget), extract(model, TEXTS), atol=1e-5, rtol=1e-4)
+
+
+def test_repeated_texts_run_once_and_come_back_in_order(tiny):
+    model = tiny()
+    seen = []
+    handle = model.blocks[0].register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0].shape[0]))
+    states = extract(model, [TEXTS[0], TEXTS[1], TEXTS[0]])
+    handle.remove()
+    assert sum(seen) == 2
+    assert torch.equal(states[0], states[2]) and not torch.equal(states[0], states[1])
+
+
+def test_the_vocabulary_head_is_never_computed(tiny):
+    model = tiny()
+    handle = model.network.get_output_embeddings().register_forward_hook(lambda *_: pytest.fail("head ran"))
+    extract(model, TEXTS)
+    handle.remove()
+
+
+def test_hooks_are_removed_even_after_an_error(tiny):
+    model = tiny()
+    with pytest.raises(ValueError, match="has no tokens"):
+        extract(model, ["fine", ""])
+    assert all(not block._forward_hooks for block in model.blocks)
+
+
+def test_batches_cover_every_index_once_within_the_budget():
+    lengths = [3, 50, 7, 7, 21, 4]
+    batches = list(token_batches(lengths, 42))
+    assert sorted(i for batch in batches for i in batch) == list(range(6))
+    assert all(len(b) == 1 or len(b) * max(lengths[i] for i in b) <= 42 for b in batches)
+
+
+def test_cached_shards_are_read_back_and_nothing_is_computed_twice(tiny, monkeypatch):
+    model = tiny()
+    texts = {("morality", "en"): TEXTS[:2], ("morality", "fr"): TEXTS[2:]}
+    first = cached_activations(model, texts)
+    np.testing.assert_allclose(read_shard(first["morality", "en"]), extract(model, TEXTS[:2]).numpy(), atol=1e-6)
+    monkeypatch.setattr("xlv.models.activations.extract", lambda *_: pytest.fail("computed again"))
+    assert cached_activations(model, texts) == first
+
+
+def test_a_damaged_shard_is_computed_again(tiny):
+    model = tiny()
+    path = cached_activations(model, {("c", "en"): TEXTS})["c", "en"]
+    good = load_file(path)["states"].clone()
+    path.write_bytes(path.read_bytes()[:100])
+    assert read_shard(path) is None
+    cached_activations(model, {("c", "en"): TEXTS})
+    assert torch.equal(load_file(path)["states"], good)
+
+
+def test_an_interrupt_keeps_the_languages_already_read(tiny, monkeypatch):
+    model = tiny()
+    texts = {("c", "en"): TEXTS[:2], ("c", "fr"): TEXTS[2:]}
+
+    def interrupt(_what, done, _total):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cached_activations(model, texts, progress=interrupt)
+    calls = []
+    original = extract
+    monkeypatch.setattr("xlv.models.activations.extract", lambda m, t: calls.append(t) or original(m, t))
+    cached_activations(model, texts)
+    assert calls == [TEXTS[2:]]
+
+
+def test_template_and_dtype_change_the_fingerprint(tiny):
+    prints = {tiny().fingerprint, tiny(dtype="bf16").fingerprint, tiny(template="chat").fingerprint}
+    assert len(prints) == 3

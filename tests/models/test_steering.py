@@ -1,0 +1,98 @@
+import pytest
+import torch
+
+from tests.conftest import ARCHITECTURES
+from xlv.models.steering import activation_addition, directional_ablation, generate, relative_dose
+
+IDS = torch.tensor([[5, 17, 99, 42, 7]])
+
+
+def hidden(model):
+    return model.network(input_ids=IDS, output_hidden_states=True).hidden_states
+
+
+def vectors(model, layers=(2, 3), seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return {layer: torch.randn(model.d_model, generator=generator) for layer in layers}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_addition_moves_the_block_output_by_exactly_s_times_v_at_every_token(tiny, architecture):
+    model, vector = tiny(architecture), vectors(tiny(architecture), layers=(2,))[2]
+    before = hidden(model)[2]
+    with activation_addition(model, {2: vector}, 0.5):
+        after = hidden(model)[2]
+    torch.testing.assert_close(after - before, (0.5 * vector).expand_as(before), atol=1e-5, rtol=1e-4)
+
+
+def test_zero_strength_changes_no_logit(tiny):
+    model = tiny()
+    before = model.network(input_ids=IDS).logits
+    with activation_addition(model, vectors(model), 0.0):
+        assert torch.equal(model.network(input_ids=IDS).logits, before)
+
+
+def test_two_additions_are_their_sum(tiny):
+    model = tiny()
+    one, two = vectors(model, seed=1), vectors(model, seed=2)
+    with activation_addition(model, one, 1.0), activation_addition(model, two, 1.0):
+        nested = model.network(input_ids=IDS).logits
+    with activation_addition(model, {k: one[k] + two[k] for k in one}, 1.0):
+        together = model.network(input_ids=IDS).logits
+    torch.testing.assert_close(nested, together, atol=1e-5, rtol=1e-4)
+
+
+def test_ablation_removes_the_projection(tiny):
+    model = tiny()
+    direction = vectors(model, layers=(2,))
+    with directional_ablation(model, direction):
+        left = hidden(model)[2] @ (direction[2] / direction[2].norm())
+    assert left.abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_the_model_is_left_as_found_after_an_exception(tiny, error):
+    model = tiny()
+    before = model.network(input_ids=IDS).logits
+    with pytest.raises(error), activation_addition(model, vectors(model), 3.0):
+        raise error
+    assert torch.equal(model.network(input_ids=IDS).logits, before)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({4: torch.ones(32)}, "expected 1 to 3"),
+        ({0: torch.ones(32)}, "expected 1 to 3"),
+        ({2: torch.ones(31)}, r"expected \(32,\)"),
+        ({2: torch.full((32,), float("nan"))}, "not finite"),
+    ],
+)
+def test_impossible_vectors_are_refused_by_name(tiny, wrong, message):
+    with pytest.raises(ValueError, match=message), activation_addition(tiny(), wrong, 1.0):
+        pass
+
+
+@pytest.mark.parametrize("architecture", ["llama", "bloom", "gemma3"])
+def test_batched_generation_equals_unbatched_under_control(tiny, architecture):
+    model = tiny(architecture)
+    prompts = ["I kept the promise", "No", "I paid my neighbour for the window"]
+    with activation_addition(model, vectors(model), 0.1):
+        batched = generate(model, prompts, max_new_tokens=6)
+        single = [generate(model, [prompt], max_new_tokens=6)[0] for prompt in prompts]
+    assert batched == single
+
+
+def test_generation_under_control_equals_recomputing_every_prefix(tiny):
+    """With the KV cache, control must act on cached prompt tokens and on generated ones alike."""
+    model = tiny()
+    ids = model.token_ids(["I kept the promise"])[0]
+    with activation_addition(model, vectors(model), 0.5):
+        text = generate(model, ["I kept the promise"], max_new_tokens=5)[0]
+        for _ in range(5):
+            ids = [*ids, int(model.network(input_ids=torch.tensor([ids])).logits[0, -1].argmax())]
+    assert text == model.tokenizer.decode(ids[-5:], skip_special_tokens=True)
+
+
+def test_relative_dose_is_strength_times_norm_over_residual_norm():
+    assert relative_dose({1: torch.tensor([3.0, 4.0])}, -0.5, {1: 10.0}) == pytest.approx(0.25)

@@ -92,7 +92,7 @@ def models() -> None:
             preset.name, preset.title, preset.licence, f"{preset.disk / 1e9:.1f} GB", here, preset.hub,
             preset.template, shares + (" …" if preset.shares else ""), preset.note,
         )  # fmt: skip
-    (out if out.is_terminal else Console(width=220)).print(table)
+    (out if out.is_terminal else Console(width=260)).print(table)
     out.print("Any other causal LM: give its Hub id, a folder, or a .gguf file.", highlight=False)
 
 

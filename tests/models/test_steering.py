@@ -7,8 +7,13 @@ from xlv.models.steering import activation_addition, directional_ablation, gener
 IDS = torch.tensor([[5, 17, 99, 42, 7]])
 
 
-def hidden(model):
-    return model.network(input_ids=IDS, output_hidden_states=True).hidden_states
+def residual(model, layer):
+    """What the block after `layer` reads: the residual stream as later blocks see it."""
+    seen = []
+    handle = model.blocks[layer].register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0].clone()))
+    model.network(input_ids=IDS)
+    handle.remove()
+    return seen[0]
 
 
 def vectors(model, layers=(2, 3), seed=1):
@@ -19,9 +24,9 @@ def vectors(model, layers=(2, 3), seed=1):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_addition_moves_the_block_output_by_exactly_s_times_v_at_every_token(tiny, architecture):
     model, vector = tiny(architecture), vectors(tiny(architecture), layers=(2,))[2]
-    before = hidden(model)[2]
+    before = residual(model, 2)
     with activation_addition(model, {2: vector}, 0.5):
-        after = hidden(model)[2]
+        after = residual(model, 2)
     torch.testing.assert_close(after - before, (0.5 * vector).expand_as(before), atol=1e-5, rtol=1e-4)
 
 
@@ -46,7 +51,7 @@ def test_ablation_removes_the_projection(tiny):
     model = tiny()
     direction = vectors(model, layers=(2,))
     with directional_ablation(model, direction):
-        left = hidden(model)[2] @ (direction[2] / direction[2].norm())
+        left = residual(model, 2) @ (direction[2] / direction[2].norm())
     assert left.abs().max() < 1e-5
 
 

@@ -85,6 +85,7 @@ def _summary(corrected: np.ndarray, reliability: np.ndarray) -> HalfCosines:
     off_diagonal = known & ~np.eye(corrected.shape[1], dtype=bool)
     low, middle, high = np.nanquantile(np.where(known, corrected, 0.0), [0.025, 0.5, 0.975], axis=0)
     values = corrected[:, off_diagonal]
-    mean = np.nanmean(values, axis=1) if values.size else np.full(len(values), np.nan)
+    counts = np.isfinite(values).sum(axis=1)
+    mean = np.divide(np.nansum(values, axis=1), counts, out=np.full(len(values), np.nan), where=counts > 0)
     blank = np.where(known, 0.0, np.nan)
     return HalfCosines(middle + blank, low + blank, high + blank, np.median(reliability, axis=0), mean)

@@ -123,7 +123,7 @@ def consistency_summary(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
         plain = consistency_matrix(dataset, plain=True).values
         off = ~np.eye(len(plain), dtype=bool)
         rows[dataset.attrs["title"]] = {
-            "corrected": float(np.nanmedian(mean)), "low": float(low), "high": float(high),
+            "corrected": float(np.nanmedian(mean)) if np.isfinite(mean).any() else np.nan, "low": float(low), "high": float(high),
             "plain": float(plain[off].mean()),
             "reliability": float(dataset["reliability"].sel(concept=value_concepts(dataset)).mean()),
         }  # fmt: skip

@@ -1,0 +1,155 @@
+import pytest
+
+from xlv.corpus.check import check_corpus, in_script
+from xlv.corpus.concepts import CONCEPTS, VALUES
+from xlv.corpus.distances import KINDS, linguistic_similarity
+from xlv.corpus.languages import LANGUAGES
+from xlv.corpus.pairs import (
+    CorpusError,
+    concepts_in,
+    corpus_fingerprint,
+    full_texts,
+    load_instructions,
+    load_neutral,
+    load_pairs,
+)
+from xlv.corpus.shortcut import shortcut_accuracy, shortcut_scores
+
+HEADER = "id\tgroup\torigin\tpositive\tnegative\n"
+
+
+def write(folder, concept="kindness", code="en", rows=None, header=HEADER):
+    rows = rows or [f"{k:02d}\tg{k // 2}\ten\tI helped neighbour {k}.\tI mocked neighbour {k}." for k in range(8)]
+    path = folder / concept / f"{code}.tsv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_built_in_corpus_is_complete_and_parallel():
+    table = load_pairs(CONCEPTS)
+    assert list(dict.fromkeys(table["language"])) == list(LANGUAGES)
+    counts = table.groupby(["concept", "language"]).size()
+    assert len(counts) == len(CONCEPTS) * len(LANGUAGES) and (counts == 64).all()
+    assert (table.groupby("concept")["group"].nunique() >= 32).all()
+    origins = table[table["language"] == "en"].groupby("concept")["origin"].value_counts().unstack()
+    assert (origins[["en", "zh", "sw"]] == [32, 16, 16]).all(axis=None)
+    assert (table.groupby(["concept", "pair"])["group"].nunique() == 1).all()
+
+
+def test_control_set_and_neutral_sentences_are_complete_and_disjoint_from_the_pairs():
+    pairs = load_pairs(["harmfulness"])
+    for code in LANGUAGES:
+        search, evaluation = load_instructions(code, "search"), load_instructions(code, "evaluation")
+        assert (len(search), len(evaluation), len(load_neutral(code))) == (24, 40, 48)
+        assert not set(search["id"]) & set(evaluation["id"])
+        texts = pairs[pairs["language"] == code]
+        known = {*texts["positive"], *texts["negative"]}
+        assert not known & {*search["harmful"], *search["harmless"], *evaluation["harmful"], *evaluation["harmless"]}
+    assert load_instructions("en")["category"].nunique() >= 8
+
+
+def test_the_built_in_corpus_passes_its_own_check():
+    assert check_corpus(languages=["sw", "ta", "zh"]).errors == []
+
+
+def test_default_is_the_values_and_limits_are_kept():
+    table = load_pairs(languages=["en", "fr"], pairs=4)
+    assert tuple(dict.fromkeys(table["concept"])) == VALUES
+    assert len(table) == len(VALUES) * 2 * 4
+
+
+def test_contexts_stand_before_both_texts_and_join_without_a_space_in_chinese():
+    table = load_pairs(["truthfulness"], ["en", "zh"], pairs=2)
+    positive, negative = full_texts(table)
+    first = table.iloc[0]
+    assert positive[0] == f"{first['context']} {first['positive']}" and negative[0].startswith(first["context"])
+    chinese = table[table["language"] == "zh"].iloc[0]
+    assert positive[2] == chinese["context"] + chinese["positive"]
+
+
+def test_fingerprints_follow_the_texts():
+    table = load_pairs(["morality"], ["en"], pairs=4)
+    changed = table.copy()
+    changed.loc[0, "positive"] += "!"
+    assert corpus_fingerprint(table) == corpus_fingerprint(table.copy()) != corpus_fingerprint(changed)
+
+
+def test_a_user_s_folder_works_like_the_built_in_one(tmp_path):
+    write(tmp_path)
+    write(tmp_path, code="xx")
+    assert concepts_in(tmp_path) == ["kindness"]
+    assert set(load_pairs(data=tmp_path)["language"]) == {"en", "xx"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: write(f, rows=["01\tg\ten\tonly four"]), "4 fields, expected 5"),
+        (lambda f: write(f, header="id\tpos\tneg\n"), "lacks the column 'positive'"),
+        (lambda f: write(f, rows=["01\tg\ten\ta\tb", "01\th\ten\tc\td"]), "stands twice"),
+        (lambda f: write(f, rows=["01\tg\ten\t \tb"]), "an empty field"),
+        (lambda f: write(f).write_text(""), "is empty"),
+        (lambda f: write(f).write_bytes(b"id\tpositive\tnegative\n1\t\xff\xfe\tb\n"), "not UTF-8"),
+        (lambda f: (write(f), write(f, code="fr", rows=["99\tg0\ten\ta\tb"])), "ids and groups"),
+        (lambda f: (f / "kindness").mkdir(), "holds no"),
+        (lambda f: f.rmdir(), "no folder"),
+    ],
+)
+def test_a_malformed_corpus_gives_one_error_that_names_the_fault(tmp_path, spoil, message):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    spoil(folder)
+    with pytest.raises(CorpusError, match=message):
+        load_pairs(data=folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"concepts": ["courage"]}, "unknown concept"),
+        ({"languages": ["xx"]}, "unknown language"),
+        ({"pairs": 1}, "at least 2 pairs"),
+    ],
+)
+def test_unknown_requests_name_the_choices(asked, message):
+    with pytest.raises(CorpusError, match=message):
+        load_pairs(**asked)
+
+
+def test_the_check_finds_each_kind_of_fault(tmp_path):
+    rows = [f"{k:02d}\tg{k // 2}\ten\tI helped the neighbour with task {k}.\tI mocked the neighbour for task {k}." for k in range(24)]
+    write(tmp_path, rows=rows)
+    spoilt = [row.replace("I helped the neighbour with task", "Tolong bantu tetangga itu dengan tugas nomor") for row in rows]
+    spoilt[1] = rows[1]
+    spoilt[2] = spoilt[2].replace("\tI mocked the neighbour for task 2.", "\t" + spoilt[2].split("\t")[3])
+    write(tmp_path, code="ta", rows=spoilt)
+    errors = "\n".join(check_corpus(tmp_path).errors)
+    for fault in ("still the English one", "both sides are equal", "not in the script of Tamil", "identified as Tamil"):
+        assert fault in errors
+
+
+def test_shares_of_script():
+    assert in_script("Habari ya asubuhi.", "sw") == 1 and in_script("Habari", "ta") == 0
+    assert in_script("வணக்கம்", "ta") == 1 and in_script("123", "ta") == 1
+
+
+def test_surface_classifiers_find_a_planted_word_and_nothing_in_noise():
+    groups = [str(k // 2) for k in range(60)]
+    positive = [f"the gardener carried stone {k}" for k in range(60)]
+    planted = shortcut_scores(positive, [p.replace("carried", "dropped") for p in positive], groups, surface="words")
+    assert shortcut_accuracy(planted) == 1.0
+    swapped = [p.replace("carried", "dropped") if k % 2 else p for k, p in enumerate(positive)]
+    other = [p if k % 2 else p.replace("carried", "dropped") for k, p in enumerate(positive)]
+    assert shortcut_accuracy(shortcut_scores(swapped, other, groups, surface="words")) < 0.6
+    with pytest.raises(ValueError, match="unknown surface"):
+        shortcut_scores(positive, positive, groups, surface="smell")
+
+
+def test_linguistic_similarity_is_symmetric_masked_and_sensible():
+    languages = list(LANGUAGES)
+    for kind in KINDS:
+        matrix = linguistic_similarity(languages)[kind]
+        assert ((matrix == matrix.T) | ((matrix != matrix) & (matrix.T != matrix.T))).all()
+    genetic = linguistic_similarity(["es", "pt", "ja"])["genetic"]
+    assert genetic[0, 1] > genetic[0, 2]

@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from xlv.notebook import check_parameters, open_results
+from xlv.report import answers, figures, tables
+from xlv.report.results import ResultsError, load, matching, save
+from xlv.settings import PROFILES, Settings
+from xlv.study import run_study
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_results_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    dataset = xr.Dataset({"x": ("a", [1.0, 2.0])})
+    path = tmp_path / "m" / "recognition.nc"
+    save(dataset, path, {"settings": "one"})
+    assert load(path)["x"].values.tolist() == [1.0, 2.0]
+    assert matching(path, "one") is not None and matching(path, "two") is None
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", lambda *_a, **_k: (_ for _ in ()).throw(OSError("no space left")))
+    with pytest.raises(OSError, match="no space"):
+        save(dataset, path, {"settings": "two"})
+    assert matching(path, "one") is not None and [f.name for f in path.parent.iterdir()] == ["recognition.nc"]
+
+
+def test_missing_damaged_and_foreign_results_say_what_to_do(tmp_path):
+    path = tmp_path / "m" / "recognition.nc"
+    with pytest.raises(ResultsError, match="xlv run"):
+        load(path)
+    save(xr.Dataset({"x": ("a", [1.0])}), path, {})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:50])
+    with pytest.raises(ResultsError, match="delete it and run again"):
+        load(path)
+    xr.Dataset(attrs={"schema": 999}).to_netcdf(path)
+    with pytest.raises(ResultsError, match="schema 999"):
+        load(path)
+
+
+@pytest.fixture
+def studied(tiny_folder, tmp_path):
+    settings = Settings(concepts=("morality", "tense"), languages=("en", "fr", "sw"), pairs=12, neutral=3, dtype="fp32")
+    run_study(str(tiny_folder), settings, tmp_path / "results")
+    return tiny_folder, settings, tmp_path / "results"
+
+
+def test_a_study_of_a_folder_gives_labelled_results_and_is_not_computed_twice(studied, monkeypatch):
+    folder, settings, out = studied
+    dataset = load(out / "my-model" / "recognition.nc")
+    assert dataset["accuracy"].dims == ("protocol", "concept", "source", "target", "layer")
+    assert list(dataset["protocol"].values) == ["cv", "paper"]
+    assert dataset.attrs["model"] == "my-model" and dataset.attrs["dtype"] == "fp32"
+    assert np.isfinite(dataset["correct"].sel(protocol="cv")).all()
+    monkeypatch.setattr("xlv.models.load.load_model", lambda *_a, **_k: pytest.fail("the model was loaded again"))
+    again = run_study(str(folder), settings, out)
+    assert again.identical(dataset)
+
+
+def test_every_table_figure_and_answer_can_be_made_of_any_model_s_results(studied):
+    _, _, out = studied
+    found = {"my-model": load(out / "my-model" / "recognition.nc")}
+    alike = {"my-model": load(out / "my-model" / "consistency.nc")}
+    for draw in (figures.accuracy_by_language, figures.accuracy_by_concept, figures.accuracy_by_layer,
+                 figures.transfer_map, figures.one_way_transfer, figures.competence_order):  # fmt: skip
+        assert draw(found).axes
+    for draw in (figures.consistency_map, figures.linguistic_correlation):
+        assert draw(alike).axes
+    table = tables.own_accuracy(found["my-model"])
+    assert ((table["low"] <= table["accuracy"]) & (table["accuracy"] <= table["high"])).all()
+    assert (table["pairs"] == 12).all()  # morality alone: tense is no value
+    words = answers.recognition(found) + answers.transfer(found) + answers.consistency(alike)
+    assert f"{table['accuracy'].mean():.2f}" in words
+
+
+def test_unknown_and_ill_typed_notebook_parameters_raise():
+    good = {"models": "a", "results": "", "profile": "quick", "languages": "", "concepts": "", "pairs": 0, "protocol": "cv"}
+    assert check_parameters({**good, "In": [], "_x": 1, "json": json}) == good
+    with pytest.raises(ValueError, match="unknown parameter 'model'"):
+        check_parameters({**good, "model": "a"})
+    with pytest.raises(ValueError, match="expected int"):
+        check_parameters({**good, "pairs": "16"})
+    with pytest.raises(ValueError, match="choose cv or paper"):
+        check_parameters({**good, "protocol": "best"})
+    with pytest.raises(ValueError, match="unknown profile"):
+        open_results({**good, "profile": "huge"}, "recognition")
+    with pytest.raises(ValueError, match="name at least one model"):
+        open_results({**good, "models": " , "}, "recognition")
+
+
+def test_profiles_can_be_narrowed():
+    narrow = PROFILES["quick"].changed(languages=("en", "sw"), pairs=8)
+    assert narrow.study.languages == ("en", "sw") and narrow.control.targets == ("en", "sw")
+    assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].study.pairs == 16
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_are_thin_and_clean(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    assert [cell["metadata"]["tags"][0] for cell in code].count("parameters") == 1
+    for cell in code:
+        lines = [line for line in "".join(cell["source"]).splitlines() if line.strip()]
+        assert len(lines) <= 10 and not any(line.startswith(("def ", "class ")) for line in lines)
+    prose = sum(len("".join(cell["source"])) for cell in cells if cell["cell_type"] == "markdown")
+    assert path.stem in ("home", "corpus", "models") or prose > sum(len("".join(c["source"])) for c in code)

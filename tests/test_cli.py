@@ -1,0 +1,53 @@
+import subprocess
+import sys
+
+import pytest
+
+
+def xlv(*arguments):
+    command = [sys.executable, "-m", "xlv.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "no-such-model"), "unknown model 'no-such-model'"),
+        (("run", "smollm2-135m", "--languages", "xx"), "unknown language 'xx'"),
+        (("run", "smollm2-135m", "--concepts", "courage"), "unknown concept 'courage'"),
+        (("run", "smollm2-135m", "--protocol", "best"), "unknown protocol 'best'"),
+        (("run", "smollm2-135m", "--profile", "huge"), "unknown profile 'huge'"),
+        (("run", "smollm2-135m", "--data", "no-such-folder"), "no folder no-such-folder"),
+        (("cache", "clear", "everything", "--yes"), "unknown part of the cache"),
+    ],
+)
+def test_what_a_user_did_wrong_ends_in_one_line(arguments, message):
+    done = xlv(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_models_are_listed_with_licence_and_hub_id():
+    shown = xlv("models").stdout
+    for word in ("smollm2-135m", "bigscience/bloomz-7b1", "Gemma terms of use", "meta-llama/Llama-2-70b-chat-hf"):
+        assert word in shown
+
+
+def test_run_prints_a_table_and_writes_results(tiny_folder, tmp_path):
+    done = xlv(
+        "run", str(tiny_folder), "--languages", "en,fr,sw", "--concepts", "morality", "--pairs", "8", "--dtype", "fp32",
+        "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "own-language recognition accuracy" in done.stdout
+    assert {p.name for p in (tmp_path / "out" / "my-model").iterdir()} == {"recognition.nc", "consistency.nc"}
+
+
+def test_the_cache_is_listed_and_cleared(tmp_path):
+    entry = tmp_path / "cache" / "activations" / "abc"
+    entry.mkdir(parents=True)
+    (entry / "x.safetensors").write_bytes(b"0" * 1000)
+    assert "activations/abc" in xlv("cache", "list").stdout
+    assert xlv("cache", "clear", "--yes").returncode == 0
+    assert not entry.exists()

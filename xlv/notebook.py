@@ -22,7 +22,7 @@ def check_parameters(names: dict[str, object]) -> dict[str, object]:
 
     Papermill only warns of an unknown parameter, so a typing error would run the wrong thing in silence.
     """
-    plain = (str, int, float, bool, list, tuple, dict, type(None))
+    plain = (str, int, float, bool, list, type(None))  # what papermill injects; imported tables are dicts
     given = {
         name: value for name, value in names.items()
         if not name.startswith("_") and name not in _SHELL and isinstance(value, plain)

@@ -35,9 +35,9 @@ def test_correction_recovers_the_true_cosine_where_plain_cosines_are_attenuated(
 
 
 def test_what_translations_share_does_not_pass_for_consistency():
-    plain = np.mean([cosines(gram(0.0, seed, shared_noise=4.0))[0, 1] for seed in range(12)])
-    corrected = np.mean([half_cosines(gram(0.0, seed, shared_noise=4.0), GROUPS).corrected[0, 1] for seed in range(12)])
-    assert plain > 0.3 and abs(corrected) < 0.2
+    plain = np.mean([cosines(gram(0.0, seed, shared_noise=2.0))[0, 1] for seed in range(12)])
+    corrected = np.mean([half_cosines(gram(0.0, seed, shared_noise=2.0), GROUPS).corrected[0, 1] for seed in range(12)])
+    assert plain > 0.12 and abs(corrected) < 0.06
 
 
 def test_a_language_without_a_vector_says_nothing():

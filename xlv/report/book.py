@@ -46,7 +46,7 @@ def execute_notebooks(names: Sequence[str], parameters: dict[str, object], targe
         try:
             papermill.execute_notebook(
                 root / "notebooks" / f"{name}.ipynb", output, parameters, cwd=root, kernel_name="python3",
-                progress_bar=False, log_output=False, stdout_file=None, stderr_file=None,
+                progress_bar=False, extra_arguments=["--log-level=ERROR"],
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise BookError(f"notebook {name} failed: {error.ename}: {error.evalue} (as far as it came: {output})") from None

@@ -86,3 +86,8 @@ def tiny_folder(tiny, tmp_path):
     model.network.save_pretrained(tmp_path / "my-model")
     model.tokenizer.save_pretrained(tmp_path / "my-model")
     return tmp_path / "my-model"
+
+
+def pytest_addoption(parser):
+    """The folder of a built book, for tests/book_pages.py."""
+    parser.addoption("--book", default=None)

@@ -9,6 +9,7 @@ from xlv.corpus.languages import language
 from xlv.report import tables
 
 READ = 0.60
+RELIABLE = 0.3
 
 
 def _names(codes: list[str]) -> str:
@@ -41,6 +42,13 @@ def consistency(datasets: dict[str, xr.Dataset]) -> str:
         linguistic = tables.linguistic_table(dataset)
         beyond = linguistic[linguistic["direct"] > linguistic["chance_high"]]
         kept = f"follows {' and '.join(beyond.index)} similarity more than chance" if len(beyond) else "follows none of the four linguistic similarities more than chance"
+        if row["reliability"] < RELIABLE or not row["corrected"] == row["corrected"]:
+            lines.append(
+                f"- **{dataset.attrs['title']}**: cannot be told. Vectors of two halves of one language's pairs agree at "
+                f"{row['reliability']:.2f} only, below the {RELIABLE:.1f} that a corrected cosine needs (the paper's plain "
+                f"cosine is {row['plain']:.2f})."
+            )
+            continue
         lines.append(
             f"- **{dataset.attrs['title']}**: mean corrected cosine between languages **{row['corrected']:.2f}** "
             f"(95 % interval {row['low']:.2f} to {row['high']:.2f}; the paper's plain cosine {row['plain']:.2f}; half vectors "

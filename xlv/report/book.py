@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import nbformat
 import papermill
 import yaml
 from papermill.exceptions import PapermillExecutionError
 
 from xlv import __version__
-from xlv.cache import Progress, silent
+from xlv.cache import Progress, silent, whole_file
 from xlv.models.presets import caption
 from xlv.settings import Profile
 
@@ -50,7 +51,18 @@ def execute_notebooks(names: Sequence[str], parameters: dict[str, object], targe
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise BookError(f"notebook {name} failed: {error.ename}: {error.evalue} (as far as it came: {output})") from None
+    _drop_injected_cells(target)
     progress("executing notebooks", len(names), len(names))
+
+
+def _drop_injected_cells(folder: Path) -> None:
+    """Take papermill's injected parameters off the pages: the banner says them, and they hold a machine's paths."""
+    for path in folder.glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+        notebook.metadata.pop("papermill", None)
+        with whole_file(path) as temporary:
+            nbformat.write(notebook, temporary)
 
 
 def _banner(models: Sequence[str], profile: Profile) -> str:
@@ -70,7 +82,8 @@ def _assemble(source: Path, models: Sequence[str], profile: Profile) -> None:
 
 
 def _build(source: Path, log: Path) -> Path:
-    command = [sys.executable, "-m", "jupyter_book", "build", str(source), "--path-output", str(source.parent)]
+    program = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "build", str(source), "--path-output", str(source.parent)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     log.write_text(done.stdout, encoding="utf-8")
     index = source.parent / "_build" / "html" / "index.html"

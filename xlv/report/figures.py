@@ -40,8 +40,9 @@ _STYLE = {
 
 
 def use_style() -> None:
-    """Set the book's style for all figures of this process, drawn as SVG in notebooks."""
+    """Set the book's style for all figures and tables of this process; figures are drawn as SVG in notebooks."""
     mpl.rcParams.update(_STYLE)
+    pd.set_option("display.max_colwidth", None, "display.max_rows", 200, "display.max_columns", 40)
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 

@@ -1,0 +1,56 @@
+"""Checks of a built book, run by `.ci/run` on the one it has just built: pytest tests/book_pages.py --book FOLDER."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES = {
+    path.stem: [
+        cell["metadata"]["mystnb"]["figure"]["name"]
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if "mystnb" in cell["metadata"]
+    ]
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+}
+
+
+@pytest.fixture
+def book(request) -> Path:
+    folder = request.config.getoption("--book")
+    if folder is None:
+        pytest.skip("no book given: --book FOLDER")
+    return Path(folder)
+
+
+def test_there_is_an_index_that_leads_to_the_home_page(book):
+    assert "notebooks/home.html" in (book / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_page_has_its_figures_and_no_error(book, name):
+    page = (book / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+    for figure in FIGURES[name]:
+        part = page[page.index(f'id="{figure}"') :]
+        source = re.search(r'<img alt="([^"]{20,})"[^>]* src="([^"]+)"|<img [^>]*src="([^"]+)"[^>]* alt="([^"]{20,})"', part)
+        assert source, f"{figure} has no image with an alternative text"
+        image = book / "notebooks" / (source.group(2) or source.group(3))
+        assert image.resolve().stat().st_size > 2000
+    for fault in ("Traceback", "NaN%", "nan %", "Warning:"):
+        assert fault not in page
+
+
+@pytest.mark.parametrize("name", ["method", "run", "limits", "references"])
+def test_the_prose_is_there(book, name):
+    assert len((book / "book" / f"{name}.html").read_text(encoding="utf-8")) > 5000
+
+
+def test_pages_say_their_edition_and_ask_no_other_host(book):
+    for page in book.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        if page.parent != book:
+            assert "Edition “quick”" in text
+        assert not re.search(r'<(script|link|img)[^>]*(src|href)="https?://', text), page
+        assert "/build/ci" not in text

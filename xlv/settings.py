@@ -123,7 +123,7 @@ PROFILES = {
         Profile(
             "full",
             Settings(concepts=tuple(CONCEPTS), dtype="fp32"),
-            ControlSettings(targets=ALL_TARGETS, prompts=20, tokens=24, random=2),
+            ControlSettings(targets=ALL_TARGETS, tokens=24, random=5),
         ),
     )
 }  # fmt: skip

@@ -34,7 +34,9 @@ def test_every_page_has_its_figures_and_no_error(book, name):
     page = (book / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
     for figure in FIGURES[name]:
         part = page[page.index(f'id="{figure}"') :]
-        source = re.search(r'<img alt="([^"]{20,})"[^>]* src="([^"]+)"|<img [^>]*src="([^"]+)"[^>]* alt="([^"]{20,})"', part)
+        source = re.search(
+            r'<img alt="([^"]{20,})"[^>]* src="([^"]+)"|<img [^>]*src="([^"]+)"[^>]* alt="([^"]{20,})"', part
+        )
         assert source, f"{figure} has no image with an alternative text"
         image = book / "notebooks" / (source.group(2) or source.group(3))
         assert image.resolve().stat().st_size > 2000

@@ -35,7 +35,9 @@ class OneLineErrors(TyperGroup):
         sys.exit(status)
 
 
-app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=OneLineErrors, no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
+)
 cache_app = typer.Typer(no_args_is_help=True, help="What lies in the cache, and how to drop it.")
 data_app = typer.Typer(no_args_is_help=True, help="Corpora: check and measure one.")
 app.add_typer(cache_app, name="cache")
@@ -73,7 +75,9 @@ def _names(text: str) -> tuple[str, ...] | None:
 
 
 def _profile(name: str, concepts: str, languages: str, pairs: int, **changes: object) -> Profile:
-    return Profile.named(name).changed(concepts=_names(concepts), languages=_names(languages), pairs=pairs or None, **changes)
+    return Profile.named(name).changed(
+        concepts=_names(concepts), languages=_names(languages), pairs=pairs or None, **changes
+    )
 
 
 @app.command()
@@ -103,8 +107,12 @@ def run(
     concepts: Concepts = "",
     languages: Languages = "",
     pairs: Pairs = 0,
-    protocol: Annotated[str, typer.Option(help="Protocol of the printed figures: cv or paper (both are stored).")] = "cv",
-    template: Annotated[str, typer.Option(help="raw, chat, llama2 or a pattern with {input}; default: the paper's.")] = "",
+    protocol: Annotated[
+        str, typer.Option(help="Protocol of the printed figures: cv or paper (both are stored).")
+    ] = "cv",
+    template: Annotated[
+        str, typer.Option(help="raw, chat, llama2 or a pattern with {input}; default: the paper's.")
+    ] = "",
     dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16; default: the profile's.")] = "",
     profile: ProfileName = "full",
     control: Annotated[bool, typer.Option(help="Also question 4 (needs a chat template).")] = False,
@@ -123,7 +131,9 @@ def run(
         template=template or (preset.template if preset else "raw"),
     )  # fmt: skip
     dataset = run_study(model, wanted.study, out_dir, progress=Ticker())
-    table = Table(title=f"{dataset.attrs['title']}: own-language recognition accuracy, protocol {protocol}", title_justify="left")
+    table = Table(
+        title=f"{dataset.attrs['title']}: own-language recognition accuracy, protocol {protocol}", title_justify="left"
+    )
     for heading in ("language", "accuracy", "95 % interval", "surface", "pairs"):
         table.add_column(heading)
     for code, row in tables.own_accuracy(dataset, protocol).iterrows():
@@ -141,7 +151,9 @@ def run(
 def book(
     models: Models = "",
     profile: ProfileName = "quick",
-    results: Annotated[Path | None, typer.Option(help="Folder for the results; default: in the edition's folder.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder for the results; default: in the edition's folder.")
+    ] = None,
     languages: Languages = "",
     concepts: Concepts = "",
     pairs: Pairs = 0,
@@ -191,14 +203,26 @@ def cache_clear(
 
 
 @data_app.command("check")
-def data_check(path: Annotated[Path | None, typer.Argument(help="Corpus folder; default: the built-in one.")] = None) -> None:
+def data_check(
+    path: Annotated[Path | None, typer.Argument(help="Corpus folder; default: the built-in one.")] = None,
+) -> None:
     """Check a corpus and print counts, length ratios and what surface classifiers reach; exit 1 on errors."""
     from xlv.corpus.check import check_corpus
 
     report = check_corpus(path, progress=Ticker())
     wide = Console(width=max(out.width, 110))
     table = Table(title="Pairs, groups, length ratio, and paired accuracy of surface classifiers", title_justify="left")
-    columns = ("concept", "language", "pairs", "groups", "length_ratio", "same_ending", "identified", "words", "characters")
+    columns = (
+        "concept",
+        "language",
+        "pairs",
+        "groups",
+        "length_ratio",
+        "same_ending",
+        "identified",
+        "words",
+        "characters",
+    )
     for heading in columns:
         table.add_column(heading.replace("_", " "))
     for _, row in report.figures.iterrows():

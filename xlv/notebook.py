@@ -8,8 +8,8 @@ import xarray as xr
 
 from xlv.cache import cache_root
 from xlv.models.presets import CONTROL_MODEL, PRESETS
-from xlv.report.figures import use_style
 from xlv.report.results import load, result_path
+from xlv.report.style import use_style
 from xlv.settings import Profile
 from xlv.study import run_control, run_study, short_name
 
@@ -55,7 +55,8 @@ def open_results(names: dict[str, object], question: str) -> dict[str, xr.Datase
     """Results of a question for each model of the parameters, computed where they are not on disk yet.
 
     `names` are the notebook's globals. Results are looked for in the folder `results`; without one, the reference
-    results serve every model that has them as long as no other size of run is asked for, and what is computed goes to the cache.
+    results serve every model that has them as long as no other size of run is asked for, and what is computed goes to
+    the cache.
     Raises ValueError for unknown parameters, models, languages and concepts.
     """
     given = check_parameters(names)

@@ -69,7 +69,9 @@ class ControlSettings:
 
     def __post_init__(self) -> None:
         if not 1 <= self.tokens <= 32:
-            raise ValueError(f"expected 1 to 32 tokens a completion, got {self.tokens}: refusals show in the first words")
+            raise ValueError(
+                f"expected 1 to 32 tokens a completion, got {self.tokens}: refusals show in the first words"
+            )
         if min(self.prompts, self.search_prompts, self.neutral) < 2:
             raise ValueError("expected at least 2 prompts of each kind and 2 neutral sentences")
 
@@ -95,7 +97,12 @@ class Profile:
         return PROFILES[name]
 
     def changed(
-        self, *, languages: tuple[str, ...] | None = None, pairs: int | None = None, data: str | None = None, **study: object
+        self,
+        *,
+        languages: tuple[str, ...] | None = None,
+        pairs: int | None = None,
+        data: str | None = None,
+        **study: object,
     ) -> Profile:
         """The profile with some settings replaced; None leaves one as it is.
 

@@ -20,8 +20,8 @@ from xlv.corpus.languages import language
 from xlv.corpus.pairs import BUILT_IN, corpus_fingerprint, full_texts, load_instructions, load_neutral, load_pairs
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
 from xlv.models.presets import PRESETS, caption
-from xlv.settings import ControlSettings, Settings
 from xlv.report.results import matching, recognition_arrays, result_path, save
+from xlv.settings import ControlSettings, Settings
 
 N_SHUFFLES = 20
 
@@ -67,9 +67,7 @@ def run_study(model: str, settings: Settings, out: Path, *, load=None, progress:
     recognition, consistency = analyse(table, lambda key: read_shard(shards[key]), progress=progress)
     if nats is not None:
         recognition["neutral_nats"] = (("source", "sentence"), nats)
-    provenance = _provenance(
-        model, stamp, loaded.weights, corpus_fingerprint(table), settings.dtype, settings.template
-    )
+    provenance = _provenance(model, stamp, loaded.weights, corpus_fingerprint(table), settings.dtype, settings.template)
     for path, dataset in zip(paths, (recognition, consistency), strict=True):
         save(dataset, path, provenance)
     return matching(paths[0], stamp)
@@ -92,7 +90,9 @@ def run_control(model: str, settings: ControlSettings, out: Path, *, progress: P
 
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, progress=progress)
     dataset = evaluate(loaded, settings, progress=progress)
-    save(dataset, path, _provenance(model, stamp, loaded.weights, fingerprint(texts), settings.dtype, settings.template))
+    save(
+        dataset, path, _provenance(model, stamp, loaded.weights, fingerprint(texts), settings.dtype, settings.template)
+    )
     return matching(path, stamp)
 
 
@@ -149,7 +149,10 @@ def analyse(table: pd.DataFrame, states, *, progress: Progress = silent) -> tupl
     n_pairs = recognition.sizes["pair"]
     recognition["group"] = (("concept", "pair"), np.stack([_padded(g, n_pairs) for g in groupings]))
     recognition["shuffled"] = (("shuffle", "concept", "source", "target"), np.stack(shuffled, axis=1))
-    recognition["surface"] = (("surface_kind", "concept", "source", "pair"), np.stack([_padded(s, n_pairs) for s in surface], axis=1))
+    recognition["surface"] = (
+        ("surface_kind", "concept", "source", "pair"),
+        np.stack([_padded(s, n_pairs) for s in surface], axis=1),
+    )
     recognition = recognition.assign_coords(surface_kind=list(SURFACES))
     places = ("concept", "source", "target")
     consistency = xr.Dataset(
@@ -188,7 +191,9 @@ def _surface(rows: pd.DataFrame, languages: list[str]) -> np.ndarray:
             part = rows[rows["language"] == code]
             spaces = language(code).spaces
             groups = part["group"].tolist()
-            margins.append(shortcut_scores(list(part["positive"]), list(part["negative"]), groups, surface=surface, spaces=spaces))
+            margins.append(
+                shortcut_scores(list(part["positive"]), list(part["negative"]), groups, surface=surface, spaces=spaces)
+            )
         result.append(np.stack(margins))
     return np.stack(result)
 

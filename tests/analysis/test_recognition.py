@@ -10,7 +10,7 @@ GROUPS = np.arange(N_PAIRS) // 2
 
 
 def differences(effect: float, seed: int = 0, layer: int = 2) -> np.ndarray:
-    """Pair differences `[language, pair, layer, d]`: noise, and one shared direction of length `effect` at one layer."""
+    """Pair differences `[language, pair, layer, d]`: noise, and a shared direction of length `effect` at one layer."""
     generator = np.random.default_rng(seed)
     noise = generator.normal(size=(N_LANGUAGES, N_PAIRS, N_LAYERS, WIDTH))
     noise[:, :, layer, 0] += effect

@@ -74,7 +74,10 @@ def test_only_opening_words_of_refusals_are_kept():
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma3", "bloom"])
 def test_opening_scores_equal_the_full_forward_pass(tiny, architecture):
     model = tiny(architecture, template="chat")
-    prompts, openings = ["Write a note.", "Explain how a lock works in an old door."], ["I'm sorry, but", "To", "Here is"]
+    prompts, openings = (
+        ["Write a note.", "Explain how a lock works in an old door."],
+        ["I'm sorry, but", "To", "Here is"],
+    )
 
     def brute_force(prompt, opening):
         ids, more = model.token_ids([prompt])[0], model.tokenizer(opening, add_special_tokens=False)["input_ids"]

@@ -118,9 +118,14 @@ def test_unknown_requests_name_the_choices(asked, message):
 
 
 def test_the_check_finds_each_kind_of_fault(tmp_path):
-    rows = [f"{k:02d}\tg{k // 2}\ten\tI helped the neighbour with task {k}.\tI mocked the neighbour for task {k}." for k in range(24)]
+    rows = [
+        f"{k:02d}\tg{k // 2}\ten\tI helped the neighbour with task {k}.\tI mocked the neighbour for task {k}."
+        for k in range(24)
+    ]
     write(tmp_path, rows=rows)
-    spoilt = [row.replace("I helped the neighbour with task", "Tolong bantu tetangga itu dengan tugas nomor") for row in rows]
+    spoilt = [
+        row.replace("I helped the neighbour with task", "Tolong bantu tetangga itu dengan tugas nomor") for row in rows
+    ]
     spoilt[1] = rows[1]
     spoilt[2] = spoilt[2].replace("\tI mocked the neighbour for task 2.", "\t" + spoilt[2].split("\t")[3])
     write(tmp_path, code="ta", rows=spoilt)

@@ -6,7 +6,12 @@ from safetensors.torch import load_file
 from tests.conftest import ARCHITECTURES
 from xlv.models.activations import cached_activations, extract, read_shard, token_batches
 
-TEXTS = ["I kept the promise.", "No.", "I paid my neighbour for the window that I broke yesterday evening.", "Yes, I did."]
+TEXTS = [
+    "I kept the promise.",
+    "No.",
+    "I paid my neighbour for the window that I broke yesterday evening.",
+    "Yes, I did.",
+]
 
 
 def reference(model, text):

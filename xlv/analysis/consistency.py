@@ -67,7 +67,9 @@ def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = N_SPLI
         return np.einsum("rki,ri->rk", left, two).reshape(n_splits, n_languages, n_languages)
 
     def norms(weights: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.einsum("rj,sji,ri->rs", weights, np.stack([gram[s, :, s] for s in range(n_languages)]), weights))
+        return np.sqrt(
+            np.einsum("rj,sji,ri->rs", weights, np.stack([gram[s, :, s] for s in range(n_languages)]), weights)
+        )
 
     scale = norms(first)[:, :, None] * norms(second)[:, None, :]
     cross = inner(first, second) / scale  # cos(v_s of half A, v_t of half B)

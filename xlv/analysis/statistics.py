@@ -46,7 +46,9 @@ def interval(samples: np.ndarray, level: float = LEVEL, axis: int = 0) -> tuple[
     return low, high
 
 
-def proportion_interval(successes: np.ndarray, trials: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+def proportion_interval(
+    successes: np.ndarray, trials: np.ndarray, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
     """Wilson interval of a proportion; NaN where there are no trials."""
     from scipy.stats import norm
 

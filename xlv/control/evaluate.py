@@ -92,7 +92,9 @@ def evaluate(model: Model, settings: ControlSettings, *, progress: Progress = si
     return _dataset(found, names, surface, settings)
 
 
-def _measure(model: Model, name: str, code: str, table, settings: ControlSettings, generated: bool, found: _Found) -> None:
+def _measure(
+    model: Model, name: str, code: str, table, settings: ControlSettings, generated: bool, found: _Found
+) -> None:
     texts = [text for kind in KINDS for text in table[kind]]
     scores = refusal_scores(model, texts, code)
     completions = generate(model, texts, max_new_tokens=settings.tokens) if generated else [None] * len(texts)
@@ -110,7 +112,9 @@ def _dataset(found: _Found, names: Sequence[str], surface: Surface, settings: Co
     places = ("condition", "kind", "target", "prompt")
     keys = [[[(name, kind, code) for code in settings.targets] for kind in KINDS] for name in names]
     codes = {None: MISSING, **{outcome: i for i, outcome in enumerate(OUTCOMES)}}
-    outcome = np.array([[[[codes[o] for o in found.outcome[k]] for k in row] for row in block] for block in keys], dtype=np.int8)
+    outcome = np.array(
+        [[[[codes[o] for o in found.outcome[k]] for k in row] for row in block] for block in keys], dtype=np.int8
+    )
     score = np.array([[[found.score[k] for k in row] for row in block] for block in keys])
     grid = ("direction", "window", "dose")
     chosen = [surface.chosen[direction] for direction in DIRECTIONS]
@@ -138,4 +142,3 @@ def _dataset(found: _Found, names: Sequence[str], surface: Surface, settings: Co
         },
         attrs={"source": settings.source, "concept": settings.concept, "search_baseline": surface.baseline},
     )
-

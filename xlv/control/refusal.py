@@ -67,7 +67,7 @@ def opening_scores(model: Model, prompts: Sequence[str], openings: Sequence[str]
     Prompts run once; each opening is then read behind their shared KV cache, which is cropped back afterwards.
     """
     inputs = left_padded(model, prompts)
-    width, mask = inputs["input_ids"].shape[1], inputs["attention_mask"]
+    mask = inputs["attention_mask"]
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     first, cache_ = _log_probabilities(
         model.network, inputs["input_ids"], attention_mask=mask, position_ids=positions, logits_to_keep=1
@@ -83,7 +83,9 @@ def opening_scores(model: Model, prompts: Sequence[str], openings: Sequence[str]
             logp, cache_ = _log_probabilities(
                 model.network, rows, attention_mask=longer, position_ids=steps, past_key_values=cache_
             )
-            total += logp.gather(-1, torch.tensor([ids[1:]] * len(prompts), device=mask.device)[..., None])[..., 0].sum(-1)
+            total += logp.gather(-1, torch.tensor([ids[1:]] * len(prompts), device=mask.device)[..., None])[..., 0].sum(
+                -1
+            )
             cache_.crop(1 - len(ids))
         scores.append(total.cpu().numpy())
     return np.stack(scores)

@@ -34,12 +34,15 @@ class Report:
     figures: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def check_corpus(data: Path | None = None, *, languages: Iterable[str] | None = None, progress: Progress = silent) -> Report:
+def check_corpus(
+    data: Path | None = None, *, languages: Iterable[str] | None = None, progress: Progress = silent
+) -> Report:
     """Check every file of a corpus folder (the built-in one by default) and measure it.
 
-    `languages` restricts it to some, English beside them. Errors: files that cannot be read, ids or groups that differ between languages, empty, equal or repeated
-    texts, texts left in English, a wrong script, a language that the identifier does not agree with for 95 %
-    of a file, length ratios off by more than 10 %, endings that differ in more than 5 % of the pairs.
+    `languages` restricts it to some, English beside them. Errors: files that cannot be read, ids or groups that
+    differ between languages, empty, equal or repeated texts, texts left in English, a wrong script, a language that
+    the identifier does not agree with for 95 % of a file, length ratios off by more than 10 %, endings that differ
+    in more than 5 % of the pairs.
     Figures, a row per concept and language: pairs, groups, length ratio, same endings, share identified, and
     the paired accuracy of the two surface classifiers, folds by group.
     """
@@ -155,5 +158,7 @@ def _pair_figures(concept: str, code: str, table: pd.DataFrame, report: Report) 
         margins = shortcut_scores(positive, negative, groups, surface=surface, spaces=language(code).spaces)
         row[surface] = shortcut_accuracy(margins)
         if row[surface] > SHORTCUT_NOTE:
-            report.notes.append(f"{concept}/{code}: {surface} alone tell the sides apart in {row[surface]:.0%} of the pairs")
+            report.notes.append(
+                f"{concept}/{code}: {surface} alone tell the sides apart in {row[surface]:.0%} of the pairs"
+            )
     return row

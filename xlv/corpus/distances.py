@@ -12,7 +12,7 @@ KINDS = ("genetic", "syntactic", "geographic", "phonological")
 
 
 def linguistic_similarity(languages: Sequence[str]) -> dict[str, np.ndarray]:
-    """Similarity matrices `[language, language]`, 1 − URIEL distance, by kind; NaN where URIEL has no shared features."""
+    """Similarities `[language, language]`, 1 − URIEL distance, by kind; NaN where URIEL has no shared features."""
     table = pd.read_csv(str(files("xlv.corpus") / "uriel" / "distances.csv"), keep_default_na=False, na_values=[""])
     index = {code: i for i, code in enumerate(languages)}
     result = {kind: np.full((len(languages), len(languages)), np.nan) for kind in KINDS}

@@ -125,13 +125,18 @@ def _load_concept(concept: str, codes: list[str], pairs: int | None, data: Path 
 
 def full_texts(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Positive and negative texts of pairs, each behind its context (a scenario or a question) if it has one."""
-    joins = [(f"{c} " if language(code).spaces else c) if c else "" for c, code in zip(table.context, table.language)]
+    joins = [
+        (f"{c} " if language(code).spaces else c) if c else ""
+        for c, code in zip(table.context, table.language, strict=True)
+    ]
     positive = [join + text for join, text in zip(joins, table.positive, strict=True)]
     negative = [join + text for join, text in zip(joins, table.negative, strict=True)]
     return positive, negative
 
 
-def load_instructions(code: str, split: str = "all", *, limit: int | None = None, data: Path | None = None) -> pd.DataFrame:
+def load_instructions(
+    code: str, split: str = "all", *, limit: int | None = None, data: Path | None = None
+) -> pd.DataFrame:
     """The control set of a language: `id category harmless harmful`, matched instructions by row.
 
     `split` is "search" (the first 24 ids, on which strengths and layers are chosen), "evaluation" (the rest) or

@@ -137,7 +137,9 @@ def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
     depth = network.config.get_text_config().num_hidden_layers
     found = [m for m in network.base_model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
     if not found:
-        raise ModelError(f"found no list of {depth} decoder blocks in {type(network).__name__}: not a model xlv can read")
+        raise ModelError(
+            f"found no list of {depth} decoder blocks in {type(network).__name__}: not a model xlv can read"
+        )
     return found[0]
 
 
@@ -156,6 +158,8 @@ def _explained(error: Exception, model: str, source: Source) -> ModelError:
     elif "/" in source.location and not source.location.startswith("/"):
         advice = "check the id and the network, or download it elsewhere and give the folder instead"
     else:
-        advice = "its files are damaged or of a kind that transformers does not know; `xlv cache clear` drops cached ones"
+        advice = (
+            "its files are damaged or of a kind that transformers does not know; `xlv cache clear` drops cached ones"
+        )
     reason = text.strip().splitlines()[0] if text.strip() else type(error).__name__
     return ModelError(f"cannot load {model}: {reason}. What to do: {advice}")

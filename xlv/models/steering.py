@@ -21,7 +21,9 @@ def _checked(model: Model, vectors: Vectors) -> dict[int, torch.Tensor]:
                 "the final norm)"
             )
         if tuple(vector.shape) != (model.d_model,):
-            raise ValueError(f"the vector of layer {layer} has shape {tuple(vector.shape)}, expected ({model.d_model},)")
+            raise ValueError(
+                f"the vector of layer {layer} has shape {tuple(vector.shape)}, expected ({model.d_model},)"
+            )
         if not torch.isfinite(vector).all():
             raise ValueError(f"the vector of layer {layer} holds values that are not finite")
     like = {"device": model.network.device, "dtype": model.network.dtype}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from xlv.control.names import BASELINE, FOLLOWING, KINDS, REFUSING
@@ -41,8 +42,12 @@ def consistency(datasets: dict[str, xr.Dataset]) -> str:
         row = summary.loc[dataset.attrs["title"]]
         linguistic = tables.linguistic_table(dataset)
         beyond = linguistic[linguistic["direct"] > linguistic["chance_high"]]
-        kept = f"follows {' and '.join(beyond.index)} similarity more than chance" if len(beyond) else "follows none of the four linguistic similarities more than chance"
-        if row["reliability"] < RELIABLE or not row["corrected"] == row["corrected"]:
+        kept = (
+            f"follows {' and '.join(beyond.index)} similarity more than chance"
+            if len(beyond)
+            else "follows none of the four linguistic similarities more than chance"
+        )
+        if row["reliability"] < RELIABLE or np.isnan(row["corrected"]):
             lines.append(
                 f"- **{dataset.attrs['title']}**: cannot be told. Vectors of two halves of one language's pairs agree at "
                 f"{row['reliability']:.2f} only, below the {RELIABLE:.1f} that a corrected cosine needs (the paper's plain "
@@ -63,7 +68,11 @@ def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
     summary = tables.transfer_summary(datasets, protocol)
     for title, row in summary.iterrows():
         one_way = row["U_low"] > 0 and row["p"] < 0.05
-        verdict = "one-way transfer from high to low resource" if one_way else "no one-way transfer that can be told from chance"
+        verdict = (
+            "one-way transfer from high to low resource"
+            if one_way
+            else "no one-way transfer that can be told from chance"
+        )
         lines.append(
             f"- **{title}**: {verdict} (U = {row['U']:+.3f}, 95 % interval {row['U_low']:+.3f} to {row['U_high']:+.3f}, "
             f"p = {row['p']:.3f} under permuted languages); another language's vector reads at "

@@ -34,7 +34,9 @@ def repository() -> Path:
     raise BookError("found no notebooks/ and _toc.yml: run this inside a checkout of the xlv repository")
 
 
-def execute_notebooks(names: Sequence[str], parameters: dict[str, object], target: Path, *, progress: Progress = silent) -> None:
+def execute_notebooks(
+    names: Sequence[str], parameters: dict[str, object], target: Path, *, progress: Progress = silent
+) -> None:
     """Execute notebooks into `target` with papermill.
 
     Raises BookError naming the notebook that failed; its partial output stays in `target`.
@@ -50,7 +52,9 @@ def execute_notebooks(names: Sequence[str], parameters: dict[str, object], targe
                 progress_bar=False, extra_arguments=["--log-level=ERROR"],
             )  # fmt: skip
         except PapermillExecutionError as error:
-            raise BookError(f"notebook {name} failed: {error.ename}: {error.evalue} (as far as it came: {output})") from None
+            raise BookError(
+                f"notebook {name} failed: {error.ename}: {error.evalue} (as far as it came: {output})"
+            ) from None
     _drop_injected_cells(target)
     progress("executing notebooks", len(names), len(names))
 
@@ -68,7 +72,8 @@ def _drop_injected_cells(folder: Path) -> None:
 def _banner(models: Sequence[str], profile: Profile) -> str:
     size = "all" if profile.study.pairs is None else str(profile.study.pairs)
     shown = ", ".join(caption(model) for model in models)
-    return f"Edition “{profile.name}”: {shown}; {size} pairs a concept, {profile.study.dtype}. xlv {__version__}, {date.today()}."
+    kind = f"{size} pairs a concept, {profile.study.dtype}"
+    return f"Edition “{profile.name}”: {shown}; {kind}. xlv {__version__}, {date.today()}."
 
 
 def _assemble(source: Path, models: Sequence[str], profile: Profile) -> None:

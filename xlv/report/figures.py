@@ -1,98 +1,39 @@
-"""Every figure of the book, in one style: vector output, colour-blind-safe, numbers that stay readable."""
+"""Every figure of the book: each function takes results by model and returns one figure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from xlv.control.names import BASELINE, FOLLOWING, KINDS, REFUSING
+from xlv.control.names import FOLLOWING, KINDS, REFUSING
 from xlv.corpus.languages import labels, language
 from xlv.report import tables
-
-INK, FAINT = "#222222", "#8a8a8a"
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
-CONDITION_COLOURS = {BASELINE: INK, REFUSING: BLUE, FOLLOWING: ORANGE}
-MARKERS = {BASELINE: "o", REFUSING: "^", FOLLOWING: "v"}
-_STYLE = {
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "xlv",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-}
-
-
-def use_style() -> None:
-    """Set the book's style for all figures and tables of this process; figures are drawn as SVG in notebooks."""
-    mpl.rcParams.update(_STYLE)
-    pd.set_option("display.max_colwidth", None, "display.max_rows", 200, "display.max_columns", 40)
-    try:
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
-
-        set_matplotlib_formats("svg", metadata={"Date": None})
-    except (ImportError, AttributeError):  # not inside a notebook
-        pass
-
-
-def _figure(width: float, height: float) -> Figure:
-    """A figure of its own: not registered with pyplot, so a notebook shows it once and nothing leaks."""
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _columns(count: int, height: float, *, width: float = 8.6) -> tuple[Figure, Sequence[Axes]]:
-    figure = _figure(width, height)
-    return figure, figure.subplots(1, count, sharey=True, squeeze=False)[0]
-
-
-def _titles(datasets: dict[str, xr.Dataset]) -> list[str]:
-    return [dataset.attrs["title"].replace(" (", "\n(") for dataset in datasets.values()]
-
-
-def _write_cells(axes: Axes, values: np.ndarray, mesh, text: str, size: float) -> None:
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            red, green, blue, _ = mesh.cmap(mesh.norm(value))
-            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-            axes.text(column, row, text.format(value), ha="center", va="center", fontsize=size, color="white" if dark else INK)
-
-
-def heat_map(axes: Axes, frame: pd.DataFrame, *, cmap: str, low: float, high: float, text: str = "{:.2f}", size: float = 6.5):
-    """A matrix with its numbers in the cells; NaN cells stay grey."""
-    values = np.ma.masked_invalid(frame.to_numpy(dtype=float))
-    colours = mpl.colormaps[cmap].with_extremes(bad="#dddddd")
-    mesh = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
-    axes.set_xticks(range(frame.shape[1]), frame.columns)
-    axes.set_yticks(range(frame.shape[0]), frame.index)
-    axes.tick_params(length=0)
-    for side in axes.spines.values():
-        side.set_visible(False)
-    _write_cells(axes, values.filled(np.nan), mesh, text, size)
-    return mesh
+from xlv.report.style import (
+    BLUE,
+    CONDITION_COLOURS,
+    FAINT,
+    GREEN,
+    INK,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    columns,
+    heat_map,
+    matrices,
+    new_figure,
+    titles_of,
+)
 
 
 def accuracy_by_language(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
     """Own-language accuracy, mean over value concepts, with 95 % intervals, beside chance and the surface baseline."""
     codes = [str(code) for code in next(iter(datasets.values()))["source"].values]
-    figure, axes = _columns(len(datasets), 0.27 * len(codes) + 1.3)
+    figure, axes = columns(len(datasets), 0.27 * len(codes) + 1.3)
     places = np.arange(len(codes))
-    for panel, dataset, title in zip(axes, datasets.values(), _titles(datasets), strict=True):
+    for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
         table = tables.own_accuracy(dataset, protocol).loc[codes]
         panel.axvline(0.5, color=FAINT, lw=0.8)
         panel.hlines(places, table["low"], table["high"], color=BLUE, lw=1.6)
@@ -109,8 +50,8 @@ def accuracy_by_language(datasets: dict[str, xr.Dataset], protocol: str = "cv") 
 def accuracy_by_concept(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
     """Own-language accuracy of every concept in every language, one matrix a model."""
     frames = [tables.concept_accuracy(dataset, protocol).T for dataset in datasets.values()]
-    figure, axes = _columns(len(frames), 0.27 * len(frames[0]) + 1.9)
-    for panel, frame, title in zip(axes, frames, _titles(datasets), strict=True):
+    figure, axes = columns(len(frames), 0.27 * len(frames[0]) + 1.9)
+    for panel, frame, title in zip(axes, frames, titles_of(datasets), strict=True):
         frame.index = labels(frame.index)
         mesh = heat_map(panel, frame, cmap="viridis", low=0.4, high=1.0, text="{:.2f}", size=5.5)
         panel.set_title(title)
@@ -121,8 +62,8 @@ def accuracy_by_concept(datasets: dict[str, xr.Dataset], protocol: str = "cv") -
 
 def accuracy_by_layer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
     """Held-out accuracy at every layer, mean over languages, a line a concept."""
-    figure, axes = _columns(len(datasets), 3.0)
-    for panel, dataset, title in zip(axes, datasets.values(), _titles(datasets), strict=True):
+    figure, axes = columns(len(datasets), 3.0)
+    for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
         frame = tables.layer_accuracy(dataset, protocol)
         depth = frame.columns.to_numpy() / frame.columns.max()
         colours = mpl.colormaps["tab10"].colors
@@ -136,34 +77,23 @@ def accuracy_by_layer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> 
     return figure
 
 
-def _matrix_row(frames: list[pd.DataFrame], titles: list[str], *, cmap: str, low: float, high: float, text: str, label: str):
-    side = 0.36 * len(frames[0]) + 0.9
-    figure = _figure(min(8.2, side + 2.4), side * 0.82 * len(frames))
-    axes = figure.subplots(len(frames), 1, squeeze=False)
-    for panel, frame, title in zip(axes[:, 0], frames, titles, strict=True):
-        named = frame.copy()
-        named.index = labels(frame.index)
-        mesh = heat_map(panel, named, cmap=cmap, low=low, high=high, text=text)
-        panel.set(title=title.replace("\n", " "))
-        figure.colorbar(mesh, ax=panel, shrink=0.8, label=label, pad=0.01)
-    return figure, axes[:, 0]
-
-
 def consistency_map(datasets: dict[str, xr.Dataset], *, plain: bool = False) -> Figure:
     """Cosines between the languages' vectors, mean over value concepts, one matrix a model."""
     frames = [tables.consistency_matrix(dataset, plain=plain) for dataset in datasets.values()]
     label = "cosine (largest over layers)" if plain else "corrected cosine of half vectors"
-    figure, _ = _matrix_row(frames, _titles(datasets), cmap="PuOr_r", low=-1.0, high=1.0, text="{:.2f}", label=label)
+    figure, _ = matrices(frames, titles_of(datasets), cmap="PuOr_r", low=-1.0, high=1.0, text="{:.2f}", label=label)
     return figure
 
 
 def linguistic_correlation(datasets: dict[str, xr.Dataset]) -> Figure:
     """Direct and split correlation of consistency with linguistic similarity, beside what permuted labels give."""
-    figure, axes = _columns(len(datasets), 2.6)
-    for panel, dataset, title in zip(axes, datasets.values(), _titles(datasets), strict=True):
+    figure, axes = columns(len(datasets), 2.6)
+    for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
         table = tables.linguistic_table(dataset)
         places = np.arange(len(table))
-        panel.hlines(places, table["chance_low"], table["chance_high"], color="#cccccc", lw=7, label="permuted languages, 95 %")
+        panel.hlines(
+            places, table["chance_low"], table["chance_high"], color="#cccccc", lw=7, label="permuted languages, 95 %"
+        )
         panel.plot(table["direct"], places, "o", color=BLUE, ms=6, label="direct")
         panel.plot(table["split"], places, "D", color=ORANGE, ms=5, label="split by dominant language")
         panel.axvline(0, color=FAINT, lw=0.8)
@@ -178,13 +108,14 @@ def transfer_map(datasets: dict[str, xr.Dataset], protocol: str = "cv", concept:
     """Transferability, sources down and targets across in resource order; the dashed triangle is high to low."""
     frames = [tables.transfer_matrix(dataset, protocol, concept) for dataset in datasets.values()]
     limit = max(0.1, max(float(np.abs(frame.to_numpy()).max()) for frame in frames))
-    figure, axes = _matrix_row(
-        frames, _titles(datasets), cmap="RdBu_r", low=-limit, high=limit, text="{:+.2f}", label="transferability T"
+    figure, axes = matrices(
+        frames, titles_of(datasets), cmap="RdBu_r", low=-limit, high=limit, text="{:+.2f}", label="transferability T"
     )
     for panel, frame in zip(axes, frames, strict=True):
         edge = len(frame) - 0.5
         stairs = [(k - 0.5, k - rise) for k in range(len(frame) - 1, 0, -1) for rise in (0.5, 1.5)]
-        panel.plot(*zip((0.5, -0.5), (edge, -0.5), (edge, edge - 1), *stairs), ls=(0, (4, 2)), color=INK, lw=1.5, clip_on=False)
+        across, down = np.transpose([(0.5, -0.5), (edge, -0.5), (edge, edge - 1), *stairs])
+        panel.plot(across, down, ls=(0, (4, 2)), color=INK, lw=1.5, clip_on=False)
         panel.set(xlabel="target (most to least resourced)", ylabel="source")
     return figure
 
@@ -192,9 +123,13 @@ def transfer_map(datasets: dict[str, xr.Dataset], protocol: str = "cv", concept:
 def one_way_transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
     """U and its two parts with 95 % intervals: positive when transfer runs from high to low resource."""
     table = tables.transfer_summary(datasets, protocol)
-    figure = _figure(7.2, 0.75 * len(table) + 1.2)
+    figure = new_figure(7.2, 0.75 * len(table) + 1.2)
     axes = figure.subplots()
-    parts = (("U", "U: one-way transfer", INK), ("U_A", "part U_A: crossing accuracies", BLUE), ("U_D", "part U_D: own accuracies", ORANGE))
+    parts = (
+        ("U", "U: one-way transfer", INK),
+        ("U_A", "part U_A: crossing accuracies", BLUE),
+        ("U_D", "part U_D: own accuracies", ORANGE),
+    )
     for k, (name, label, colour) in enumerate(parts):
         places = np.arange(len(table)) + (k - 1) * 0.22
         axes.hlines(places, table[f"{name}_low"], table[f"{name}_high"], color=colour, lw=1.8)
@@ -211,7 +146,7 @@ def refusal_rates(dataset: xr.Dataset) -> Figure:
     """Refusal rates of harmful and harmless instructions by language, without control and in both directions."""
     table = tables.refusal_table(dataset)
     codes = [str(code) for code in dataset["target"].values]
-    figure, axes = _columns(len(KINDS), 0.42 * len(codes) + 1.4)
+    figure, axes = columns(len(KINDS), 0.42 * len(codes) + 1.4)
     for panel, kind in zip(axes, KINDS, strict=True):
         for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
             rows = table[(table["kind"] == kind) & (table["condition"] == condition)].set_index("target").loc[codes]
@@ -228,7 +163,7 @@ def refusal_rates(dataset: xr.Dataset) -> Figure:
 def search_surface(dataset: xr.Dataset) -> Figure:
     """Mean refusal score of the source's harmful instructions over layers and dose, with the chosen setting framed."""
     directions = [str(d) for d in dataset["direction"].values]
-    figure, axes = _columns(len(directions), 0.4 * dataset.sizes["window"] + 1.5)
+    figure, axes = columns(len(directions), 0.4 * dataset.sizes["window"] + 1.5)
     shift = dataset["search_score"] - dataset.attrs["search_baseline"]
     limit = max(0.5, float(np.abs(shift).max()))
     for panel, direction in zip(axes, directions, strict=True):
@@ -246,17 +181,31 @@ def search_surface(dataset: xr.Dataset) -> Figure:
 
 
 def score_shifts(dataset: xr.Dataset) -> Figure:
-    """Shift of the refusal score by language: the concept vector in both directions against random vectors of equal dose."""
+    """Shift of the refusal score by language: the concept vector in both directions, random vectors of equal dose."""
     table = tables.score_table(dataset)
     codes = [str(code) for code in dataset["target"].values]
-    figure = _figure(7.2, 0.36 * len(codes) + 1.5)
+    figure = new_figure(7.2, 0.36 * len(codes) + 1.5)
     axes = figure.subplots()
     places = np.arange(len(codes))
     noise = [name for name in table.index if str(name).startswith("random")]
     for k, name in enumerate(noise):
-        axes.plot(table.loc[name, codes], places, ".", color=FAINT, ms=5, label="random vectors, equal dose" if k == 0 else None)
+        axes.plot(
+            table.loc[name, codes],
+            places,
+            ".",
+            color=FAINT,
+            ms=5,
+            label="random vectors, equal dose" if k == 0 else None,
+        )
     for direction in (REFUSING, FOLLOWING):
-        axes.plot(table.loc[direction, codes], places, MARKERS[direction], color=CONDITION_COLOURS[direction], ms=6, label=direction)
+        axes.plot(
+            table.loc[direction, codes],
+            places,
+            MARKERS[direction],
+            color=CONDITION_COLOURS[direction],
+            ms=6,
+            label=direction,
+        )
     axes.axvline(0, color=FAINT, lw=0.8)
     axes.set_yticks(places, labels(codes))
     axes.invert_yaxis()
@@ -267,11 +216,19 @@ def score_shifts(dataset: xr.Dataset) -> Figure:
 
 def competence_order(datasets: dict[str, xr.Dataset]) -> Figure:
     """Nats of neutral parallel sentences relative to English: the measured resource order of each model."""
-    figure = _figure(7.2, 3.2)
+    figure = new_figure(7.2, 3.2)
     axes = figure.subplots()
     for k, dataset in enumerate(datasets.values()):
         series = tables.competence(dataset)
-        axes.plot(range(len(series)), series, marker="os^D"[k % 4], lw=0, ms=5, color=(BLUE, ORANGE, GREEN, PURPLE)[k % 4], label=dataset.attrs["title"])
+        axes.plot(
+            range(len(series)),
+            series,
+            marker="os^D"[k % 4],
+            lw=0,
+            ms=5,
+            color=(BLUE, ORANGE, GREEN, PURPLE)[k % 4],
+            label=dataset.attrs["title"],
+        )
     axes.axhline(1, color=FAINT, lw=0.8)
     axes.set_xticks(range(len(series)), [language(str(code)).name for code in series.index], rotation=60, ha="right")
     axes.set_ylabel("nats relative to English")

@@ -37,7 +37,9 @@ def save(dataset: xr.Dataset, path: Path, provenance: dict[str, str]) -> None:
 def load(path: Path) -> xr.Dataset:
     """Read a dataset into memory; raises ResultsError for one that is absent, damaged or of another schema."""
     if not path.is_file():
-        raise ResultsError(f"no results at {path}: make them with `xlv run {path.parent.name} --out {path.parent.parent}`")
+        raise ResultsError(
+            f"no results at {path}: make them with `xlv run {path.parent.name} --out {path.parent.parent}`"
+        )
     try:
         dataset = xr.load_dataset(path, engine="netcdf4")
     except (OSError, ValueError, RuntimeError) as error:
@@ -59,7 +61,9 @@ def matching(path: Path, settings: str) -> xr.Dataset | None:
     return dataset if dataset.attrs.get("settings") == settings else None
 
 
-def recognition_arrays(found: dict[str, list[Recognition]], concepts: Sequence[str], languages: Sequence[str]) -> xr.Dataset:
+def recognition_arrays(
+    found: dict[str, list[Recognition]], concepts: Sequence[str], languages: Sequence[str]
+) -> xr.Dataset:
     """Recognition of all concepts under each protocol as labelled arrays; shorter concepts are padded with NaN."""
     n_pairs = max(r.correct.shape[-1] for results in found.values() for r in results)
 

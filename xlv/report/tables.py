@@ -123,7 +123,8 @@ def consistency_summary(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
         plain = consistency_matrix(dataset, plain=True).values
         off = ~np.eye(len(plain), dtype=bool)
         rows[dataset.attrs["title"]] = {
-            "corrected": float(np.nanmedian(mean)) if np.isfinite(mean).any() else np.nan, "low": float(low), "high": float(high),
+            "corrected": float(np.nanmedian(mean)) if np.isfinite(mean).any() else np.nan,
+            "low": float(low), "high": float(high),
             "plain": float(plain[off].mean()),
             "reliability": float(dataset["reliability"].sel(concept=value_concepts(dataset)).mean()),
         }  # fmt: skip
@@ -229,12 +230,18 @@ def control_tests(dataset: xr.Dataset, direction: str) -> pd.DataFrame:
     gained, lost = (after & ~before).sum(axis=1), (before & ~after).sum(axis=1)
     p = [binomtest(int(g), int(g + k)).pvalue if g + k else 1.0 for g, k in zip(gained, lost, strict=True)]
     return pd.DataFrame(
-        {"gained": gained, "lost": lost, "change": (gained - lost) / before.shape[1], "p": p, "p_holm": holm(np.array(p))},
+        {
+            "gained": gained,
+            "lost": lost,
+            "change": (gained - lost) / before.shape[1],
+            "p": p,
+            "p_holm": holm(np.array(p)),
+        },
         index=pd.Index(dataset["target"].values, name="language"),
     )
 
 
 def score_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Mean shift of the refusal score (nats) on harmful instructions, every condition against no control, by language."""
+    """Shift of the mean refusal score (nats) of harmful instructions against no control, condition by language."""
     score = dataset["score"].sel(kind="harmful").mean("prompt")
     return (score - score.sel(condition=BASELINE)).drop_sel(condition=BASELINE).to_pandas()

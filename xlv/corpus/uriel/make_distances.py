@@ -1,4 +1,4 @@
-"""Write distances.csv from the URIEL data that urielplus 1.3.2 ships (in an environment of its own: pip install urielplus==1.3.2).
+"""Write distances.csv from the URIEL data that urielplus 1.3.2 ships, in an environment of its own.
 
 Pairwise calls, so that each pair is measured on the features that both of its languages have; a pair without any
 stays empty. `cmn` and `swh` stand for Chinese and Swahili, whose macro-language codes have no genetic features.

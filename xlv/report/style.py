@@ -1,0 +1,104 @@
+"""One style for all figures: vector output, colour-blind-safe, numbers in the cells that stay readable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xlv.control.names import BASELINE, FOLLOWING, REFUSING
+from xlv.corpus.languages import labels
+
+INK, FAINT = "#222222", "#8a8a8a"
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
+CONDITION_COLOURS = {BASELINE: INK, REFUSING: BLUE, FOLLOWING: ORANGE}
+MARKERS = {BASELINE: "o", REFUSING: "^", FOLLOWING: "v"}
+_STYLE = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "xlv",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+}
+
+
+def use_style() -> None:
+    """Set the book's style for all figures and tables of this process; figures are drawn as SVG in notebooks."""
+    mpl.rcParams.update(_STYLE)
+    pd.set_option("display.max_colwidth", None, "display.max_rows", 200, "display.max_columns", 40)
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None})
+    except (ImportError, AttributeError):  # not inside a notebook
+        pass
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of its own: not registered with pyplot, so a notebook shows it once and nothing leaks."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def columns(count: int, height: float, *, width: float = 8.6) -> tuple[Figure, Sequence[Axes]]:
+    figure = new_figure(width, height)
+    return figure, figure.subplots(1, count, sharey=True, squeeze=False)[0]
+
+
+def titles_of(datasets: dict[str, xr.Dataset]) -> list[str]:
+    return [dataset.attrs["title"].replace(" (", "\n(") for dataset in datasets.values()]
+
+
+def _write_cells(axes: Axes, values: np.ndarray, mesh, text: str, size: float) -> None:
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            red, green, blue, _ = mesh.cmap(mesh.norm(value))
+            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+            axes.text(
+                column, row, text.format(value), ha="center", va="center", fontsize=size, color="white" if dark else INK
+            )
+
+
+def heat_map(
+    axes: Axes, frame: pd.DataFrame, *, cmap: str, low: float, high: float, text: str = "{:.2f}", size: float = 6.5
+):
+    """A matrix with its numbers in the cells; NaN cells stay grey."""
+    values = np.ma.masked_invalid(frame.to_numpy(dtype=float))
+    colours = mpl.colormaps[cmap].with_extremes(bad="#dddddd")
+    mesh = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
+    axes.set_xticks(range(frame.shape[1]), frame.columns)
+    axes.set_yticks(range(frame.shape[0]), frame.index)
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    _write_cells(axes, values.filled(np.nan), mesh, text, size)
+    return mesh
+
+
+def matrices(
+    frames: list[pd.DataFrame], titles: list[str], *, cmap: str, low: float, high: float, text: str, label: str
+):
+    side = 0.36 * len(frames[0]) + 0.9
+    figure = new_figure(min(8.2, side + 2.4), side * 0.82 * len(frames))
+    axes = figure.subplots(len(frames), 1, squeeze=False)
+    for panel, frame, title in zip(axes[:, 0], frames, titles, strict=True):
+        named = frame.copy()
+        named.index = labels(frame.index)
+        mesh = heat_map(panel, named, cmap=cmap, low=low, high=high, text=text)
+        panel.set(title=title.replace("\n", " "))
+        figure.colorbar(mesh, ax=panel, shrink=0.8, label=label, pad=0.01)
+    return figure, axes[:, 0]

@@ -154,6 +154,7 @@ def book(
     results: Annotated[
         Path | None, typer.Option(help="Folder for the results; default: in the edition's folder.")
     ] = None,
+    data: Annotated[str, typer.Option(help="Corpus folder; default: the built-in corpus.")] = "",
     languages: Languages = "",
     concepts: Concepts = "",
     pairs: Pairs = 0,
@@ -164,7 +165,7 @@ def book(
     from xlv.report.book import build_edition
 
     names = _names(models) or BOOK_MODELS
-    wanted = _profile(profile, concepts, languages, pairs)
+    wanted = _profile(profile, concepts, languages, pairs, data=str(Path(data).resolve()) if data else None)
     index = build_edition(names, wanted, out_dir / wanted.name, results, progress=Ticker())
     out.print(f"The book: {index}", highlight=False, soft_wrap=True)
 

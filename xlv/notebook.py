@@ -7,13 +7,12 @@ from pathlib import Path
 import xarray as xr
 
 from xlv.cache import cache_root
-from xlv.models.presets import CONTROL_MODEL, PRESETS
 from xlv.report.results import load, result_path
 from xlv.report.style import use_style
 from xlv.settings import Profile
-from xlv.study import run_control, run_study, short_name
+from xlv.study import controllable, run_control, run_study, short_name
 
-PARAMETERS = ("models", "results", "profile", "languages", "concepts", "pairs", "protocol")
+PARAMETERS = ("models", "data", "results", "profile", "languages", "concepts", "pairs", "protocol")
 _SHELL = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 
 
@@ -51,6 +50,13 @@ def _reference_folder() -> Path | None:
     return None
 
 
+def start(names: dict[str, object]) -> dict[str, object]:
+    """Check the parameters among a notebook's globals, set the book's style, and return the parameters."""
+    given = check_parameters(names)
+    use_style()
+    return given
+
+
 def open_results(names: dict[str, object], question: str) -> dict[str, xr.Dataset]:
     """Results of a question for each model of the parameters, computed where they are not on disk yet.
 
@@ -59,12 +65,14 @@ def open_results(names: dict[str, object], question: str) -> dict[str, xr.Datase
     the cache.
     Raises ValueError for unknown parameters, models, languages and concepts.
     """
-    given = check_parameters(names)
-    use_style()
+    given = start(names)
     profile = Profile.named(str(given["profile"])).changed(
-        languages=_split(given["languages"]), concepts=_split(given["concepts"]), pairs=int(str(given["pairs"])) or None
+        data=str(given["data"]) or None,
+        languages=_split(given["languages"]),
+        concepts=_split(given["concepts"]),
+        pairs=int(str(given["pairs"])) or None,
     )
-    asked = bool(given["languages"] or given["concepts"] or given["pairs"])
+    asked = any(given[name] for name in ("data", "languages", "concepts", "pairs"))
     reference = None if asked or given["results"] or profile.name != "full" else _reference_folder()
     folder = Path(str(given["results"])) if given["results"] else cache_root() / "results" / profile.name
     models = _split(given["models"])
@@ -81,9 +89,3 @@ def open_results(names: dict[str, object], question: str) -> dict[str, xr.Datase
             run_study(model, profile.study, folder)
             found[model] = load(result_path(folder, short_name(model), question))
     return found
-
-
-def controllable(models: tuple[str, ...]) -> tuple[str, ...]:
-    """Of the embedded models only the chat Qwens refuse enough to be steered; any other model is taken as asked."""
-    chosen = tuple(m for m in models if m not in PRESETS or m.startswith(("qwen", "llama")))
-    return chosen or (CONTROL_MODEL,)

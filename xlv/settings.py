@@ -106,10 +106,14 @@ class Profile:
     ) -> Profile:
         """The profile with some settings replaced; None leaves one as it is.
 
-        Languages restrict the targets of question 4 too (if any of its targets remains), pairs and data both.
+        Pairs go for question 4 too, languages for its targets (if any of them remains), and a corpus folder if it has
+        a control set.
         """
-        common = {key: value for key, value in (("pairs", pairs), ("data", data)) if value is not None}
-        wanted = common | {key: value for key, value in (("languages", languages), *study.items()) if value is not None}
+        wanted = {key: value for key, value in (("pairs", pairs), ("data", data)) if value is not None}
+        common = {
+            key: value for key, value in wanted.items() if key != "data" or (Path(str(value)) / "control").is_dir()
+        }
+        wanted |= {key: value for key, value in (("languages", languages), *study.items()) if value is not None}
         targets = tuple(code for code in self.control.targets if not languages or code in languages)
         control = replace(self.control, **common, targets=targets or self.control.targets)
         return replace(self, study=replace(self.study, **wanted), control=control)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from xlv.cache import Progress, fingerprint, silent
 from xlv.corpus.languages import language
 from xlv.corpus.pairs import BUILT_IN, corpus_fingerprint, full_texts, load_instructions, load_neutral, load_pairs
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
-from xlv.models.presets import PRESETS, caption
+from xlv.models.presets import CONTROL_MODEL, PRESETS, caption
 from xlv.report.results import matching, recognition_arrays, result_path, save
 from xlv.settings import ControlSettings, Settings
 
@@ -40,6 +40,22 @@ def identity(model: str) -> str:
 def short_name(model: str) -> str:
     """The name under which a model's results are filed: the last part of its path or id."""
     return model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
+
+
+def controllable(models: Sequence[str]) -> tuple[str, ...]:
+    """Those of some models that question 4 is asked of, or the embedded Qwen if none is.
+
+    Of the models known by name the chat Qwens and LLaMAs, which refuse; of others all that have a chat template.
+    """
+
+    def refuses(model: str) -> bool:
+        if model in PRESETS:
+            return model.startswith(("qwen", "llama"))
+        from xlv.models.load import has_chat_template
+
+        return has_chat_template(model)
+
+    return tuple(filter(refuses, models)) or (CONTROL_MODEL,)
 
 
 def run_study(model: str, settings: Settings, out: Path, *, load=None, progress: Progress = silent) -> xr.Dataset:

@@ -79,6 +79,7 @@ def test_every_table_figure_and_answer_can_be_made_of_any_model_s_results(studie
 def test_unknown_and_ill_typed_notebook_parameters_raise():
     good = {
         "models": "a",
+        "data": "",
         "results": "",
         "profile": "quick",
         "languages": "",

@@ -9,7 +9,6 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from xlv.cache import Progress, fingerprint, silent
-from xlv.models.presets import PRESETS
 from xlv.models.weights import ModelError, Source, quiet, resolve
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -143,10 +142,14 @@ def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
     return found[0]
 
 
-def default_template(model: str) -> str:
-    """The prompt form that the paper used for a preset; raw text for all others."""
-    preset = PRESETS.get(model)
-    return preset.template if preset else "raw"
+def has_chat_template(model: str, *, revision: str | None = None) -> bool:
+    """Whether a model's tokenizer brings a chat template; loads the tokenizer only. Raises as `load_model`."""
+    source = resolve(model, revision=revision)
+    try:
+        with quiet():
+            return bool(AutoTokenizer.from_pretrained(source.location, revision=source.revision).chat_template)
+    except Exception as error:
+        raise _explained(error, model, source) from error
 
 
 def _explained(error: Exception, model: str, source: Source) -> ModelError:

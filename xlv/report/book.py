@@ -105,8 +105,7 @@ def build_edition(
     Everything of the edition lies in `folder`; results in `results` (default `{folder}/results`). A second call
     computes nothing again. Raises ValueError for unknown models and settings, BookError for what fails later.
     """
-    from xlv.notebook import controllable
-    from xlv.study import run_control, run_study
+    from xlv.study import controllable, run_control, run_study
 
     folder = folder.resolve()
     results = (results or folder / "results").resolve()
@@ -115,7 +114,7 @@ def build_edition(
     for model in controllable(models):
         run_control(model, profile.control, results, progress=progress)
     parameters = {
-        "models": ",".join(models), "results": str(results), "profile": profile.name,
+        "models": ",".join(models), "data": profile.study.data or "", "results": str(results), "profile": profile.name,
         "languages": ",".join(profile.study.languages or ()), "concepts": ",".join(profile.study.concepts or ()),
         "pairs": profile.study.pairs or 0,
     }  # fmt: skip

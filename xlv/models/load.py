@@ -101,6 +101,7 @@ def load_model(
     if dtype not in DTYPES:
         raise ValueError(f"unknown dtype {dtype!r}: choose one of {', '.join(DTYPES)}")
     source = resolve(model, revision=revision, progress=progress)
+    progress(f"loading {model}", 0, 1)
     options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
     try:
         with quiet():
@@ -108,6 +109,7 @@ def load_model(
             tokenizer = AutoTokenizer.from_pretrained(source.location, **options)
     except Exception as error:
         raise _explained(error, model, source) from error
+    progress(f"loading {model}", 1, 1)
     network.eval().requires_grad_(False)
     network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if (head := network.get_output_embeddings()) is not None:
@@ -164,5 +166,5 @@ def _explained(error: Exception, model: str, source: Source) -> ModelError:
         advice = (
             "its files are damaged or of a kind that transformers does not know; `xlv cache clear` drops cached ones"
         )
-    reason = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    reason = text.strip().splitlines()[0].rstrip(".") if text.strip() else type(error).__name__
     return ModelError(f"cannot load {model}: {reason}. What to do: {advice}")

@@ -38,10 +38,12 @@ class Source:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep transformers' progress bars and notices off the terminal and out of notebooks."""
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         with warnings.catch_warnings(), redirect_stderr(io.StringIO()):

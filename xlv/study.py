@@ -15,7 +15,7 @@ from xlv.analysis.consistency import cosines, half_cosines
 from xlv.analysis.recognition import PROTOCOLS, Recognition, cross_validated
 from xlv.analysis.statistics import group_indices
 from xlv.analysis.vectors import pair_gram
-from xlv.cache import Progress, fingerprint, silent
+from xlv.cache import Progress, cache_root, fingerprint, silent
 from xlv.corpus.languages import language
 from xlv.corpus.pairs import BUILT_IN, corpus_fingerprint, full_texts, load_instructions, load_neutral, load_pairs
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
@@ -102,13 +102,16 @@ def run_control(model: str, settings: ControlSettings, out: Path, *, progress: P
     if known is not None:
         return known
     from xlv.control.evaluate import evaluate
+    from xlv.control.journal import Journal
     from xlv.models.load import load_model
 
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, progress=progress)
-    dataset = evaluate(loaded, settings, progress=progress)
+    journal = Journal(cache_root() / "journals" / f"{fingerprint(stamp, loaded.fingerprint)}.jsonl")
+    dataset = evaluate(loaded, settings, journal=journal, progress=progress)
     save(
         dataset, path, _provenance(model, stamp, loaded.weights, fingerprint(texts), settings.dtype, settings.template)
     )
+    journal.close()
     return matching(path, stamp)
 
 

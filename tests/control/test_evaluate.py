@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from xlv.control import evaluate as evaluate_module
 from xlv.control.evaluate import evaluate, random_vectors
+from xlv.control.journal import Journal
 from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, REFUSING
 from xlv.control.search import divergence, layer_windows, next_token_logs
 from xlv.models.steering import activation_addition
@@ -51,6 +53,31 @@ def test_the_whole_chain_on_a_tiny_model(tiny):
     assert chosen[REFUSING] < 0 < chosen[FOLLOWING]
     best = [float((-1) ** d * (dataset["search_score"][d] - dataset.attrs["search_baseline"]).max()) for d in (0,)]
     assert best[0] > 0
+
+
+def test_a_killed_run_goes_on_from_its_journal_to_the_same_result(tiny, tmp_path, monkeypatch):
+    model, path = tiny(template="chat"), tmp_path / "journal.jsonl"
+    whole = evaluate(model, SETTINGS)
+    count = 0
+
+    def kill(_what, _done, _total):
+        nonlocal count
+        count += 1
+        if count == 24:  # behind the search, among the conditions
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(model, SETTINGS, journal=Journal(path), progress=kill)
+    kept = len(path.read_text().splitlines())
+    path.write_text(path.read_text() + '["cut sho')  # a line that the kill cut short
+    measured = []
+    monkeypatch.setattr(
+        "xlv.control.evaluate._measure", lambda *a, f=evaluate_module._measure: measured.append(a) or f(*a)
+    )
+    again = evaluate(model, SETTINGS, journal=Journal(path))
+    assert kept > 8 and again.identical(whole)
+    assert 0 < len(measured) < 14
+    assert "I kept" not in path.read_text() and "harmful" not in path.read_text()
 
 
 @pytest.mark.parametrize("wrong", [{"tokens": 33}, {"tokens": 0}, {"prompts": 1}, {"neutral": 0}])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 import xarray as xr
 
 from xlv.cache import Progress, silent
+from xlv.control.journal import Journal
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS, OUTCOMES, REFUSAL
 from xlv.control.refusal import judge, opening_words, refusal_scores
 from xlv.control.search import Setting, Surface, search
@@ -21,13 +23,6 @@ from xlv.models.steering import activation_addition, generate
 from xlv.settings import ControlSettings
 
 MISSING = -1
-
-
-@dataclass
-class _Found:
-    outcome: dict[tuple, list[str]] = field(default_factory=dict)
-    score: dict[tuple, np.ndarray] = field(default_factory=dict)
-    words: dict[str, int] = field(default_factory=dict)
 
 
 def control_vectors(model: Model, settings: ControlSettings) -> tuple[dict[int, torch.Tensor], dict[int, float]]:
@@ -64,65 +59,71 @@ def _conditions(
             yield f"random {seed + 1} ({direction})", activation_addition(model, noise, setting.strength), seed == 0
 
 
-def evaluate(model: Model, settings: ControlSettings, *, progress: Progress = silent) -> xr.Dataset:
+def evaluate(
+    model: Model, settings: ControlSettings, *, journal: Journal | None = None, progress: Progress = silent
+) -> xr.Dataset:
     """Search on the source, then apply the settings unchanged to every target language (section 5.2).
 
     Returns labelled arrays: `outcome[condition, kind, target, prompt]` (index into OUTCOMES; −1: not generated),
     `score[condition, kind, target, prompt]` in nats, `search_score` and `search_divergence[direction, window, dose]`,
-    the chosen `strength`, `dose` and layers a direction. No completion is kept.
+    the chosen `strength`, `dose` and layers a direction. No completion is kept. What is measured goes into the
+    `journal` piece by piece, so that an interrupted run can go on.
     Raises ValueError for a language without instructions, and what loading the corpus raises.
     """
+    journal = journal or Journal()
     vectors, norms = control_vectors(model, settings)
     split = load_instructions(settings.source, "search", limit=settings.search_prompts, data=settings.folder)
     neutral = load_neutral(settings.source, data=settings.folder)[: settings.neutral]
-    surface = search(model, vectors, norms, list(split["harmful"]), neutral, settings, progress=progress)
+    harmful = list(split["harmful"])
+    surface = search(model, vectors, norms, harmful, neutral, settings, journal=journal, progress=progress)
     prompts = {
         code: load_instructions(code, "evaluation", limit=settings.prompts, data=settings.folder)
         for code in settings.targets
     }
-    found, names = _Found(), []
-    total = 3 + 2 * settings.random
-    for done, (name, context, generated) in enumerate(_conditions(model, vectors, surface.chosen, settings.random)):
-        progress("measuring control", done, total)
+    measured, names = {}, []
+    total = (1 + len(DIRECTIONS) * (1 + settings.random)) * len(prompts)
+    for name, context, generated in _conditions(model, vectors, surface.chosen, settings.random):
         names.append(name)
         with context:
             for code, table in prompts.items():
-                _measure(model, name, code, table, settings, generated, found)
+                progress("measuring control", len(measured), total)
+                texts = [text for kind in KINDS for text in table[kind]]
+                tokens = settings.tokens if generated else 0
+                measured[name, code] = journal.recall(f"{name} {code}", partial(_measure, model, code, texts, tokens))
     progress("measuring control", total, total)
-    return _dataset(found, names, surface, settings)
+    return _dataset(measured, names, surface, settings)
 
 
-def _measure(
-    model: Model, name: str, code: str, table, settings: ControlSettings, generated: bool, found: _Found
-) -> None:
-    texts = [text for kind in KINDS for text in table[kind]]
-    scores = refusal_scores(model, texts, code)
-    completions = generate(model, texts, max_new_tokens=settings.tokens) if generated else [None] * len(texts)
-    for k, kind in enumerate(KINDS):
-        part = slice(k * len(table), (k + 1) * len(table))
-        found.score[name, kind, code] = scores[part]
-        found.outcome[name, kind, code] = [None if c is None else judge(c, code) for c in completions[part]]
-        for completion, outcome in zip(completions[part], found.outcome[name, kind, code], strict=True):
-            if outcome == REFUSAL:
-                words = opening_words(completion, code)
-                found.words[words] = found.words.get(words, 0) + 1
+def _measure(model: Model, code: str, texts: Sequence[str], tokens: int) -> dict[str, list]:
+    """Score and class of each prompt (class None when no tokens are generated), and refusals' opening words."""
+    score = refusal_scores(model, texts, code).tolist()
+    if not tokens:
+        return {"score": score, "outcome": [None] * len(texts), "openings": []}
+    completions = generate(model, texts, max_new_tokens=tokens)
+    outcome = [judge(completion, code) for completion in completions]
+    refusals = [c for c, o in zip(completions, outcome, strict=True) if o == REFUSAL]
+    return {"score": score, "outcome": outcome, "openings": [opening_words(c, code) for c in refusals]}
 
 
-def _dataset(found: _Found, names: Sequence[str], surface: Surface, settings: ControlSettings) -> xr.Dataset:
+def _dataset(
+    measured: Mapping[tuple[str, str], dict], names: Sequence[str], surface: Surface, settings: ControlSettings
+) -> xr.Dataset:
     places = ("condition", "kind", "target", "prompt")
-    keys = [[[(name, kind, code) for code in settings.targets] for kind in KINDS] for name in names]
     codes = {None: MISSING, **{outcome: i for i, outcome in enumerate(OUTCOMES)}}
-    outcome = np.array(
-        [[[[codes[o] for o in found.outcome[k]] for k in row] for row in block] for block in keys], dtype=np.int8
-    )
-    score = np.array([[[found.score[k] for k in row] for row in block] for block in keys])
+
+    def stacked(part: str, convert, dtype: type) -> np.ndarray:
+        rows = [[[convert(v) for v in measured[name, code][part]] for code in settings.targets] for name in names]
+        array = np.array(rows, dtype=dtype)  # [condition, target, kind × prompt]
+        return array.reshape(*array.shape[:2], len(KINDS), -1).transpose(0, 2, 1, 3)
+
     grid = ("direction", "window", "dose")
     chosen = [surface.chosen[direction] for direction in DIRECTIONS]
-    common = sorted(found.words.items(), key=lambda item: (-item[1], item[0]))[:20]
+    openings = Counter(words for found in measured.values() for words in found["openings"])
+    common = sorted(openings.items(), key=lambda item: (-item[1], item[0]))[:20]
     return xr.Dataset(
         {
-            "outcome": (places, outcome),
-            "score": (places, score),
+            "outcome": (places, stacked("outcome", codes.__getitem__, np.int8)),
+            "score": (places, stacked("score", float, np.float64)),
             "search_score": (grid, surface.score),
             "search_divergence": (grid, surface.divergence),
             "strength": (("direction",), [s.strength for s in chosen]),

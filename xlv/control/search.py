@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from xlv.cache import Progress, silent
+from xlv.control.journal import Journal
 from xlv.control.names import DIRECTIONS, FOLLOWING, REFUSING
 from xlv.control.refusal import refusal_scores
 from xlv.models.load import Model
@@ -69,6 +71,10 @@ def divergence(model: Model, texts: Sequence[str], reference: Sequence[torch.Ten
     return float(torch.cat(parts).mean())
 
 
+def _measure(model: Model, harmful: Sequence[str], neutral: Sequence[str], reference, code: str) -> list[float]:
+    return [float(refusal_scores(model, harmful, code).mean()), divergence(model, neutral, reference)]
+
+
 def search(
     model: Model,
     vectors: Mapping[int, torch.Tensor],
@@ -77,6 +83,7 @@ def search(
     neutral: Sequence[str],
     settings: ControlSettings,
     *,
+    journal: Journal | None = None,
     progress: Progress = silent,
 ) -> Surface:
     """Try every window and dose in both directions on the source language's search split (section 5.1).
@@ -85,6 +92,7 @@ def search(
     next-token distributions on neutral sentences by at most `settings.max_divergence` nats a token; if none is,
     the mildest is taken.
     """
+    journal = journal or Journal()
     windows = layer_windows(model.n_layers, settings.windows)
     reference = next_token_logs(model, neutral)
     baseline = float(refusal_scores(model, harmful, settings.source).mean())
@@ -96,8 +104,8 @@ def search(
         chosen = {layer: vectors[layer] for layer in layers}
         strengths[place] = SIGN[direction] * dose / relative_dose(chosen, 1.0, residual_norms)
         with activation_addition(model, chosen, strengths[place]):
-            score[place] = refusal_scores(model, harmful, settings.source).mean()
-            drift[place] = divergence(model, neutral, reference)
+            measure = partial(_measure, model, harmful, neutral, reference, settings.source)
+            score[place], drift[place] = journal.recall(f"search {place}", measure)
     progress("searching layers and strength", score.size, score.size)
     chosen = {}
     for d, direction in enumerate(DIRECTIONS):

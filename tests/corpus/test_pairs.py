@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from xlv.corpus.check import check_corpus, in_script
@@ -158,3 +160,23 @@ def test_linguistic_similarity_is_symmetric_masked_and_sensible():
         assert ((matrix == matrix.T) | ((matrix != matrix) & (matrix.T != matrix.T))).all()
     genetic = linguistic_similarity(["es", "pt", "ja"])["genetic"]
     assert genetic[0, 1] > genetic[0, 2]
+
+
+def test_the_authors_layout_is_read_as_it_is(tmp_path):
+    folder = tmp_path / "truthfulness"
+    folder.mkdir()
+    entries = {
+        "a": {
+            "7": {"question": "Q1?", "pos": "yes", "neg": "no"},
+            "2": {"question": "Q2?", "pos": "same", "neg": "same"},
+        },
+        "b": {"1": {"question": "Q3?", "pos": "up", "neg": "down"}},
+    }
+    for code in ("en", "ja"):
+        (folder / f"truthfulness_{code}.json").write_text(json.dumps(entries), encoding="utf-8")
+    table = load_pairs(data=tmp_path)
+    assert list(table["pair"]) == ["a/7", "b/1"] * 2
+    assert full_texts(table)[0][:2] == ["Question: Q1? Answer: yes", "Question: Q3? Answer: up"]
+    (folder / "truthfulness_en.json").write_text('{"a": ["pos"]}', encoding="utf-8")
+    with pytest.raises(CorpusError, match="not in MVALUE's form"):
+        load_pairs(data=tmp_path)

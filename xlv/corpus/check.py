@@ -12,8 +12,9 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from xlv.cache import Progress, silent
 from xlv.corpus.languages import LANGUAGES, language
-from xlv.corpus.pairs import BUILT_IN, CorpusError, concepts_in, languages_in, read_table
+from xlv.corpus.pairs import BUILT_IN, concepts_in, languages_in
 from xlv.corpus.shortcut import SURFACES, shortcut_accuracy, shortcut_scores
+from xlv.corpus.table import CorpusError, read_table
 
 MAX_LENGTH_DEVIATION = 0.10
 MIN_SAME_ENDING = 0.95

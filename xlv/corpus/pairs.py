@@ -2,21 +2,24 @@
 
 A corpus is a folder with one folder a concept and one tab-separated file a language in it:
 `{concept}/{language}.tsv`, UTF-8, no quoting, a header line with `id group origin [context] positive negative`.
+A folder in the layout of the paper's MVALUE data, `{concept}/{concept}_{language}.json`, is read as it is.
 The folders `control` (`id category origin harmless harmful`) and `neutral` (`id text`) are optional.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 
 from xlv.cache import fingerprint
+from xlv.corpus import mvalue
 from xlv.corpus.concepts import CONCEPTS, VALUES
 from xlv.corpus.languages import LANGUAGES, language
+from xlv.corpus.table import CorpusError, read_table
 
 BUILT_IN = Path(str(files("xlv.corpus"))) / "data"
 COLUMNS = ("concept", "language", "pair", "group", "origin", "context", "positive", "negative")
@@ -25,45 +28,12 @@ SEARCH_SIZE = 24
 _NEEDED = {"control": ("id", "category", "harmless", "harmful"), "neutral": ("id", "text")}
 
 
-class CorpusError(ValueError):
-    """A corpus that cannot be read; the message names the file, what is wrong and what was expected."""
-
-
-def read_table(path: Path, needed: Sequence[str] = ("id", "positive", "negative")) -> pd.DataFrame:
-    """One corpus file as a table of strings; raises CorpusError for one that is missing, empty or malformed."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise CorpusError(f"no file {path}: expected one tab-separated file a language") from None
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from None
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) < 2:
-        raise CorpusError(f"{path} is empty: expected a header line and at least one row")
-    header = lines[0].split("\t")
-    absent = [column for column in needed if column not in header]
-    if absent:
-        raise CorpusError(f"{path} lacks the column {absent[0]!r}: its header is {header}, expected {list(needed)}")
-    rows = [line.split("\t") for line in lines[1:]]
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise CorpusError(f"{path}, line {number}: {len(row)} fields, expected {len(header)} separated by tabs")
-    table = pd.DataFrame(rows, columns=header, dtype=object)
-    twice = table.loc[table["id"].duplicated(), "id"]
-    if len(twice):
-        raise CorpusError(f"{path}: the id {twice.iloc[0]!r} stands twice; ids must be unique in a file")
-    blank = table.loc[(table[list(needed)].apply(lambda c: c.str.strip()) == "").any(axis=1), "id"]
-    if len(blank):
-        raise CorpusError(f"{path}: an empty field in row {blank.iloc[0]!r}; every text must be given")
-    return table
-
-
 def concepts_in(data: Path | None = None) -> list[str]:
     """Concepts of a corpus folder: the known ones in the order of the paper, then the others by name."""
     folder = data or BUILT_IN
     if not folder.is_dir():
         raise CorpusError(f"no folder {folder}: expected {{concept}}/{{language}}.tsv below it")
-    found = {path.parent.name for path in folder.glob("*/*.tsv")} - set(SPECIAL)
+    found = {path.parent.name for path in folder.glob("*/*.tsv")} - set(SPECIAL) or mvalue.concepts(folder)
     if not found:
         raise CorpusError(f"{folder} holds no {{concept}}/{{language}}.tsv: see the page on bringing your own concept")
     return [c for c in CONCEPTS if c in found] + sorted(found - set(CONCEPTS))
@@ -71,7 +41,8 @@ def concepts_in(data: Path | None = None) -> list[str]:
 
 def languages_in(data: Path | None, concept: str) -> list[str]:
     """Languages in which a corpus folder has a concept, the sixteen in their usual order first."""
-    found = {path.stem for path in ((data or BUILT_IN) / concept).glob("*.tsv")}
+    folder = (data or BUILT_IN) / concept
+    found = {path.stem for path in folder.glob("*.tsv")} or mvalue.languages(folder)
     return [code for code in LANGUAGES if code in found] + sorted(found - set(LANGUAGES))
 
 
@@ -107,7 +78,7 @@ def _load_concept(concept: str, codes: list[str], pairs: int | None, data: Path 
     tables, first = [], None
     for code in codes:
         path = (data or BUILT_IN) / concept / f"{code}.tsv"
-        table = read_table(path)
+        table = read_table(path) if path.exists() else mvalue.read(path.with_name(f"{concept}_{code}.json"))
         for column, default in (("group", table["id"]), ("origin", "unknown"), ("context", "")):
             if column not in table:
                 table[column] = default

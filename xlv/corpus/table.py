@@ -1,0 +1,41 @@
+"""One corpus file as a table of strings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+
+class CorpusError(ValueError):
+    """A corpus that cannot be read; the message names the file, what is wrong and what was expected."""
+
+
+def read_table(path: Path, needed: Sequence[str] = ("id", "positive", "negative")) -> pd.DataFrame:
+    """One corpus file as a table of strings; raises CorpusError for one that is missing, empty or malformed."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CorpusError(f"no file {path}: expected one tab-separated file a language") from None
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from None
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) < 2:
+        raise CorpusError(f"{path} is empty: expected a header line and at least one row")
+    header = lines[0].split("\t")
+    absent = [column for column in needed if column not in header]
+    if absent:
+        raise CorpusError(f"{path} lacks the column {absent[0]!r}: its header is {header}, expected {list(needed)}")
+    rows = [line.split("\t") for line in lines[1:]]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise CorpusError(f"{path}, line {number}: {len(row)} fields, expected {len(header)} separated by tabs")
+    table = pd.DataFrame(rows, columns=header, dtype=object)
+    twice = table.loc[table["id"].duplicated(), "id"]
+    if len(twice):
+        raise CorpusError(f"{path}: the id {twice.iloc[0]!r} stands twice; ids must be unique in a file")
+    blank = table.loc[(table[list(needed)].apply(lambda c: c.str.strip()) == "").any(axis=1), "id"]
+    if len(blank):
+        raise CorpusError(f"{path}: an empty field in row {blank.iloc[0]!r}; every text must be given")
+    return table

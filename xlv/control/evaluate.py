@@ -56,7 +56,7 @@ def _conditions(
         yield direction, activation_addition(model, own, setting.strength), True
         for seed in range(n_random):
             noise = random_vectors(own, seed)
-            yield f"random {seed + 1} ({direction})", activation_addition(model, noise, setting.strength), seed == 0
+            yield f"random {seed + 1} ({direction})", activation_addition(model, noise, setting.strength), False
 
 
 def evaluate(

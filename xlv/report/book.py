@@ -49,7 +49,7 @@ def execute_notebooks(
         try:
             papermill.execute_notebook(
                 root / "notebooks" / f"{name}.ipynb", output, parameters, cwd=root, kernel_name="python3",
-                progress_bar=False, extra_arguments=["--log-level=ERROR"],
+                progress_bar=False,
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise BookError(

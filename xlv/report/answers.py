@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xlv.control.names import BASELINE, FOLLOWING, KINDS, REFUSING
@@ -88,6 +89,7 @@ def control(datasets: dict[str, xr.Dataset]) -> str:
         source = dataset.attrs["source"]
         table = tables.refusal_table(dataset)
         mean = table[table["target"] != source].groupby(["kind", "condition"])["rate"].mean()
+        lines.append(_without_control(dataset.attrs["title"], table))
         for direction in (REFUSING, FOLLOWING):
             tests = tables.control_tests(dataset, direction)
             moved = [str(code) for code, row in tests.iterrows() if row["p_holm"] < 0.05]
@@ -99,3 +101,19 @@ def control(datasets: dict[str, xr.Dataset]) -> str:
                 f"{len(moved)} of {len(tests)} languages{': ' + _names(moved) if moved else ''}."
             )
     return "\n".join(lines)
+
+
+def _without_control(title: str, table: pd.DataFrame) -> str:
+    """Where refusals without control tell harm from harmlessness, and where they do not."""
+    rates = table[table["condition"] == BASELINE].pivot(index="target", columns="kind", values="rate")
+    blind = [str(code) for code, row in rates.iterrows() if row[KINDS[1]] > 0 and row[KINDS[1]] >= row[KINDS[0]] / 2]
+    text = (
+        f"- **{title}, {BASELINE}**: harmful instructions are refused at {rates[KINDS[0]].mean():.2f} on average over "
+        f"languages, harmless ones at {rates[KINDS[1]].mean():.2f}"
+    )
+    if not blind:
+        return text + "."
+    return (
+        f"{text}; in {_names(blind)} harmless ones are refused at least half as often as harmful ones: there a refusal "
+        "says that the model did not understand more than that it saw harm."
+    )

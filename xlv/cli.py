@@ -209,6 +209,7 @@ def data_check(
 ) -> None:
     """Check a corpus and print counts, length ratios and what surface classifiers reach; exit 1 on errors."""
     from xlv.corpus.check import check_corpus
+    from xlv.corpus.pairs import folder_fingerprint
 
     report = check_corpus(path, progress=Ticker())
     wide = Console(width=max(out.width, 110))
@@ -230,6 +231,7 @@ def data_check(
         counts = [str(row[name]) if name in ("concept", "language") else f"{row[name]:.0f}" for name in columns[:4]]
         table.add_row(*counts, *(f"{row[name]:.2f}" for name in columns[4:]))
     wide.print(table)  # nan: not measured there
+    wide.print(f"Fingerprint: {folder_fingerprint(path)}", highlight=False)
     for title, lines in (("Notes", report.notes), ("Errors", report.errors)):
         wide.print(f"{title}: {len(lines)}", highlight=False)
         for line in lines:

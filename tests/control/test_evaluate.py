@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from xlv.control.journal import Journal
 from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, REFUSING
 from xlv.control.search import divergence, layer_windows, next_token_logs
 from xlv.models.steering import activation_addition
+from xlv.report import answers, figures, tables
 from xlv.settings import ControlSettings
 
 SETTINGS = ControlSettings(
@@ -51,6 +54,13 @@ def test_the_whole_chain_on_a_tiny_model(tiny):
     assert (unread == -1).all()
     chosen = dataset["strength"].to_series()
     assert chosen[REFUSING] < 0 < chosen[FOLLOWING]
+    dataset.attrs["title"] = "tiny"
+    assert len(tables.refusal_table(dataset)) == 3 * 2 * 2  # conditions generated, kinds, languages
+    assert {"tiny, towards refusing", "tiny, no control"} <= set(
+        re.findall(r"\*\*(.+?)\*\*", answers.control({"m": dataset}))
+    )
+    for draw in (figures.refusal_rates, figures.search_surface, figures.score_shifts):
+        assert draw(dataset).axes
     best = [float((-1) ** d * (dataset["search_score"][d] - dataset.attrs["search_baseline"]).max()) for d in (0,)]
     assert best[0] > 0
 

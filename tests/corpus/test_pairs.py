@@ -7,9 +7,11 @@ from xlv.corpus.concepts import CONCEPTS, VALUES
 from xlv.corpus.distances import KINDS, linguistic_similarity
 from xlv.corpus.languages import LANGUAGES
 from xlv.corpus.pairs import (
+    BUILT_IN,
     CorpusError,
     concepts_in,
     corpus_fingerprint,
+    folder_fingerprint,
     full_texts,
     load_instructions,
     load_neutral,
@@ -53,6 +55,13 @@ def test_control_set_and_neutral_sentences_are_complete_and_disjoint_from_the_pa
 
 def test_the_built_in_corpus_passes_its_own_check():
     assert check_corpus(languages=["sw", "ta", "zh"]).errors == []
+
+
+def test_the_data_card_names_the_fingerprint_of_the_texts_it_describes():
+    card = (BUILT_IN / "README.md").read_text(encoding="utf-8")
+    assert f"fingerprint `{folder_fingerprint()}`" in card
+    readings = [line.split("\t")[0] for line in (BUILT_IN / "review.tsv").read_text().splitlines()[1:]]
+    assert readings == list(LANGUAGES)
 
 
 def test_default_is_the_values_and_limits_are_kept():

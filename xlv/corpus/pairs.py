@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from xlv.cache import fingerprint
+from xlv.cache import file_sha256, fingerprint
 from xlv.corpus import mvalue
 from xlv.corpus.concepts import CONCEPTS, VALUES
 from xlv.corpus.languages import LANGUAGES, language
@@ -128,3 +128,10 @@ def load_neutral(code: str, *, data: Path | None = None) -> list[str]:
 def corpus_fingerprint(table: pd.DataFrame) -> str:
     """Hash of the texts, ids and groups of a table of pairs."""
     return fingerprint(table[list(COLUMNS)].to_csv(sep="\t", index=False, quoting=csv.QUOTE_NONE, escapechar="\\"))
+
+
+def folder_fingerprint(data: Path | None = None) -> str:
+    """Hash of all files of texts in a corpus folder, for its data card; a changed text changes it."""
+    folder = data or BUILT_IN
+    files = sorted(path for path in folder.glob("*/*") if path.suffix in {".tsv", ".json"})
+    return fingerprint([(str(path.relative_to(folder)), file_sha256(path)) for path in files])

@@ -50,13 +50,10 @@ def accuracy_by_language(datasets: dict[str, xr.Dataset], protocol: str = "cv") 
 def accuracy_by_concept(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
     """Own-language accuracy of every concept in every language, one matrix a model."""
     frames = [tables.concept_accuracy(dataset, protocol).T for dataset in datasets.values()]
-    figure, axes = columns(len(frames), 0.27 * len(frames[0]) + 1.9)
-    for panel, frame, title in zip(axes, frames, titles_of(datasets), strict=True):
-        frame.index = labels(frame.index)
-        mesh = heat_map(panel, frame, cmap="viridis", low=0.4, high=1.0, text="{:.2f}", size=5.5)
-        panel.set_title(title)
-        panel.tick_params(axis="x", rotation=90)
-    figure.colorbar(mesh, ax=list(axes), shrink=0.7, label="recognition accuracy", pad=0.01)
+    look = {"cmap": "viridis", "low": 0.4, "high": 1.0, "text": "{:.2f}", "label": "recognition accuracy"}
+    figure, axes = matrices(frames, titles_of(datasets), **look)
+    for panel in axes:
+        panel.tick_params(axis="x", rotation=20)
     return figure
 
 

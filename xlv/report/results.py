@@ -13,6 +13,7 @@ from xlv.analysis.recognition import Recognition
 from xlv.cache import whole_file
 
 SCHEMA = 1
+_ROUNDED = {"margin"}  # of it only the rough size is used; rounding makes files a third smaller
 QUESTIONS = ("recognition", "consistency", "control")
 
 
@@ -29,7 +30,9 @@ def save(dataset: xr.Dataset, path: Path, provenance: dict[str, str]) -> None:
     """Write a dataset with its provenance as attributes."""
     dataset = dataset.assign_attrs(schema=SCHEMA, xlv=__version__, **provenance)
     floats = [name for name, array in dataset.data_vars.items() if array.dtype.kind == "f"]
-    encoding = {name: {"zlib": True, "complevel": 5, "dtype": "float32"} for name in floats}
+    encoding = {name: {"zlib": True, "complevel": 9, "dtype": "float32"} for name in floats}
+    for name in _ROUNDED & set(floats):
+        encoding[name]["least_significant_digit"] = 3
     with whole_file(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 

@@ -68,6 +68,7 @@ def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
     lines = []
     summary = tables.transfer_summary(datasets, protocol)
     for title, row in summary.iterrows():
+        p = f"p = {row['p']:.3f}" if row["p"] >= 0.001 else "p < 0.001"
         one_way = row["U_low"] > 0 and row["p"] < 0.05
         verdict = (
             "one-way transfer from high to low resource"
@@ -76,7 +77,7 @@ def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
         )
         lines.append(
             f"- **{title}**: {verdict} (U = {row['U']:+.3f}, 95 % interval {row['U_low']:+.3f} to {row['U_high']:+.3f}, "
-            f"p = {row['p']:.3f} under permuted languages); another language's vector reads at "
+            f"{p} under permuted languages; of it U_A = {row['U_A']:+.3f} crosses, the rest is own accuracy); another language's vector reads at "
             f"{row['cross_accuracy']:.2f} on average, the own one at {row['own_accuracy']:.2f}."
         )
     return "\n".join(lines)

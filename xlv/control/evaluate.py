@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xlv.analysis.vectors import concept_vectors
 from xlv.cache import Progress, silent
 from xlv.control.journal import Journal
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS, OUTCOMES, REFUSAL
@@ -30,10 +31,10 @@ def control_vectors(model: Model, settings: ControlSettings) -> tuple[dict[int, 
     table = load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
     key = (settings.concept, settings.source)
     shard = cached_activations(model, {key: sum(full_texts(table), [])})[key]
-    states = torch.from_numpy(read_shard(shard))
+    states = read_shard(shard)
     half = len(states) // 2
-    vectors = states[:half].double().mean(0) - states[half:].double().mean(0)
-    norms = states.norm(dim=-1).mean(0)
+    vectors = torch.from_numpy(concept_vectors(states[:half], states[half:]))
+    norms = np.linalg.norm(states, axis=-1).mean(axis=0)
     layers = range(1, model.n_layers)
     return {k: vectors[k - 1].float() for k in layers}, {k: float(norms[k - 1]) for k in layers}
 

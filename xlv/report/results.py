@@ -14,7 +14,6 @@ from xlv.cache import whole_file
 
 SCHEMA = 1
 _ROUNDED = {"margin"}  # of it only the rough size is used; rounding makes files a third smaller
-QUESTIONS = ("recognition", "consistency", "control")
 
 
 class ResultsError(ValueError):

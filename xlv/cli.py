@@ -15,7 +15,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from xlv import __version__
-from xlv.settings import PROFILES, Profile
+from xlv.settings import PROFILES, Loading, Profile
 
 out, err = Console(), Console(stderr=True)
 
@@ -47,6 +47,9 @@ Models = Annotated[str, typer.Option(help="Models, separated by commas.")]
 Concepts = Annotated[str, typer.Option(help="Concepts, separated by commas; default: all of the profile.")]
 Languages = Annotated[str, typer.Option(help="Language codes, separated by commas; default: all of the corpus.")]
 ProfileName = Annotated[str, typer.Option(help=f"Size of the run: {', '.join(PROFILES)}.")]
+Revision = Annotated[str, typer.Option(help="Revision of a Hub model: a branch, tag or commit (or org/name@revision).")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 … or auto (spread over all); default: cuda if here.")]
+Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that the model brings; read it first.")]
 Pairs = Annotated[int, typer.Option(help="Pairs a concept; 0: as many as the profile has.", min=0)]
 
 
@@ -115,6 +118,9 @@ def run(
     ] = "",
     dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16; default: the profile's.")] = "",
     profile: ProfileName = "full",
+    revision: Revision = "",
+    device: Device = "",
+    trust_remote_code: Trust = False,
     control: Annotated[bool, typer.Option(help="Also question 4 (needs a chat template).")] = False,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
 ) -> None:
@@ -130,7 +136,9 @@ def run(
         profile, concepts, languages, pairs, data=data or None, dtype=dtype or None,
         template=template or (preset.template if preset else "raw"),
     )  # fmt: skip
-    dataset = run_study(model, wanted.study, out_dir, progress=Ticker())
+    model = f"{model}@{revision}" if revision else model
+    loading = Loading(device or None, trust_remote_code)
+    dataset = run_study(model, wanted.study, out_dir, loading=loading, progress=Ticker())
     table = Table(
         title=f"{dataset.attrs['title']}: own-language recognition accuracy, protocol {protocol}", title_justify="left"
     )
@@ -141,7 +149,7 @@ def run(
         table.add_row(str(code), f"{row['accuracy']:.3f}", interval, f"{row['surface']:.3f}", f"{row['pairs']:.0f}")
     out.print(table)
     if control:
-        found = run_control(model, wanted.control, out_dir, progress=Ticker())
+        found = run_control(model, wanted.control, out_dir, loading=loading, progress=Ticker())
         rates = tables.refusal_table(found).pivot_table(index="target", columns=["kind", "condition"], values="rate")
         out.print(rates.round(2).to_string(), highlight=False)
     out.print(f"Results: {out_dir / short_name(model)}", highlight=False)

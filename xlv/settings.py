@@ -82,6 +82,21 @@ class ControlSettings:
 
 
 @dataclass(frozen=True)
+class Loading:
+    """How a model is loaded; nothing of it enters a fingerprint, for it does not change what is computed.
+
+    `device` is cpu, cuda, cuda:1 …, auto (spread over what is there), or None: cuda if there is one;
+    `trust_remote_code` runs code that the model brings.
+    """
+
+    device: str | None = None
+    trust_remote_code: bool = False
+
+
+DEFAULT_LOADING = Loading()
+
+
+@dataclass(frozen=True)
 class Profile:
     """A named size of run: settings of questions 1 to 3 and of question 4."""
 

@@ -20,8 +20,9 @@ from xlv.corpus.languages import language
 from xlv.corpus.pairs import BUILT_IN, corpus_fingerprint, full_texts, load_instructions, load_neutral, load_pairs
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
 from xlv.models.presets import CONTROL_MODEL, PRESETS, caption
+from xlv.models.weights import split_revision
 from xlv.report.results import matching, recognition_arrays, result_path, save
-from xlv.settings import ControlSettings, Settings
+from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 
 N_SHUFFLES = 20
 
@@ -38,8 +39,10 @@ def identity(model: str) -> str:
 
 
 def short_name(model: str) -> str:
-    """The name under which a model's results are filed: the last part of its path or id."""
-    return model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
+    """The name under which a model's results are filed: the last part of its path or id, with the revision if any."""
+    model, revision = split_revision(model)
+    name = model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
+    return f"{name}@{revision.replace('/', '-')}" if revision else name
 
 
 def controllable(models: Sequence[str]) -> tuple[str, ...]:
@@ -58,11 +61,13 @@ def controllable(models: Sequence[str]) -> tuple[str, ...]:
     return tuple(filter(refuses, models)) or (CONTROL_MODEL,)
 
 
-def run_study(model: str, settings: Settings, out: Path, *, load=None, progress: Progress = silent) -> xr.Dataset:
+def run_study(
+    model: str, settings: Settings, out: Path, *, loading: Loading = DEFAULT_LOADING, progress: Progress = silent
+) -> xr.Dataset:
     """Questions 1 to 3 for one model: compute what is not in `out` yet, and return the recognition results.
 
-    `load` gives the loaded model (default: `load_model` with the settings). Raises ValueError for an unknown
-    model, language, concept, template or dtype, and for a malformed corpus, before anything is computed.
+    Raises ValueError for an unknown model, language, concept, template, dtype or device, and for a malformed corpus,
+    before anything is computed.
     """
     table = settings.table()
     stamp = fingerprint(identity(model), corpus_fingerprint(table), asdict(settings), N_SHUFFLES)
@@ -74,7 +79,7 @@ def run_study(model: str, settings: Settings, out: Path, *, load=None, progress:
     from xlv.models.likelihood import total_nats
     from xlv.models.load import load_model
 
-    loaded = load() if load else load_model(model, dtype=settings.dtype, template=settings.template, progress=progress)
+    loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     groups = table.groupby(["concept", "language"], sort=False)
     texts = {key: sum(full_texts(rows), []) for key, rows in groups}
     shards = cached_activations(loaded, texts, progress=progress)
@@ -89,7 +94,9 @@ def run_study(model: str, settings: Settings, out: Path, *, load=None, progress:
     return matching(paths[0], stamp)
 
 
-def run_control(model: str, settings: ControlSettings, out: Path, *, progress: Progress = silent) -> xr.Dataset:
+def run_control(
+    model: str, settings: ControlSettings, out: Path, *, loading: Loading = DEFAULT_LOADING, progress: Progress = silent
+) -> xr.Dataset:
     """Question 4 for one model: what is in `out` already is read, the rest computed. Raises as `run_study` does."""
     path = result_path(out, short_name(model), "control")
     pairs = load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
@@ -105,7 +112,7 @@ def run_control(model: str, settings: ControlSettings, out: Path, *, progress: P
     from xlv.control.journal import Journal
     from xlv.models.load import load_model
 
-    loaded = load_model(model, dtype=settings.dtype, template=settings.template, progress=progress)
+    loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     journal = Journal(cache_root() / "journals" / f"{fingerprint(stamp, loaded.fingerprint)}.jsonl")
     dataset = evaluate(loaded, settings, journal=journal, progress=progress)
     save(
@@ -119,6 +126,7 @@ def _provenance(model: str, settings: str, weights: str, corpus: str, dtype: str
     name = short_name(model)
     return {
         "settings": settings, "model": name, "title": caption(name), "weights": weights,
+        "revision": split_revision(model)[1] or "",
         "corpus": corpus, "dtype": dtype, "template": template,
     }  # fmt: skip
 

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from xlv.analysis.readout import Layers
 from xlv.analysis.recognition import Recognition, hits, training_pairs
+from xlv.analysis.vectors import Layers
 
 
 def _diffmean(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:

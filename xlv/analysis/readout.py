@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from xlv.analysis.recognition import Recognition, hits, training_pairs
-from xlv.analysis.vectors import text_gram
-
-Layers = Callable[[int], np.ndarray]  # layer 1 … L → states [language, example, d_model], positive examples first
+from xlv.analysis.vectors import Layers, text_gram
 
 
 @dataclass(frozen=True)

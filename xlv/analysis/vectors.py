@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+
+Layers = Callable[[int], np.ndarray]  # layer 1 … L → states [language, example, d_model], positive examples first
 
 
 def concept_vectors(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:

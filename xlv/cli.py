@@ -126,7 +126,7 @@ def run(
 ) -> None:
     """Questions 1 to 3 (and 4 with --control) for one model; prints a table and writes netCDF files."""
     from xlv.models.presets import PRESETS
-    from xlv.report import tables
+    from xlv.report import control_tables, tables
     from xlv.study import run_control, run_study, short_name
 
     if protocol not in ("cv", "paper"):
@@ -150,7 +150,8 @@ def run(
     out.print(table)
     if control:
         found = run_control(model, wanted.control, out_dir, loading=loading, progress=Ticker())
-        rates = tables.refusal_table(found).pivot_table(index="target", columns=["kind", "condition"], values="rate")
+        rates = control_tables.refusal_table(found)
+        rates = rates.pivot_table(index="target", columns=["kind", "condition"], values="rate")
         out.print(rates.round(2).to_string(), highlight=False)
     out.print(f"Results: {out_dir / short_name(model)}", highlight=False)
 

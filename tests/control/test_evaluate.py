@@ -10,7 +10,9 @@ from xlv.control.journal import Journal
 from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, REFUSING
 from xlv.control.search import divergence, layer_windows, next_token_logs
 from xlv.models.steering import activation_addition
-from xlv.report import answers, figures, tables
+from xlv.report import control_answers as answers
+from xlv.report import control_figures as figures
+from xlv.report import control_tables as tables
 from xlv.settings import ControlSettings
 
 SETTINGS = ControlSettings(

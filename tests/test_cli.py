@@ -1,7 +1,9 @@
+import os
 import subprocess
 import sys
 
 import pytest
+import torch
 
 
 def xlv(*arguments):
@@ -42,6 +44,23 @@ def test_run_prints_a_table_and_writes_results(tiny_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "own-language recognition accuracy" in done.stdout
     assert {p.name for p in (tmp_path / "out" / "my-model").iterdir()} == {"recognition.nc", "consistency.nc"}
+
+
+class Call:
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        return os.system, self.arguments
+
+
+def test_a_hostile_file_of_results_ends_in_one_line_and_leaves_nothing(tmp_path):
+    folder = tmp_path / "res" / "my-model" / "morality"
+    folder.mkdir(parents=True)
+    torch.save({"en": Call(f"touch {tmp_path / 'ran'}")}, folder / "acc.pk")
+    done = xlv("import-results", str(tmp_path / "res"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2 and "posix.system" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "ran").exists() and not (tmp_path / "out").exists()
 
 
 def test_the_cache_is_listed_and_cleared(tmp_path):

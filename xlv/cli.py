@@ -1,4 +1,4 @@
-"""The command line: models, run, book, cache, data."""
+"""The command line: models, run, book, import-results, cache, data."""
 
 from __future__ import annotations
 
@@ -177,6 +177,21 @@ def book(
     wanted = _profile(profile, concepts, languages, pairs, data=str(Path(data).resolve()) if data else None)
     index = build_edition(names, wanted, out_dir / wanted.name, results, progress=Ticker())
     out.print(f"The book: {index}", highlight=False, soft_wrap=True)
+
+
+@app.command("import-results")
+def import_results(
+    res: Annotated[Path, typer.Argument(help="The authors' folder res, or one model's folder in it.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
+) -> None:
+    """Turn the authors' published results into ours; nothing in their files is executed."""
+    from xlv.report import published
+
+    for name, model in published.import_results(res, out_dir).items():
+        vectors = "accuracies and cosines" if model.cosine is not None else "accuracies; no vectors, so no cosines"
+        size = f"{len(model.concepts)} concepts, {len(model.languages)} languages"
+        out.print(f"{name}: {size}, {vectors}", highlight=False)
+    out.print(f"Results: {out_dir}; name them among --models, with --results {out_dir}", highlight=False)
 
 
 @cache_app.command("list")

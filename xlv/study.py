@@ -21,7 +21,7 @@ from xlv.corpus.shortcut import SURFACES, shortcut_scores
 from xlv.models.presets import CONTROL_MODEL, PRESETS, caption
 from xlv.models.weights import split_revision
 from xlv.report.arrays import consistency_arrays, recognition_arrays
-from xlv.report.results import matching, result_path, save
+from xlv.report.results import has_published, load, matching, result_path, save
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 
 ANALYSIS = 2  # raised when the analysis changes, so that results of an earlier one are computed anew
@@ -45,13 +45,16 @@ def short_name(model: str) -> str:
     return f"{name}@{revision.replace('/', '-')}" if revision else name
 
 
-def controllable(models: Sequence[str]) -> tuple[str, ...]:
+def controllable(models: Sequence[str], results: Path) -> tuple[str, ...]:
     """Those of some models that question 4 is asked of, or the embedded Qwen if none is.
 
-    Of the models known by name the chat Qwens and LLaMAs, which refuse; of others all that have a chat template.
+    Of the models known by name the chat Qwens and LLaMAs, which refuse; of others all that have a chat template; none
+    whose `results` were published by others.
     """
 
     def refuses(model: str) -> bool:
+        if has_published(results, short_name(model)):
+            return False
         if model in PRESETS:
             return model.startswith(("qwen", "llama"))
         from xlv.models.load import has_chat_template
@@ -69,6 +72,8 @@ def run_study(
     Raises ValueError for an unknown model, language, concept, template, dtype or device, and for a malformed corpus,
     before anything is computed.
     """
+    if has_published(out, short_name(model)):
+        return load(result_path(out, short_name(model), "recognition"))
     table = settings.table()
     stamp = fingerprint(identity(model), corpus_fingerprint(table), asdict(settings), ANALYSIS)
     paths = [result_path(out, short_name(model), question) for question in ("recognition", "consistency")]

@@ -19,7 +19,9 @@ from xlv.cache import Progress, silent, whole_file
 from xlv.models.presets import caption
 from xlv.settings import Profile
 
-NOTEBOOKS = ("home", "corpus", "models", "q1_recognition", "q2_consistency", "q3_transfer", "q4_control")
+NOTEBOOKS = (
+    "home", "corpus", "models", "q1_recognition", "q2_consistency", "q3_transfer", "q4_control", "as_published",
+)  # fmt: skip
 
 
 class BookError(ValueError):
@@ -111,7 +113,7 @@ def build_edition(
     results = (results or folder / "results").resolve()
     for model in models:
         run_study(model, profile.study, results, progress=progress)
-    for model in controllable(models):
+    for model in controllable(models, results):
         run_control(model, profile.control, results, progress=progress)
     parameters = {
         "models": ",".join(models), "data": profile.study.data or "", "results": str(results), "profile": profile.name,

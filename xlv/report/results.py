@@ -51,6 +51,17 @@ def load(path: Path) -> xr.Dataset:
     return dataset
 
 
+def is_published(dataset: xr.Dataset) -> bool:
+    """Whether results are the authors' own, imported: accuracies and vectors only, nothing about single pairs."""
+    return "published" in dataset.attrs
+
+
+def has_published(folder: Path, model: str) -> bool:
+    """Whether the folder's results of a model are the authors' own, imported."""
+    path = result_path(folder, model, "recognition")
+    return path.is_file() and is_published(load(path))
+
+
 def matching(path: Path, settings: str) -> xr.Dataset | None:
     """The dataset at `path` if it is sound and was computed under this settings fingerprint, else None."""
     try:

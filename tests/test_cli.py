@@ -21,6 +21,9 @@ def xlv(*arguments):
         (("run", "smollm2-135m", "--profile", "huge"), "unknown profile 'huge'"),
         (("run", "smollm2-135m", "--data", "no-such-folder"), "no folder no-such-folder"),
         (("cache", "clear", "everything", "--yes"), "unknown part of the cache"),
+        (("data", "convert", "wikipedia", "x.csv", "--out", "y"), "unknown source 'wikipedia'"),
+        (("run", "smollm2-135m", "--revision", "main"), "smollm2-135m has no revisions"),
+        (("run", "smollm2-135m", "--device", "gpu"), "unknown device 'gpu'"),
     ],
 )
 def test_what_a_user_did_wrong_ends_in_one_line(arguments, message):

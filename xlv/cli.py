@@ -264,6 +264,21 @@ def data_check(
         raise typer.Exit(1)
 
 
+@data_app.command("convert")
+def data_convert(
+    source: Annotated[str, typer.Argument(help="ethics, truthfulqa, toxigen, advbench or polyrefuse.")],
+    path: Annotated[Path, typer.Argument(help="The published files: a folder, or a .csv file.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the corpus; a new one.")],
+    pairs: Annotated[int, typer.Option(help="Pairs a concept at most; 0: all that can be made.", min=0)] = 0,
+) -> None:
+    """Turn published files of a well-known source into a corpus folder."""
+    from xlv.corpus.recipes import convert
+
+    for (concept, languages), made in convert(source, path, out_dir, limit=pairs or None).items():
+        out.print(f"{concept}: {made} pairs in {languages}", highlight=False)
+    out.print(f"The corpus: {out_dir}; check it with `xlv data check {out_dir}`", highlight=False)
+
+
 @app.callback(invoke_without_command=True)
 def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:

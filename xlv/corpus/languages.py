@@ -51,8 +51,8 @@ LANGUAGES: dict[str, Language] = {language.code: language for language in _ALL}
 
 
 def language(code: str) -> Language:
-    """The language of a code; one that is not among the sixteen gets its code as name and no family."""
-    return LANGUAGES.get(code) or Language(code, code, "unknown", code)
+    """The language of a code; one that is not among the sixteen gets its code as name, no family and no script."""
+    return LANGUAGES.get(code) or Language(code, code, "unknown", code, scripts=())
 
 
 def labels(codes: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from xlv.analysis.recognition import cross_validated
+from xlv.analysis.recognition import cross_validated, own
 from xlv.analysis.statistics import group_indices
 from xlv.analysis.vectors import Layers, pair_gram
 from xlv.cache import Progress
@@ -28,43 +28,50 @@ def measured(model: Model, table: pd.DataFrame, settings: Settings, progress: Pr
     by_language = {code: sum((rows for (_, lang), rows in texts.items() if lang == code), []) for code in languages}
     found = {
         "token_overlap": (("source", "target"), token_overlap(model, by_language)),
-        "embedded": (("concept", "source"), _embedded(model, table, progress)),
+        "embedded": (("concept", "source", "pair"), _embedded(model, table, progress)),
         "likelihood": (("concept", "source", "pair"), _likelihood(model, table, settings, progress)),
-        "untrained": (("concept", "source"), _untrained(model, table, progress)),
+        "untrained": (("concept", "source", "pair"), _untrained(model, table, progress)),
     }
     nats = _neutral_nats(model, languages, settings, progress)
     return found if nats is None else found | {"neutral_nats": (("source", "sentence"), nats)}
 
 
-def _own_accuracy(states: Layers, n_layers: int, rows: pd.DataFrame) -> np.ndarray:
-    """Held-out accuracy `[language]` of own vectors of one concept."""
+def _own_hits(states: Layers, n_layers: int, rows: pd.DataFrame) -> np.ndarray:
+    """Hits `[language, pair]` of own vectors of one concept on held-out pairs."""
     groups = group_indices(rows.loc[rows["language"] == rows["language"].iloc[0], "group"].tolist())
     half = len(groups)
     grams = (pair_gram(here[:, :half] - here[:, half:]) for here in map(states, range(1, n_layers + 1)))
-    return np.diagonal(cross_validated(grams, groups).chosen)
+    return own(cross_validated(grams, groups).correct)
 
 
 def _embedded(model: Model, table: pd.DataFrame, progress: Progress) -> np.ndarray:
-    """Accuracy `[concept, language]` on the mean of a text's token embeddings."""
+    """Hits `[concept, language, pair]` on the mean of a text's token embeddings."""
     progress(f"embeddings of {model.name}", 0, 1)
     texts, concepts = texts_of(table), list(dict.fromkeys(table["concept"]))
     result = []
     for concept in concepts:
         here = np.stack([embedding_states(model, rows) for (name, _), rows in texts.items() if name == concept])
-        result.append(_own_accuracy(lambda _, here=here: here, 1, table[table["concept"] == concept]))
-    return np.stack(result)
+        result.append(_own_hits(lambda _, here=here: here, 1, table[table["concept"] == concept]))
+    return _level(result)
 
 
 def _untrained(model: Model, table: pd.DataFrame, progress: Progress) -> np.ndarray:
-    """Accuracy `[concept, language]` of a random model of the same shape, in every fourth language (NaN elsewhere)."""
-    languages, concepts = (list(dict.fromkeys(table[name])) for name in ("language", "concept"))
+    """Hits `[concept, language, pair]` of a random model of the same shape, in every fourth language (else NaN)."""
+    languages = list(dict.fromkeys(table["language"]))
     asked = table[table["language"].isin(languages[::UNTRAINED_STEP])]
-    result = np.full((len(concepts), len(languages)), np.nan)
     blank = replace(untrained(model), name=f"{model.name}, untrained")
-    by_concept = concept_states(blank, texts_of(asked), progress=progress)
-    for row, (concept, states) in zip(result, by_concept.items(), strict=True):
-        row[::UNTRAINED_STEP] = _own_accuracy(states, model.n_layers, asked[asked["concept"] == concept])
-    return result
+    result = []
+    for concept, states in concept_states(blank, texts_of(asked), progress=progress).items():
+        found = _own_hits(states, model.n_layers, asked[asked["concept"] == concept])
+        result.append(np.full((len(languages), found.shape[1]), np.nan))
+        result[-1][::UNTRAINED_STEP] = found
+    return _level(result)
+
+
+def _level(rows: list[np.ndarray]) -> np.ndarray:
+    """Concepts of different numbers of pairs as one array, padded with NaN."""
+    n_pairs = max(row.shape[-1] for row in rows)
+    return np.stack([padded(row, n_pairs) for row in rows])
 
 
 def _likelihood(model: Model, table: pd.DataFrame, settings: Settings, progress: Progress) -> np.ndarray:

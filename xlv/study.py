@@ -90,6 +90,7 @@ def run_study(
     for name, values in measured(loaded, table, settings, progress).items():
         recognition[name] = values
     provenance = _provenance(model, stamp, loaded.weights, corpus_fingerprint(table), settings.dtype, settings.template)
+    provenance["parameters"] = loaded.network.num_parameters()
     for path, dataset in zip(paths, (recognition, consistency), strict=True):
         save(dataset, path, provenance)
     return matching(paths[0], stamp)

@@ -11,8 +11,8 @@ from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, REFUSIN
 from xlv.control.search import divergence, layer_windows, next_token_logs
 from xlv.models.steering import activation_addition
 from xlv.report import control_answers as answers
-from xlv.report import control_figures as figures
-from xlv.report import control_tables as tables
+from xlv.report.figures import control as figures
+from xlv.report.tables import control as tables
 from xlv.settings import ControlSettings
 
 SETTINGS = ControlSettings(

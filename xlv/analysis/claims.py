@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,14 +63,13 @@ class Evidence:
     dominant: np.ndarray
 
 
-def judge(evidence: Evidence, smaller: Evidence | None = None, larger: Evidence | None = None) -> list[Finding]:
-    """Findings on claims 1 to 7; `smaller` and `larger` are two models of one series on the same pairs, for claim 2."""
+def judge(evidence: Evidence) -> list[Finding]:
+    """Findings on claims 1 and 3 to 7."""
     first = encoded(evidence)
     shut = _shut(evidence, first)
     found = [inconsistent(evidence), distorted(evidence), one_sided(evidence), balanced(evidence)]
-    found.append(beyond_own(evidence, found[2]))
-    gated = [Finding(f.claim, f.value, f.low, f.high, OPEN, shut) if shut else f for f in found]
-    return [first, scaled(smaller, larger), *gated]
+    found.append(beyondown(evidence, found[2]))
+    return [first, *(replace(f, verdict=OPEN, why=shut) if shut else f for f in found)]
 
 
 def _shut(evidence: Evidence, first: Finding) -> str:
@@ -87,27 +86,28 @@ def _verdict(holds: bool, fails: bool) -> str:
     return HOLDS if holds else FAILS if fails else OPEN
 
 
-def _own(accuracy: np.ndarray) -> np.ndarray:
+def own(accuracy: np.ndarray) -> np.ndarray:
+    """Own-language accuracy `[…, language]` of accuracies `[…, source, target]`."""
     return np.diagonal(accuracy, axis1=-2, axis2=-1)
 
 
 def encoded(evidence: Evidence) -> Finding:
     """Claim 1."""
-    count = int(((_own(evidence.accuracy) > READ) & (_own(evidence.accuracy) > evidence.surface)).sum())
-    own = _own(evidence.accuracy_samples)
-    low, high = interval(((own > READ) & (own > evidence.surface_samples)).sum(axis=1), LEVEL)
+    count = int(((own(evidence.accuracy) > READ) & (own(evidence.accuracy) > evidence.surface)).sum())
+    drawn = own(evidence.accuracy_samples)
+    low, high = interval(((drawn > READ) & (drawn > evidence.surface_samples)).sum(axis=1), LEVEL)
     n = len(evidence.accuracy)
     return Finding(1, count, float(low), float(high), _verdict(low >= MOST * n, high <= FEW * n))
 
 
-def scaled(smaller: Evidence | None, larger: Evidence | None) -> Finding:
-    """Claim 2. The pairs are resampled together in both models."""
-    if smaller is None or larger is None:
-        return Finding(2, *[float("nan")] * 3, OPEN, "no two sizes of one series on the same pairs")
-    samples = _own(larger.accuracy_samples).mean(axis=1) - _own(smaller.accuracy_samples).mean(axis=1)
-    low, high = interval(samples, LEVEL)
-    value = _own(larger.accuracy).mean() - _own(smaller.accuracy).mean()
-    return Finding(2, float(value), float(low), float(high), _verdict(low > 0, high <= 0))
+Own = tuple[np.ndarray, np.ndarray]  # own-language accuracy [language] and its resamples [resample, language]
+
+
+def scaled(smaller: Own, larger: Own) -> Finding:
+    """Claim 2, for two models of one series; their resamples draw the same pairs."""
+    low, high = interval((larger[1] - smaller[1]).mean(axis=1), LEVEL)
+    value = float((larger[0] - smaller[0]).mean())
+    return Finding(2, value, float(low), float(high), _verdict(low > 0, high <= 0))
 
 
 def inconsistent(evidence: Evidence) -> Finding:
@@ -162,7 +162,7 @@ def balanced(evidence: Evidence) -> Finding:
     )
 
 
-def beyond_own(evidence: Evidence, fifth: Finding) -> Finding:
+def beyondown(evidence: Evidence, fifth: Finding) -> Finding:
     """Claim 7, given the finding on claim 5."""
     value, low, high = _one_way(evidence, np.arange(len(evidence.ranks)), "crossing")
     verdict = _verdict(fifth.verdict == HOLDS and low > 0, fifth.verdict == FAILS or high < MARGIN)

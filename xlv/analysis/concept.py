@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlv.analysis.consistency import HalfCosines, LayerProfile, cosines, half_cosines, layer_profile
-from xlv.analysis.estimators import estimator_accuracy
+from xlv.analysis.estimators import estimator_hits
 from xlv.analysis.nulls import random_accuracy, shuffled_accuracy
 from xlv.analysis.readout import Readout, readout
 from xlv.analysis.recognition import Recognition, as_published, cross_validated, learning_curve
@@ -20,8 +20,10 @@ class ConceptAnalysis:
 
     cv, paper    recognition under each protocol
     readout      single texts: AUROC and thresholds
-    shuffled     `[shuffle, source, target]` accuracy under shuffled labels; `random` `[draw, language]` of random directions
-    estimators   `[estimator, source, target]`; `curve` `[size, language]` by number of training pairs
+    shuffled     `[shuffle, source, target]` accuracy under shuffled labels
+    random       `[draw, language]` accuracy of random directions
+    estimators   `[estimator, source, target, pair]` hits of other estimators
+    curve        `[size, language, pair]` hits of own vectors by number of training pairs
     cosine       `[source, target, layer]` the paper's plain cosine
     halves       cosines of half vectors at `layer`, the median of the layers chosen; `profile` at every layer
     vectors      `[layer, language, d_model]` of all pairs
@@ -60,7 +62,7 @@ def analyse_concept(states: Layers, n_layers: int, groups: np.ndarray) -> Concep
         readout=readout(states, cv),
         shuffled=shuffled_accuracy(grams, groups),
         random=random_accuracy(states(layer)),
-        estimators=estimator_accuracy(states, cv),
+        estimators=estimator_hits(states, cv),
         curve=learning_curve(grams, groups),
         cosine=np.stack([cosines(gram) for gram in grams], axis=-1),
         layer=layer,

@@ -86,7 +86,7 @@ def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = N_SPLI
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """By layer: mean corrected cosine between languages, and mean cosine of a language's own half vectors, `[layer]`."""
+    """Mean corrected cosine between languages, and mean cosine of a language's own half vectors, each `[layer]`."""
 
     corrected: np.ndarray
     reliability: np.ndarray

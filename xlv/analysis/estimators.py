@@ -48,8 +48,8 @@ ESTIMATORS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
-def estimator_accuracy(states: Layers, found: Recognition) -> np.ndarray:
-    """Held-out accuracy `[estimator, source, target]`, in the order of ESTIMATORS, on the first partition's folds.
+def estimator_hits(states: Layers, found: Recognition) -> np.ndarray:
+    """Hits `[estimator, source, target, pair]` on held-out pairs: ESTIMATORS in order, the first partition's folds.
 
     Every estimator gets the layer that protocol `cv` chose for the fold and source with DiffMean, and is scored as
     it is: on whether the positive text of a pair projects higher than the negative one. LDA shrinks its covariance
@@ -67,4 +67,4 @@ def estimator_accuracy(states: Layers, found: Recognition) -> np.ndarray:
             known = positive[source, train[fold]], negative[source, train[fold]]
             for e, direction in enumerate(ESTIMATORS.values()):
                 right[e, source][:, test] = hits(differences @ direction(*known)) if np.ptp(known) else 0.5
-    return right.mean(axis=-1)
+    return right

@@ -12,11 +12,11 @@ from xlv.analysis.vectors import Layers, text_gram
 
 @dataclass(frozen=True)
 class Readout:
-    """How the chosen vectors place held-out texts, each `[source, target]`, mean over folds and partitions.
+    """How the chosen vectors place held-out texts, each `[source, target, pair]`, mean over partitions.
 
-    auroc     share of (positive, negative) couples of a fold's texts in the right order, ties ½: no threshold
-    carried   accuracy with the threshold of the source: the midpoint of its training texts
-    centred   accuracy at zero after taking from each language the mean of its own training texts
+    auroc     share of the fold's negative texts below the pair's positive one, ties ½: no threshold
+    carried   share of the pair's two texts on the right side of the source's threshold, the mean of its training texts
+    centred   the same with the mean of the target's own training texts as threshold (no labels enter)
 
     Where `auroc` is high and `carried` low the concept is there and its scale or offset is not (miscalibration);
     `centred` then says how much the language's mean alone mends.
@@ -35,28 +35,24 @@ def readout(states: Layers, found: Recognition) -> Readout:
     if found.folds is None or found.choice is None:
         raise ValueError("expected a cross-validated result: protocol paper has one split only")
     train = training_pairs(found.folds)
-    n_languages = len(found.layer)
-    sums, counts = np.zeros((3, n_languages, n_languages)), np.zeros(n_languages)
+    n_languages, n_pairs = len(found.layer), found.folds.shape[1]
+    sums = np.zeros((3, n_languages, n_languages, n_pairs))
     for layer in np.unique(found.choice):
         by_text = text_gram(states(int(layer)))  # [source, pair, target, sign, pair]
         for p, fold, source in np.argwhere(found.choice == layer):
-            inside = train[p, fold]
+            inside, test = train[p, fold], found.folds[p] == fold
             projections = by_text[source, inside].mean(axis=0)  # [target, sign, pair]
-            sums[:, source] += _read(projections, inside, found.folds[p] == fold, source)
-            counts[source] += 1
-    return Readout(*(sums / counts[:, None]))
+            middle = projections[..., inside].mean(axis=(1, 2))
+            sums[:, source][..., test] += _read(projections[..., test], middle[source], middle)
+    return Readout(*(sums / len(found.folds)))
 
 
-def _read(projections: np.ndarray, train: np.ndarray, test: np.ndarray, source: int) -> tuple[np.ndarray, ...]:
-    """AUROC and both accuracies `[target]` of one vector's projections `[target, sign, pair]`."""
-    held_out = projections[..., test]
-    positive, negative = held_out[:, 0], held_out[:, 1]
-    gap = positive[:, :, None] - negative[:, None, :]
-    middle = projections[..., train].mean(axis=(1, 2))  # [target]
+def _read(projections: np.ndarray, carried: float, centred: np.ndarray) -> np.ndarray:
+    """AUROC share and both accuracies `[measure, target, pair]` of held-out projections `[target, sign, pair]`."""
+    positive, negative = projections[:, 0], projections[:, 1]
 
     def accuracy(threshold: np.ndarray) -> np.ndarray:
-        over, under = positive - threshold[:, None], threshold[:, None] - negative
-        return (hits(over) + hits(under)).mean(axis=-1) / 2
+        return (hits(positive - threshold) + hits(threshold - negative)) / 2
 
-    auroc = hits(gap).mean(axis=(1, 2))
-    return auroc, accuracy(np.full(len(middle), middle[source])), accuracy(middle)
+    auroc = hits(positive[:, :, None] - negative[:, None, :]).mean(axis=2)
+    return np.stack([auroc, accuracy(np.asarray(carried)), accuracy(centred[:, None])])

@@ -25,6 +25,7 @@ class Recognition:
     correct   `[source, target, pair]`  the same at the chosen layer, a pair at a time (NaN: not a test pair)
     margin    `[source, target, pair]`  its margins there, in units of their root mean square over pairs
     layer     `[source, target]`        the chosen layer (1 … L), the median over folds where these differ
+    by_layer  `[layer, pair]`          hits of own vectors at every layer, mean over languages
     folds     `[partition, pair]`       the fold that tests each pair; None under `paper`
     choice    `[partition, fold, source]` the layer chosen for each fold (1 … L); None under `paper`
     """
@@ -33,6 +34,7 @@ class Recognition:
     correct: np.ndarray
     margin: np.ndarray
     layer: np.ndarray
+    by_layer: np.ndarray
     folds: np.ndarray | None = None
     choice: np.ndarray | None = None
 
@@ -40,6 +42,11 @@ class Recognition:
     def chosen(self) -> np.ndarray:
         """Accuracy `[source, target]` at the chosen layer."""
         return np.nanmean(self.correct, axis=-1)
+
+
+def own(matrix: np.ndarray) -> np.ndarray:
+    """Of `[source, target, …]` the diagonal `[language, …]`: each language's own vector on its own pairs."""
+    return np.moveaxis(np.diagonal(matrix), -1, 0)
 
 
 def hits(margins: np.ndarray) -> np.ndarray:
@@ -133,8 +140,10 @@ def cross_validated(
     chosen = _at_choice(margins, choice, folds)
     scale = np.sqrt(np.square(chosen, dtype=np.float64).mean(axis=-1, keepdims=True))
     typical = np.median(choice[np.arange(len(folds))[:, None], folds], axis=(0, 1)).round().astype(int)
+    right = hits(margins)
     return Recognition(
-        accuracy=hits(margins).mean(axis=(1, 4)).transpose(1, 2, 0),
+        accuracy=right.mean(axis=(1, 4)).transpose(1, 2, 0),
+        by_layer=np.diagonal(right.mean(axis=1), axis1=1, axis2=2).mean(axis=-1),
         correct=hits(chosen).mean(axis=0),
         margin=np.divide(chosen, scale, out=np.zeros(chosen.shape), where=scale > 0).mean(axis=0),
         layer=np.repeat(typical[:, None], margins.shape[3], axis=1),
@@ -169,13 +178,14 @@ def as_published(grams: Iterable[np.ndarray]) -> Recognition:
     right = margins >= 0
     best = right.mean(axis=-1).argmax(axis=0)
     source, target = np.indices(best.shape)
-    correct = np.full((*best.shape, n_pairs), np.nan)
+    correct, by_layer = np.full((*best.shape, n_pairs), np.nan), np.full((len(right), n_pairs), np.nan)
     margin = correct.copy()
+    by_layer[:, test] = np.diagonal(right, axis1=1, axis2=2).mean(axis=-1)
     correct[..., test] = right[best, source, target]
     chosen = margins[best, source, target]
     scale = np.sqrt(np.square(chosen).mean(axis=-1, keepdims=True))
     margin[..., test] = np.divide(chosen, scale, out=np.zeros_like(chosen), where=scale > 0)
-    return Recognition(right.mean(axis=-1).transpose(1, 2, 0), correct, margin, best + 1)
+    return Recognition(right.mean(axis=-1).transpose(1, 2, 0), correct, margin, best + 1, by_layer)
 
 
 PROTOCOLS = {"cv": cross_validated, "paper": as_published}
@@ -185,14 +195,14 @@ CURVE = (4, 8, 16, 32, 48)
 
 
 def learning_curve(grams: Sequence[np.ndarray], groups: np.ndarray, sizes: Sequence[int] = CURVE) -> np.ndarray:
-    """Own-language accuracy `[size, language]` of vectors of so many training pairs, layer choice included.
+    """Hits `[size, language, pair]` of own vectors of so many training pairs, layer choice included.
 
     Held out on the same folds as `cross_validated`, three partitions; NaN for sizes that leave no test pairs.
     """
     folds = partitions(groups, n_folds=N_FOLDS, n_partitions=3)
     most = int(training_pairs(folds).sum(axis=-1).min())
-    rows = np.full((len(sizes), len(grams[0])), np.nan)
-    for row, size in zip(rows, sizes, strict=True):
+    result = np.full((len(sizes), len(grams[0]), len(groups)), np.nan)
+    for rows, size in zip(result, sizes, strict=True):
         if size <= most:
-            row[:] = np.diagonal(cross_validated(grams, groups, n_partitions=3, limit=size).chosen)
-    return rows
+            rows[:] = own(cross_validated(grams, groups, n_partitions=3, limit=size).correct)
+    return result

@@ -8,7 +8,7 @@ import numpy as np
 
 from xlv.analysis.statistics import bootstrap_weights
 
-N_RESAMPLES = 1000
+N_RESAMPLES = 2000
 
 
 def accuracy_samples(

@@ -14,6 +14,8 @@ from xlv.corpus.shortcut import SURFACES
 
 Found = Mapping[str, ConceptAnalysis]
 PLACES = ("concept", "source", "target")
+MEASURES = ("auroc", "carried", "centred")
+READERS = ("own", "other")  # who reads a language: its own vector, or the others', averaged
 
 
 def padded(array: np.ndarray, n_pairs: int) -> np.ndarray:
@@ -45,13 +47,14 @@ def recognition_arrays(
             "correct": ((*protocol, "pair"), both(lambda r: padded(r.correct, n_pairs))),
             "margin": ((*protocol, "pair"), both(lambda r: padded(r.margin, n_pairs))),
             "chosen_layer": (protocol, both(lambda r: r.layer)),
-            "auroc": (PLACES, _stacked(found, lambda a: a.readout.auroc)),
-            "carried": (PLACES, _stacked(found, lambda a: a.readout.carried)),
-            "centred": (PLACES, _stacked(found, lambda a: a.readout.centred)),
-            "estimated": (
-                ("concept", "estimator", "source", "target"), _stacked(found, lambda a: a.estimators),
-            ),
-            "curve": (("concept", "size", "source"), _stacked(found, lambda a: a.curve)),
+            "by_layer": (("protocol", "concept", "layer", "pair"), both(lambda r: padded(r.by_layer, n_pairs))),
+            "readout": (("concept", "measure", "reader", "source", "pair"), _stacked(found, lambda a: _readers(
+                np.stack([getattr(a.readout, name) for name in MEASURES]), n_pairs
+            ))),
+            "estimated": (("concept", "estimator", "reader", "source", "pair"), _stacked(
+                found, lambda a: _readers(a.estimators, n_pairs)
+            )),
+            "curve": (("concept", "size", "source", "pair"), _stacked(found, lambda a: padded(a.curve, n_pairs))),
             "shuffled": (("concept", "shuffle", "source", "target"), _stacked(found, lambda a: a.shuffled)),
             "random": (("concept", "draw", "source"), _stacked(found, lambda a: a.random)),
             "group": (("concept", "pair"), np.stack([padded(g, n_pairs) for g in groups])),
@@ -60,7 +63,7 @@ def recognition_arrays(
         coords={
             "protocol": ["cv", "paper"], "concept": list(found), "source": list(languages), "target": list(languages),
             "layer": _layers(found), "pair": np.arange(1, n_pairs + 1), "estimator": list(ESTIMATORS),
-            "size": list(CURVE), "surface_kind": list(SURFACES),
+            "size": list(CURVE), "measure": list(MEASURES), "reader": list(READERS), "surface_kind": list(SURFACES),
         },
     )  # fmt: skip
 
@@ -83,6 +86,13 @@ def consistency_arrays(found: Found, languages: Sequence[str]) -> xr.Dataset:
             "concept": list(found), "source": list(languages), "target": list(languages), "layer": _layers(found),
         },
     )  # fmt: skip
+
+
+def _readers(array: np.ndarray, n_pairs: int) -> np.ndarray:
+    """Of `[…, source, target, pair]` the own and the mean other reader of each target, `[…, reader, target, pair]`."""
+    own = np.moveaxis(np.diagonal(array, axis1=-3, axis2=-2), -1, -2)
+    others = (array.sum(axis=-3) - own) / max(1, array.shape[-3] - 1)
+    return padded(np.stack([own, others if array.shape[-3] > 1 else np.full_like(own, np.nan)], axis=-3), n_pairs)
 
 
 def _layers(found: Found) -> np.ndarray:

@@ -7,8 +7,8 @@ import xarray as xr
 
 from xlv.control.names import BASELINE, FOLLOWING, KINDS, REFUSING
 from xlv.corpus.languages import language
-from xlv.report import control_tables as tables
 from xlv.report.answers import names_of
+from xlv.report.tables import control as tables
 
 
 def control(datasets: dict[str, xr.Dataset]) -> str:

@@ -9,15 +9,15 @@ from matplotlib.patches import Rectangle
 
 from xlv.control.names import FOLLOWING, KINDS, REFUSING
 from xlv.corpus.languages import labels
-from xlv.report import control_tables as tables
-from xlv.report.style import CONDITION_COLOURS, FAINT, INK, MARKERS, columns, heat_map, new_figure
+from xlv.report.style import CONDITION_COLOURS, FAINT, INK, MARKERS, heat_map, new_figure, panels
+from xlv.report.tables import control as tables
 
 
 def refusal_rates(dataset: xr.Dataset) -> Figure:
     """Refusal rates of harmful and harmless instructions by language, without control and in both directions."""
     table = tables.refusal_table(dataset)
     codes = [str(code) for code in dataset["target"].values]
-    figure, axes = columns(len(KINDS), 0.42 * len(codes) + 1.4)
+    figure, axes = panels(len(KINDS), 0.42 * len(codes) + 0.85)
     for panel, kind in zip(axes, KINDS, strict=True):
         for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
             rows = table[(table["kind"] == kind) & (table["condition"] == condition)].set_index("target").loc[codes]
@@ -34,7 +34,7 @@ def refusal_rates(dataset: xr.Dataset) -> Figure:
 def search_surface(dataset: xr.Dataset) -> Figure:
     """Mean refusal score of the source's harmful instructions over layers and dose, with the chosen setting framed."""
     directions = [str(d) for d in dataset["direction"].values]
-    figure, axes = columns(len(directions), 0.4 * dataset.sizes["window"] + 1.5)
+    figure, axes = panels(len(directions), 0.4 * dataset.sizes["window"] + 0.95)
     shift = dataset["search_score"] - dataset.attrs["search_baseline"]
     limit = max(0.5, float(np.abs(shift).max()))
     for panel, direction in zip(axes, directions, strict=True):

@@ -17,7 +17,7 @@ from xlv.analysis.transfer import transferability
 from xlv.corpus.languages import labels
 from xlv.report.results import is_published
 from xlv.report.style import matrices, titles_of
-from xlv.report.tables import value_concepts
+from xlv.report.tables.common import value_concepts
 
 Results = Mapping[str, xr.Dataset]
 

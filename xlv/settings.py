@@ -123,14 +123,16 @@ class Profile:
     ) -> Profile:
         """The profile with some settings replaced; None leaves one as it is.
 
-        Pairs go for question 4 too, languages for its targets (if any of them remains), and a corpus folder if it has
-        a control set.
+        A corpus folder brings its own concepts. Pairs go for question 4 too, languages for its targets (if any of them
+        remains), and a corpus folder if it has a control set.
         """
         wanted = {key: value for key, value in (("pairs", pairs), ("data", data)) if value is not None}
         common = {
             key: value for key, value in wanted.items() if key != "data" or (Path(str(value)) / "control").is_dir()
         }
         wanted |= {key: value for key, value in (("languages", languages), *study.items()) if value is not None}
+        if data and not study.get("concepts"):
+            wanted["concepts"] = None  # all that the folder has, not those of the built-in corpus
         targets = tuple(code for code in self.control.targets if not languages or code in languages)
         control = replace(self.control, **common, targets=targets or self.control.targets)
         return replace(self, study=replace(self.study, **wanted), control=control)

@@ -116,6 +116,13 @@ def test_profiles_can_be_narrowed():
     assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].study.pairs == 16
 
 
+def test_a_corpus_folder_brings_its_own_concepts():
+    full = PROFILES["full"]
+    assert full.changed(data="folder").study.concepts is None
+    assert full.changed(data="folder", concepts=("courage",)).study.concepts == ("courage",)
+    assert full.changed(pairs=8).study.concepts == full.study.concepts
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebooks_are_thin_and_clean(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]

@@ -71,11 +71,11 @@ def dominant_contrast(accuracy: np.ndarray, dominant: int) -> np.ndarray:
 
     Mean of A[dominant → t] over t, minus the mean of A[s → t] over s ≠ t, neither dominant; `accuracy`
     `[…, source, target]` gives `[…]`. It is conditional on these languages: only pairs are resampled in its interval.
-    Raises ValueError for fewer than two other languages.
+    NaN where there are fewer than two other languages.
     """
     others = np.delete(np.arange(accuracy.shape[-1]), dominant)
     if len(others) < 2:
-        raise ValueError(f"expected at least two languages beside the dominant one, got {len(others)}")
+        return np.full(accuracy.shape[:-2], np.nan)
     among = accuracy[..., others[:, None], others]
     apart = ~np.eye(len(others), dtype=bool)
     return accuracy[..., dominant, others].mean(axis=-1) - among[..., apart].mean(axis=-1)
@@ -98,11 +98,12 @@ def additive(accuracy: np.ndarray) -> Additive:
     """The additive model of accuracies between languages: how well each teaches, how well each is read.
 
     The diagonal stays out, so that no language's own accuracy is explained by itself (the difficulty of Appendix H.1:
-    T contains Acc of the target, and a regression of one on the other finds it). Raises ValueError below 3 languages.
+    T contains Acc of the target, and a regression of one on the other finds it). Effects are NaN below 3 languages.
     """
     n = len(accuracy)
     if n < 3:
-        raise ValueError(f"expected at least three languages for source and target effects, got {n}")
+        unknown = np.full(n, np.nan)
+        return Additive(float(accuracy[~np.eye(n, dtype=bool)].mean()), unknown, unknown, float("nan"))
     source, target = np.nonzero(~np.eye(n, dtype=bool))
     design = np.concatenate([np.eye(n)[source], np.eye(n)[target]], axis=1)
     values = accuracy[source, target]

@@ -24,8 +24,8 @@ class Language:
 
     @property
     def label(self) -> str:
-        """Name and code as figures show them, for example `Swahili (sw)`."""
-        return f"{self.name} ({self.code})"
+        """Name and code as figures show them, for example `Swahili (sw)`; the code alone where no name is known."""
+        return self.code if self.name == self.code else f"{self.name} ({self.code})"
 
 
 _ALL = (

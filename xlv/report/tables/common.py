@@ -119,6 +119,8 @@ def resource_ranks(dataset: xr.Dataset) -> np.ndarray:
 
 
 def competence(dataset: xr.Dataset) -> pd.Series:
-    """Nats of the neutral sentences relative to English: 1 is English, larger is less competent."""
+    """Nats of the neutral sentences relative to English: 1 is English, larger is less competent; NaN without any."""
+    if "neutral_nats" not in dataset:
+        return pd.Series(np.nan, index=pd.Index(dataset["source"].values, name="source"))
     nats = dataset["neutral_nats"].sum("sentence").to_series()
     return nats / nats.get("en", nats.min())

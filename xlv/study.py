@@ -144,7 +144,7 @@ def analyse(
         rows = table[table["concept"] == concept]
         groupings.append(group_indices(rows.loc[rows["language"] == languages[0], "group"].tolist()))
         surface.append(_surface(rows, languages))
-        found[concept] = analyse_concept(layers, n_layers, groupings[-1])
+        found[concept] = analyse_concept(layers, n_layers, groupings[-1], seed=done)
     progress("analysing", len(states), len(states))
     recognition = recognition_arrays(found, languages, groupings, surface)
     recognition["across"] = (("concept", "other", "source"), _across(found, states))

@@ -6,24 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlv.analysis.statistics import bootstrap_weights
-
-N_RESAMPLES = 2000
-
-
-def accuracy_samples(
-    correct: np.ndarray, groups: np.ndarray, *, n_resamples: int = N_RESAMPLES, seed: int = 0
-) -> np.ndarray:
-    """Bootstrap accuracies `[resample, source, target]` of one concept, ids resampled jointly over languages.
-
-    `correct` `[source, target, pair]` is what `recognition` returns; untested pairs (NaN) carry no weight.
-    """
-    weights = bootstrap_weights(groups, n_resamples, seed)
-    tested = np.isfinite(correct)
-    sums = np.einsum("rp,stp->rst", weights, np.where(tested, correct, 0.0), optimize=True)
-    counts = np.einsum("rp,stp->rst", weights, tested.astype(float), optimize=True)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-
 
 def transferability(accuracy: np.ndarray) -> np.ndarray:
     """T = Acc[source → target] − Acc[target → target], `[…, source, target]` (section 3.4); zero on the diagonal."""

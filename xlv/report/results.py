@@ -10,7 +10,7 @@ from xlv import __version__
 from xlv.cache import whole_file
 
 SCHEMA = 2
-_ROUNDED = {"margin"}  # of it only the rough size is used; rounding makes files a third smaller
+_DIGITS = {"margin": 3, "resampled": 4}  # finer digits are noise; without them files are a third smaller
 
 
 class ResultsError(ValueError):
@@ -27,8 +27,8 @@ def save(dataset: xr.Dataset, path: Path, provenance: dict[str, str]) -> None:
     dataset = dataset.assign_attrs(schema=SCHEMA, xlv=__version__, **provenance)
     floats = [name for name, array in dataset.data_vars.items() if array.dtype.kind == "f"]
     encoding = {name: {"zlib": True, "complevel": 9, "dtype": "float32"} for name in floats}
-    for name in _ROUNDED & set(floats):
-        encoding[name]["least_significant_digit"] = 3
+    for name in _DIGITS.keys() & set(floats):
+        encoding[name]["least_significant_digit"] = _DIGITS[name]
     with whole_file(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 

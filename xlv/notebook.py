@@ -10,7 +10,7 @@ from xlv.cache import cache_root
 from xlv.report.results import load, result_path
 from xlv.report.style import use_style
 from xlv.settings import Profile
-from xlv.study import controllable, run_control, run_study, short_name
+from xlv.study import run_control, run_study, short_name
 
 PARAMETERS = ("models", "data", "results", "profile", "languages", "concepts", "pairs", "protocol")
 _SHELL = {"In", "Out", "exit", "quit", "open", "get_ipython"}
@@ -78,8 +78,10 @@ def open_results(names: dict[str, object], question: str) -> dict[str, xr.Datase
     models = _split(given["models"])
     if not models:
         raise ValueError("the parameter 'models' is empty: name at least one model")
+    if question == "control" and reference:  # the reference edition has question 4 of some models only
+        models = [m for m in models if result_path(reference, short_name(m), question).is_file()] or models
     found = {}
-    for model in controllable(models) if question == "control" else models:
+    for model in models:
         path = result_path(reference, short_name(model), question) if reference else None
         if path is not None and path.is_file():
             found[model] = load(path)

@@ -123,7 +123,8 @@ def run(
 ) -> None:
     """Questions 1 to 3 (and 4 with --control) for one model; prints a table and writes netCDF files."""
     from xlv.models.presets import PRESETS
-    from xlv.report import control_tables, tables
+    from xlv.report.tables import control as control_tables
+    from xlv.report.tables import recognition as tables
     from xlv.study import run_control, run_study, short_name
 
     if protocol not in ("cv", "paper"):

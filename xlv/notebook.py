@@ -6,9 +6,12 @@ from pathlib import Path
 
 import xarray as xr
 
+from xlv.analysis.claims import Finding
 from xlv.cache import cache_root
 from xlv.report.results import load, result_path
 from xlv.report.style import use_style
+from xlv.report.tables.claims import findings
+from xlv.report.tables.control import moves
 from xlv.settings import Profile
 from xlv.study import run_control, run_study, short_name
 
@@ -85,9 +88,27 @@ def open_results(names: dict[str, object], question: str) -> dict[str, xr.Datase
         path = result_path(reference, short_name(model), question) if reference else None
         if path is not None and path.is_file():
             found[model] = load(path)
+        elif path is not None and path.parent.is_dir():
+            continue  # the reference edition did not ask this question of this model
         elif question == "control":
             found[model] = run_control(model, profile.control, folder)
         else:
             run_study(model, profile.study, folder)
             found[model] = load(result_path(folder, short_name(model), question))
     return found
+
+
+def open_ledger(names: dict[str, object]) -> tuple[dict[str, list[Finding]], dict[str, str]]:
+    """Findings on all claims, and the title, of each model of the parameters; computes what `open_results` would.
+
+    Claim 2 needs two models of one series on the same pairs: their results are looked for in the folder `series`
+    beside the others.
+    """
+    recognition, consistency, control = (open_results(names, q) for q in ("recognition", "consistency", "control"))
+    reference = None if names["results"] else _reference_folder()
+    folder = Path(str(names["results"])) if names["results"] else reference
+    sizes = [load(path) for path in sorted(folder.glob("series/*/recognition.nc"))] if folder else []
+    series = {str(ds.attrs["model"]): ds for ds in sorted(sizes, key=lambda ds: ds.attrs["parameters"])}
+    moved = {model: moves(dataset) for model, dataset in control.items()}
+    titles = {model: str(dataset.attrs["title"]) for model, dataset in recognition.items()}
+    return findings(recognition, consistency, moved, series), titles

@@ -16,7 +16,8 @@ from xlv.corpus.pairs import load_pairs
 class Settings:
     """What a run of questions 1 to 3 depends on, besides the model.
 
-    `pairs` is the number of pairs a concept (None: all), `neutral` that of neutral sentences a language;
+    `pairs` is the number of pairs a concept (None: all), `likelihood_pairs` how many of them the likelihood baseline
+    reads, `neutral` that of neutral sentences a language;
     `concepts` and `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
     Raises ValueError for an unknown template or dtype when the model is loaded.
     """
@@ -25,6 +26,7 @@ class Settings:
     languages: tuple[str, ...] | None = None
     pairs: int | None = None
     neutral: int | None = None
+    likelihood_pairs: int | None = 8
     data: str | None = None
     dtype: str = "bf16"
     template: str = "raw"
@@ -147,7 +149,7 @@ PROFILES = {
     for profile in (
         Profile(
             "quick",
-            Settings(pairs=16, neutral=16),
+            Settings(pairs=16, likelihood_pairs=4, neutral=16),
             ControlSettings(
                 targets=("en", "fr", "zh", "ja", "sw"), pairs=16, prompts=8, search_prompts=8, neutral=8, tokens=24,
                 random=2, random_generated=0, detailed=("en",), score_prompts=4, doses=(0.01, 0.02, 0.04), confirmed=2,

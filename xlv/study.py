@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.analysis.consistency import cosines, half_cosines
-from xlv.analysis.recognition import PROTOCOLS, Recognition, cross_validated
+from xlv.analysis.concept import ConceptAnalysis, analyse_concept, other_concept_accuracy
 from xlv.analysis.statistics import group_indices
-from xlv.analysis.vectors import pair_gram
+from xlv.analysis.vectors import Layers
 from xlv.cache import Progress, cache_root, fingerprint, silent
 from xlv.corpus.languages import language
-from xlv.corpus.pairs import BUILT_IN, corpus_fingerprint, full_texts, load_instructions, load_neutral, load_pairs
+from xlv.corpus.pairs import corpus_fingerprint, load_instructions, load_neutral, load_pairs, texts_of
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
 from xlv.models.presets import PRESETS, caption
-from xlv.report.results import matching, recognition_arrays, result_path, save
+from xlv.report.arrays import consistency_arrays, recognition_arrays
+from xlv.report.results import matching, result_path, save
 from xlv.settings import ControlSettings, Settings
 
-N_SHUFFLES = 20
+ANALYSIS = 2  # raised when the analysis changes, so that results of an earlier one are computed anew
 
 
 def identity(model: str) -> str:
@@ -49,25 +49,22 @@ def run_study(model: str, settings: Settings, out: Path, *, load=None, progress:
     model, language, concept, template or dtype, and for a malformed corpus, before anything is computed.
     """
     table = settings.table()
-    stamp = fingerprint(identity(model), corpus_fingerprint(table), asdict(settings), N_SHUFFLES)
+    stamp = fingerprint(identity(model), corpus_fingerprint(table), asdict(settings), ANALYSIS)
     paths = [result_path(out, short_name(model), question) for question in ("recognition", "consistency")]
     known = [matching(path, stamp) for path in paths]
     if all(dataset is not None for dataset in known):
         return known[0]
-    from xlv.models.activations import cached_activations, read_shard
-    from xlv.models.likelihood import total_nats
+    from xlv.baselines import measured
+    from xlv.models.activations import concept_states
     from xlv.models.load import load_model
 
     loaded = load() if load else load_model(model, dtype=settings.dtype, template=settings.template, progress=progress)
-    groups = table.groupby(["concept", "language"], sort=False)
-    texts = {key: sum(full_texts(rows), []) for key, rows in groups}
-    shards = cached_activations(loaded, texts, progress=progress)
-    languages = list(dict.fromkeys(table["language"]))
-    nats = _neutral_nats(loaded, languages, settings, partial(total_nats, loaded), progress)
-    recognition, consistency = analyse(table, lambda key: read_shard(shards[key]), progress=progress)
-    if nats is not None:
-        recognition["neutral_nats"] = (("source", "sentence"), nats)
+    states = concept_states(loaded, texts_of(table), progress=progress)
+    recognition, consistency = analyse(table, states, loaded.n_layers, progress=progress)
+    for name, values in measured(loaded, table, settings, progress).items():
+        recognition[name] = values
     provenance = _provenance(model, stamp, loaded.weights, corpus_fingerprint(table), settings.dtype, settings.template)
+    provenance["parameters"] = loaded.network.num_parameters()
     for path, dataset in zip(paths, (recognition, consistency), strict=True):
         save(dataset, path, provenance)
     return matching(paths[0], stamp)
@@ -124,82 +121,31 @@ def _provenance(model: str, settings: str, weights: str, corpus: str, dtype: str
     }  # fmt: skip
 
 
-def _neutral_nats(loaded, languages: list[str], settings: Settings, nats, progress: Progress) -> np.ndarray | None:
-    """Nats of each language's neutral sentences `[language, sentence]`, or None if the corpus has none."""
-    folder = settings.folder or BUILT_IN
-    if not all((folder / "neutral" / f"{code}.tsv").exists() for code in languages):
-        return None
-    rows = []
-    for done, code in enumerate(languages):
-        progress(f"competence of {loaded.name}", done, len(languages))
-        rows.append(nats(load_neutral(code, data=settings.folder)[: settings.neutral]))
-    progress(f"competence of {loaded.name}", len(languages), len(languages))
-    return np.stack(rows)
-
-
-def _grams(differences: np.ndarray) -> Iterator[np.ndarray]:
-    """Gram matrices, layer by layer, of differences `[language, pair, layer, d_model]`."""
-    for layer in range(differences.shape[2]):
-        yield pair_gram(differences[:, :, layer])
-
-
-def analyse(table: pd.DataFrame, states, *, progress: Progress = silent) -> tuple[xr.Dataset, xr.Dataset]:
-    """Recognition and consistency of every concept of a table of pairs.
-
-    `states((concept, language))` gives activations `[example, layer, d_model]`, positive examples first.
-    """
-    concepts, languages = list(dict.fromkeys(table["concept"])), list(dict.fromkeys(table["language"]))
-    found: dict[str, list[Recognition]] = {name: [] for name in PROTOCOLS}
-    shuffled, plain, halves, layers, surface, groupings = [], [], [], [], [], []
-    for done, concept in enumerate(concepts):
-        progress("analysing", done, len(concepts))
+def analyse(
+    table: pd.DataFrame, states: Mapping[str, Layers], n_layers: int, *, progress: Progress = silent
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Recognition and consistency of every concept of a table of pairs, from the states of its texts by concept."""
+    languages = list(dict.fromkeys(table["language"]))
+    found, groupings, surface = {}, [], []
+    for done, (concept, layers) in enumerate(states.items()):
+        progress("analysing", done, len(states))
         rows = table[table["concept"] == concept]
-        groups = group_indices(rows.loc[rows["language"] == languages[0], "group"].tolist())
-        grams = list(_grams(np.stack([_differences(states((concept, code))) for code in languages])))
-        found["cv"].append(cross_validated(grams, groups))
-        found["paper"].append(PROTOCOLS["paper"](grams))
-        shuffled.append(_shuffled(grams, groups))
-        plain.append(np.stack([cosines(gram) for gram in grams], axis=-1))
-        layers.append(int(np.median(found["cv"][-1].layer[:, 0])))
-        halves.append(half_cosines(grams[layers[-1] - 1], groups))
+        groupings.append(group_indices(rows.loc[rows["language"] == languages[0], "group"].tolist()))
         surface.append(_surface(rows, languages))
-        groupings.append(groups)
-    progress("analysing", len(concepts), len(concepts))
-    recognition = recognition_arrays(found, concepts, languages)
-    n_pairs = recognition.sizes["pair"]
-    recognition["group"] = (("concept", "pair"), np.stack([_padded(g, n_pairs) for g in groupings]))
-    recognition["shuffled"] = (("shuffle", "concept", "source", "target"), np.stack(shuffled, axis=1))
-    recognition["surface"] = (
-        ("surface_kind", "concept", "source", "pair"),
-        np.stack([_padded(s, n_pairs) for s in surface], axis=1),
-    )
-    recognition = recognition.assign_coords(surface_kind=list(SURFACES))
-    places = ("concept", "source", "target")
-    consistency = xr.Dataset(
-        {
-            "cosine": ((*places, "layer"), np.stack(plain)),
-            "corrected": (places, np.stack([h.corrected for h in halves])),
-            "corrected_low": (places, np.stack([h.low for h in halves])),
-            "corrected_high": (places, np.stack([h.high for h in halves])),
-            "reliability": (("concept", "source"), np.stack([h.reliability for h in halves])),
-            "corrected_mean": (("concept", "split"), np.stack([h.mean for h in halves])),
-            "chosen_layer": (("concept",), layers),
-        },
-        coords={name: recognition[name].values for name in (*places, "layer")},
-    )
-    return recognition, consistency
+        found[concept] = analyse_concept(layers, n_layers, groupings[-1])
+    progress("analysing", len(states), len(states))
+    recognition = recognition_arrays(found, languages, groupings, surface)
+    recognition["across"] = (("concept", "other", "source"), _across(found, states))
+    return recognition.assign_coords(other=list(found)), consistency_arrays(found, languages)
 
 
-def _differences(states: np.ndarray) -> np.ndarray:
-    half = len(states) // 2
-    return states[:half] - states[half:]
-
-
-def _shuffled(grams: list[np.ndarray], groups: np.ndarray) -> np.ndarray:
-    """Chosen-layer accuracy `[shuffle, source, target]` under labels shuffled in training and test alike."""
-    generator = np.random.default_rng(0)
-    signs = generator.choice([-1.0, 1.0], size=(N_SHUFFLES, len(groups))).astype(np.float32)
-    return np.stack([cross_validated(grams, groups, signs=row, n_partitions=1).chosen for row in signs])
+def _across(found: Mapping[str, ConceptAnalysis], states: Mapping[str, Layers]) -> np.ndarray:
+    """Accuracy `[concept, other, language]` of each concept's vectors on the other concepts' pairs; own: held out."""
+    result = np.stack([np.stack([np.diagonal(a.cv.chosen)] * len(found)) for a in found.values()])
+    for (i, (one, analysis)), (j, (other, layers)) in product(enumerate(found.items()), enumerate(states.items())):
+        if one != other:
+            result[i, j] = other_concept_accuracy(analysis.vectors, analysis.cv.layer[:, 0], layers)
+    return result
 
 
 def _surface(rows: pd.DataFrame, languages: list[str]) -> np.ndarray:
@@ -209,15 +155,8 @@ def _surface(rows: pd.DataFrame, languages: list[str]) -> np.ndarray:
         margins = []
         for code in languages:
             part = rows[rows["language"] == code]
-            spaces = language(code).spaces
-            groups = part["group"].tolist()
-            margins.append(
-                shortcut_scores(list(part["positive"]), list(part["negative"]), groups, surface=surface, spaces=spaces)
-            )
+            texts = list(part["positive"]), list(part["negative"])
+            spaces, groups = language(code).spaces, part["group"].tolist()
+            margins.append(shortcut_scores(*texts, groups, surface=surface, spaces=spaces))
         result.append(np.stack(margins))
     return np.stack(result)
-
-
-def _padded(array: np.ndarray, n_pairs: int) -> np.ndarray:
-    width = [(0, 0)] * (array.ndim - 1) + [(0, n_pairs - array.shape[-1])]
-    return np.pad(array.astype(float), width, constant_values=np.nan)

@@ -6,8 +6,12 @@ import pytest
 import xarray as xr
 
 from xlv.notebook import check_parameters, open_results
-from xlv.report import answers, figures, tables
+from xlv.report import answers
+from xlv.report.figures import consistency as consistency_figures
+from xlv.report.figures import recognition as recognition_figures
+from xlv.report.figures import transfer as transfer_figures
 from xlv.report.results import ResultsError, load, matching, save
+from xlv.report.tables import consistency, recognition
 from xlv.settings import PROFILES, Settings
 from xlv.study import run_study
 
@@ -64,12 +68,18 @@ def test_every_table_figure_and_answer_can_be_made_of_any_model_s_results(studie
     _, _, out = studied
     found = {"my-model": load(out / "my-model" / "recognition.nc")}
     alike = {"my-model": load(out / "my-model" / "consistency.nc")}
-    for draw in (figures.accuracy_by_language, figures.accuracy_by_concept, figures.accuracy_by_layer,
-                 figures.transfer_map, figures.one_way_transfer, figures.competence_order):  # fmt: skip
+    for draw in (recognition_figures.accuracy_by_language, recognition_figures.accuracy_by_concept,
+                 recognition_figures.accuracy_by_layer, recognition_figures.baselines, recognition_figures.readouts,
+                 recognition_figures.estimators, recognition_figures.learning_curve,
+                 recognition_figures.across_concepts, transfer_figures.transfer_map, transfer_figures.one_way_transfer,
+                 transfer_figures.additive_effects, transfer_figures.competence_order):  # fmt: skip
         assert draw(found).axes
-    for draw in (figures.consistency_map, figures.linguistic_correlation):
+    assert transfer_figures.transfer_by_concept(found["my-model"]).axes
+    for draw in (consistency_figures.consistency_map, consistency_figures.linguistic_correlation,
+                 consistency_figures.layer_profile, consistency_figures.language_tree):  # fmt: skip
         assert draw(alike).axes
-    table = tables.own_accuracy(found["my-model"])
+    assert consistency_figures.regression(consistency.regression_tables(alike, found)).axes
+    table = recognition.own_accuracy(found["my-model"])
     assert ((table["low"] <= table["accuracy"]) & (table["accuracy"] <= table["high"])).all()
     assert (table["pairs"] == 12).all()  # morality alone: tense is no value
     words = answers.recognition(found) + answers.transfer(found) + answers.consistency(alike)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,3 +61,85 @@ def permutation_interval(
         name: tuple(np.nanquantile(values, [0.025, 0.975])) if np.isfinite(values).any() else (np.nan, np.nan)
         for name, values in (("direct", direct), ("split", split))
     }
+
+
+def split_excess_p(
+    consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, *, n_permutations: int = 2000, seed: int = 0
+) -> float:
+    """One-sided p-value of split − direct when the language labels of `consistency` are permuted; NaN if undefined."""
+    found = correlation(consistency, similarity, dominant)
+    observed = found.split - found.direct
+    if not np.isfinite(observed):
+        return float("nan")
+    generator, reached = np.random.default_rng(seed), 0
+    for _ in range(n_permutations):
+        order = generator.permutation(len(consistency))
+        drawn = correlation(consistency[np.ix_(order, order)], similarity, dominant)
+        reached += not drawn.split - drawn.direct < observed - 1e-12
+    return (1 + reached) / (1 + n_permutations)
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Standardised coefficient of a similarity beside its covariates, and its two-sided permutation p-value."""
+
+    coefficient: float
+    p: float
+    n_pairs: int
+
+
+def mrqap(
+    consistency: np.ndarray,
+    similarity: np.ndarray,
+    covariates: Sequence[np.ndarray],
+    *,
+    n_permutations: int = 2000,
+    seed: int = 0,
+) -> Partial:
+    """Multiple regression of `consistency` on `similarity` and covariates, all `[language, language]`.
+
+    Tested by double semi-partialing (Dekker, Krackhardt and Snijders 2007): the part of the similarity that the
+    covariates leave is permuted by language, and the t statistic compared. Pairs with a NaN anywhere are left out;
+    a similarity that its covariates explain wholly, or too few pairs, give NaN.
+    """
+    first, second = np.triu_indices(len(consistency), k=1)
+    columns = [matrix[first, second] for matrix in (consistency, similarity, *covariates)]
+    known = np.isfinite(columns).all(axis=0)
+    n_pairs = int(known.sum())
+    if n_pairs < len(columns) + 3:
+        return Partial(float("nan"), float("nan"), n_pairs)
+    y, x, *others = (_standard(column[known]) for column in columns)
+    beside = np.column_stack([np.ones(n_pairs), *others])
+    rest = x - beside @ np.linalg.lstsq(beside, x, rcond=None)[0]
+    if np.ptp(y) == 0 or np.square(rest).sum() < 1e-9:
+        return Partial(float("nan"), float("nan"), n_pairs)
+    matrix = np.full(consistency.shape, np.nan)
+    matrix[first[known], second[known]] = matrix[second[known], first[known]] = rest
+    observed = _t_statistic(y, rest, beside)
+    generator, reached, tried = np.random.default_rng(seed), 0, 0
+    for _ in range(n_permutations):
+        order = generator.permutation(len(matrix))
+        drawn = matrix[np.ix_(order, order)][first[known], second[known]]
+        there = np.isfinite(drawn)
+        if there.sum() >= len(columns) + 3:
+            tried += 1
+            reached += abs(_t_statistic(y[there], drawn[there], beside[there])) >= abs(observed) - 1e-9
+    coefficient = float(rest @ y / (rest @ rest))
+    return Partial(coefficient, (1 + reached) / (1 + tried), n_pairs)
+
+
+def _standard(column: np.ndarray) -> np.ndarray:
+    spread = column.std()
+    return (column - column.mean()) / spread if spread > 0 else np.zeros_like(column)
+
+
+def _t_statistic(y: np.ndarray, x: np.ndarray, beside: np.ndarray) -> float:
+    basis = np.linalg.qr(beside)[0]
+    y, x = y - basis @ (basis.T @ y), x - basis @ (basis.T @ x)
+    inner = x @ x
+    if inner < 1e-12:
+        return 0.0
+    slope = x @ y / inner
+    spare = len(y) - beside.shape[1] - 1
+    error = np.square(y - slope * x).sum() / spare / inner
+    return float(slope / np.sqrt(error)) if error > 0 else float(np.sign(slope) * np.inf)

@@ -6,7 +6,7 @@ All functions take, layer by layer, the Gram matrix `[source, pair, target, pair
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,17 +25,28 @@ class Recognition:
     correct   `[source, target, pair]`  the same at the chosen layer, a pair at a time (NaN: not a test pair)
     margin    `[source, target, pair]`  its margins there, in units of their root mean square over pairs
     layer     `[source, target]`        the chosen layer (1 … L), the median over folds where these differ
+    by_layer  `[layer, pair]`          hits of own vectors at every layer, mean over languages
+    folds     `[partition, pair]`       the fold that tests each pair; None under `paper`
+    choice    `[partition, fold, source]` the layer chosen for each fold (1 … L); None under `paper`
     """
 
     accuracy: np.ndarray
     correct: np.ndarray
     margin: np.ndarray
     layer: np.ndarray
+    by_layer: np.ndarray
+    folds: np.ndarray | None = None
+    choice: np.ndarray | None = None
 
     @property
     def chosen(self) -> np.ndarray:
         """Accuracy `[source, target]` at the chosen layer."""
         return np.nanmean(self.correct, axis=-1)
+
+
+def own(matrix: np.ndarray) -> np.ndarray:
+    """Of `[source, target, …]` the diagonal `[language, …]`: each language's own vector on its own pairs."""
+    return np.moveaxis(np.diagonal(matrix), -1, 0)
 
 
 def hits(margins: np.ndarray) -> np.ndarray:
@@ -58,24 +69,45 @@ def _margins(gram: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return margins.transpose(1, 2, 0).reshape(*weights.shape[:-2], n_sources, n_targets, n_pairs)
 
 
-def _selection_score(gram: np.ndarray, folds: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Standardised inner margin `[partition, fold, source]`: each training pair on the others of other groups.
+def training_pairs(folds: np.ndarray, limit: int | None = None, seed: int = 0) -> np.ndarray:
+    """Which pairs train each fold, `[partition, fold, pair]`: all others, or `limit` of them drawn at random.
 
-    Accuracy inside the training pairs saturates and ties; the mean margin over its deviation does not.
+    Raises ValueError if a fold has fewer than `limit` others.
     """
     n_partitions, n_pairs = folds.shape
-    n_sources = len(gram)
-    own = np.stack([gram[s, :, s, :] for s in range(n_sources)])  # [source, training pair, pair]
+    train = folds[:, None, :] != np.arange(int(folds.max()) + 1)[None, :, None]
+    if limit is None:
+        return train
+    if train.sum(axis=-1).min() < limit or limit < 2:
+        raise ValueError(f"cannot train on {limit} pairs: expected 2 to {train.sum(axis=-1).min()}")
+    order = np.random.default_rng(seed).random(train.shape)
+    rank = np.where(train, order, np.inf).argsort(axis=-1).argsort(axis=-1)
+    return rank < limit
+
+
+def _selection_score(own: np.ndarray, train: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Standardised inner margin `[partition, fold, source]`: each training pair on the others of other groups.
+
+    `own` `[source, pair, pair]` are the sources' own Gram matrices. Accuracy inside the training pairs saturates and
+    ties; the mean margin over its deviation does not.
+    """
+    n_sources = len(own)
     apart = groups[:, None] != groups[None, :]
-    scores = np.full((n_partitions, int(folds.max()) + 1, n_sources), -np.inf)
-    for p in range(n_partitions):
-        for fold in range(int(folds[p].max()) + 1):
-            train = np.flatnonzero(folds[p] != fold)
-            weights = _mean_weights(apart[np.ix_(train, train)])
-            inner = np.einsum("ij,sji->si", weights, own[:, train][:, :, train])
-            spread = inner.std(axis=1)
-            scores[p, fold] = np.divide(inner.mean(axis=1), spread, out=np.zeros(n_sources), where=spread > 0)
+    scores = np.zeros((*train.shape[:2], n_sources))
+    for place in np.ndindex(*train.shape[:2]):
+        inside = np.flatnonzero(train[place])
+        weights = _mean_weights(apart[np.ix_(inside, inside)])
+        inner = np.einsum("ij,sji->si", weights, own[:, inside[:, None], inside])
+        spread = inner.std(axis=1)
+        scores[place] = np.divide(inner.mean(axis=1), spread, out=np.zeros(n_sources), where=spread > 0)
     return scores
+
+
+def _at_choice(layered: np.ndarray, choice: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Of margins `[layer, partition, source, target, pair]` those at each fold's chosen layer."""
+    partition = np.arange(len(folds))
+    layer = choice[partition[:, None], folds].transpose(0, 2, 1)[:, :, None, :] - 1  # [partition, source, 1, pair]
+    return layered[(layer, *np.ix_(partition, *map(np.arange, layered.shape[2:])))]
 
 
 def cross_validated(
@@ -84,34 +116,39 @@ def cross_validated(
     *,
     signs: np.ndarray | None = None,
     n_partitions: int = N_PARTITIONS,
+    limit: int | None = None,
     seed: int = 0,
 ) -> Recognition:
     """Protocol `cv`: out-of-fold margins, folds by group and the same in all languages.
 
     The layer is chosen per source, partition and fold on the source's own training pairs, and layer L, which
     lies behind the final norm, is not eligible; target labels never enter. `signs` `[pair]` of ±1 flips labels,
-    in training and test alike, for a null distribution. Ties count ½. Raises ValueError for fewer than two groups.
+    in training and test alike, for a null distribution; `limit` trains on so many pairs only. Ties count ½.
+    Raises ValueError for fewer than two groups, or fewer than `limit` training pairs.
     """
     folds = partitions(groups, n_folds=N_FOLDS, n_partitions=n_partitions, seed=seed)
-    weights = _mean_weights(folds[:, :, None] != folds[:, None, :])
+    train = training_pairs(folds, limit, seed)
+    weights = _mean_weights(train[np.arange(len(folds))[:, None], folds])
     margins, scores = [], []
     for gram in grams:
         if signs is not None:
             gram = gram * signs[None, :, None, None] * signs
         margins.append(_margins(gram, weights).astype(np.float32))
-        scores.append(_selection_score(gram, folds, groups))
-    margins, scores = np.stack(margins), np.stack(scores)  # [layer, partition, …]
-    choice = scores[: max(1, len(scores) - 1)].argmax(axis=0)  # [partition, fold, source]
-    n_partitions, n_pairs = folds.shape
-    layer = choice[np.arange(n_partitions)[:, None], folds]  # [partition, pair, source]
-    at = np.ix_(np.arange(n_partitions), np.arange(margins.shape[2]), np.arange(margins.shape[3]), np.arange(n_pairs))
-    chosen = margins[(layer.transpose(0, 2, 1)[:, :, None, :], *at)]
+        scores.append(_selection_score(np.stack([gram[s, :, s] for s in range(len(gram))]), train, groups))
+    margins, eligible = np.stack(margins), np.stack(scores[: max(1, len(scores) - 1)])
+    choice = eligible.argmax(axis=0) + 1  # [partition, fold, source]
+    chosen = _at_choice(margins, choice, folds)
     scale = np.sqrt(np.square(chosen, dtype=np.float64).mean(axis=-1, keepdims=True))
+    typical = np.median(choice[np.arange(len(folds))[:, None], folds], axis=(0, 1)).round().astype(int)
+    right = hits(margins)
     return Recognition(
-        accuracy=hits(margins).mean(axis=(1, 4)).transpose(1, 2, 0),
+        accuracy=right.mean(axis=(1, 4)).transpose(1, 2, 0),
+        by_layer=np.diagonal(right.mean(axis=1), axis1=1, axis2=2).mean(axis=-1),
         correct=hits(chosen).mean(axis=0),
         margin=np.divide(chosen, scale, out=np.zeros(chosen.shape), where=scale > 0).mean(axis=0),
-        layer=np.repeat(np.median(layer, axis=(0, 1)).round().astype(int)[:, None] + 1, margins.shape[3], axis=1),
+        layer=np.repeat(typical[:, None], margins.shape[3], axis=1),
+        folds=folds,
+        choice=choice,
     )
 
 
@@ -141,13 +178,31 @@ def as_published(grams: Iterable[np.ndarray]) -> Recognition:
     right = margins >= 0
     best = right.mean(axis=-1).argmax(axis=0)
     source, target = np.indices(best.shape)
-    correct = np.full((*best.shape, n_pairs), np.nan)
+    correct, by_layer = np.full((*best.shape, n_pairs), np.nan), np.full((len(right), n_pairs), np.nan)
     margin = correct.copy()
+    by_layer[:, test] = np.diagonal(right, axis1=1, axis2=2).mean(axis=-1)
     correct[..., test] = right[best, source, target]
     chosen = margins[best, source, target]
     scale = np.sqrt(np.square(chosen).mean(axis=-1, keepdims=True))
     margin[..., test] = np.divide(chosen, scale, out=np.zeros_like(chosen), where=scale > 0)
-    return Recognition(right.mean(axis=-1).transpose(1, 2, 0), correct, margin, best + 1)
+    return Recognition(right.mean(axis=-1).transpose(1, 2, 0), correct, margin, best + 1, by_layer)
 
 
 PROTOCOLS = {"cv": cross_validated, "paper": as_published}
+
+
+CURVE = (4, 8, 16, 32, 48)
+
+
+def learning_curve(grams: Sequence[np.ndarray], groups: np.ndarray, sizes: Sequence[int] = CURVE) -> np.ndarray:
+    """Hits `[size, language, pair]` of own vectors of so many training pairs, layer choice included.
+
+    Held out on the same folds as `cross_validated`, three partitions; NaN for sizes that leave no test pairs.
+    """
+    folds = partitions(groups, n_folds=N_FOLDS, n_partitions=3)
+    most = int(training_pairs(folds).sum(axis=-1).min())
+    result = np.full((len(sizes), len(grams[0]), len(groups)), np.nan)
+    for rows, size in zip(result, sizes, strict=True):
+        if size <= most:
+            rows[:] = own(cross_validated(grams, groups, n_partitions=3, limit=size).correct)
+    return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,8 +42,10 @@ def bootstrap_weights(groups: np.ndarray, n_resamples: int, seed: int = 0) -> np
 
 
 def interval(samples: np.ndarray, level: float = LEVEL, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of resampled statistics along `axis`."""
-    low, high = np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=axis)
+    """Percentile interval of resampled statistics along `axis`; NaN where none is defined."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all NaN: nothing to say, which NaN says
+        low, high = np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=axis)
     return low, high
 
 

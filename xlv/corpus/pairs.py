@@ -135,3 +135,9 @@ def folder_fingerprint(data: Path | None = None) -> str:
     folder = data or BUILT_IN
     files = sorted(path for path in folder.glob("*/*") if path.suffix in {".tsv", ".json"})
     return fingerprint([(str(path.relative_to(folder)), file_sha256(path)) for path in files])
+
+
+def texts_of(table: pd.DataFrame) -> dict[tuple[str, str], list[str]]:
+    """Texts of each (concept, language) of a table of pairs, positive ones first."""
+    groups = table.groupby(["concept", "language"], sort=False)
+    return {key: sum(full_texts(rows), []) for key, rows in groups}

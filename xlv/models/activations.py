@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from xlv.cache import Progress, cache_root, fingerprint, silent, whole_file
@@ -97,6 +98,19 @@ def read_shard(path: Path) -> np.ndarray | None:
         return None
 
 
+def layer_reader(shards: Sequence[Path]) -> Callable[[int], np.ndarray]:
+    """A function from a layer 1 … L to the states `[shard, example, d_model]` of that layer only, in fp32.
+
+    Shards are mapped, not read, so that memory holds one layer however large they are.
+    """
+    files = [safe_open(path, framework="pt") for path in shards]
+
+    def states(layer: int) -> np.ndarray:
+        return np.stack([file.get_slice("states")[:, layer - 1].float().numpy() for file in files])
+
+    return states
+
+
 def cached_activations(
     model: Model,
     texts: dict[tuple[str, str], list[str]],
@@ -123,3 +137,14 @@ def cached_activations(
                 save_file({"states": part.contiguous()}, temporary, metadata={"concept": key[0], "language": key[1]})
     progress(what, len(languages), len(languages))
     return shards
+
+
+def concept_states(
+    model: Model, texts: dict[tuple[str, str], list[str]], *, progress: Progress = silent
+) -> dict[str, Callable[[int], np.ndarray]]:
+    """For each concept of (concept, language)'s texts a function from a layer to `[language, example, d_model]`."""
+    shards = cached_activations(model, texts, progress=progress)
+    return {
+        concept: layer_reader([path for (name, _), path in shards.items() if name == concept])
+        for concept in dict.fromkeys(name for name, _ in shards)
+    }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 
+from xlv.analysis.claims import Finding
+from xlv.analysis.rules import CLAIMS, FAILS, HOLDS, OPEN, READ, RELIABLE
 from xlv.corpus.languages import language
-from xlv.report import tables
-
-READ = 0.60
-RELIABLE = 0.3
+from xlv.report.tables import consistency as consistency_tables
+from xlv.report.tables import recognition as recognition_tables
+from xlv.report.tables import transfer as transfer_tables
 
 
 def names_of(codes: list[str]) -> str:
@@ -22,7 +25,7 @@ def recognition(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
     """Question 1 in words: in how many languages each model's concepts are read, and where not."""
     lines = []
     for dataset in datasets.values():
-        table = tables.own_accuracy(dataset, protocol)
+        table = recognition_tables.own_accuracy(dataset, protocol)
         read = table[(table["accuracy"] > READ) & (table["low"] > table["surface"])]
         best, worst = table["accuracy"].idxmax(), table["accuracy"].idxmin()
         lines.append(
@@ -37,10 +40,10 @@ def recognition(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
 def consistency(datasets: dict[str, xr.Dataset]) -> str:
     """Question 2 in words: how alike vectors are across languages, and which similarities they keep."""
     lines = []
-    summary = tables.consistency_summary(datasets)
+    summary = consistency_tables.consistency_summary(datasets)
     for dataset in datasets.values():
         row = summary.loc[dataset.attrs["title"]]
-        linguistic = tables.linguistic_table(dataset)
+        linguistic = consistency_tables.linguistic_table(dataset)
         beyond = linguistic[linguistic["direct"] > linguistic["chance_high"]]
         kept = (
             f"follows {' and '.join(beyond.index)} similarity more than chance"
@@ -65,7 +68,7 @@ def consistency(datasets: dict[str, xr.Dataset]) -> str:
 def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
     """Question 3 in words: whether transfer runs one way, from high- to low-resource languages."""
     lines = []
-    summary = tables.transfer_summary(datasets, protocol)
+    summary = transfer_tables.transfer_summary(datasets, protocol)
     for title, row in summary.iterrows():
         p = f"p = {row['p']:.3f}" if row["p"] >= 0.001 else "p < 0.001"
         one_way = row["U_low"] > 0 and row["p"] < 0.05
@@ -79,4 +82,22 @@ def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
             f"{p} under permuted languages; of it U_A = {row['U_A']:+.3f} crosses, the rest is own accuracy); another language's vector reads at "
             f"{row['cross_accuracy']:.2f} on average, the own one at {row['own_accuracy']:.2f}."
         )
+    return "\n".join(lines)
+
+
+def claims(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> str:
+    """The ledger in words: per model which claims hold, which do not, and why the others cannot be told."""
+    lines = []
+    for model, findings in found.items():
+        by_verdict = {v: [f for f in findings if f.verdict == v] for v in (HOLDS, FAILS, OPEN)}
+        parts = [
+            f"{verdict}: " + "; ".join(f"{f.claim} ({CLAIMS[f.claim].rstrip('.').lower()})" for f in group)
+            for verdict, group in by_verdict.items() if group and verdict != OPEN
+        ]  # fmt: skip
+        reasons: dict[str, list[str]] = {}
+        for f in by_verdict[OPEN]:
+            reasons.setdefault(f.why or "the interval is too wide", []).append(str(f.claim))
+        unknown = "; ".join(f"{', '.join(numbers)} ({why})" for why, numbers in reasons.items())
+        parts += [f"{OPEN}: {unknown}"] if unknown else []
+        lines.append(f"- **{titles[model]}**: {'. '.join(parts)}.")
     return "\n".join(lines)

@@ -7,8 +7,9 @@ import xarray as xr
 
 from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, KINDS, REFUSING
 from xlv.corpus.languages import language
-from xlv.report import control_tables as tables
 from xlv.report.answers import names_of
+from xlv.report.tables import control as tables
+from xlv.report.tables import control_score as scores
 
 
 def control(datasets: dict[str, xr.Dataset]) -> str:
@@ -53,7 +54,7 @@ def _by_score(dataset: xr.Dataset) -> list[str]:
             "score is what to read"
         )
     lines = [f"- **{title}** {why}."]
-    shifts = tables.score_table(dataset)
+    shifts = scores.score_table(dataset)
     for direction in DIRECTIONS:
         found = shifts.loc[direction]
         right = int((found > 0).sum() if direction == REFUSING else (found < 0).sum())
@@ -68,7 +69,7 @@ def _by_score(dataset: xr.Dataset) -> list[str]:
 
 def _matched(dataset: xr.Dataset, direction: str) -> str:
     """What the score's AUROC says: whether control tells harm better, or only moves the threshold."""
-    table = tables.auroc_table(dataset)
+    table = scores.auroc_table(dataset)
     rows, before = (table[table["condition"] == name] for name in (direction, BASELINE))
     better, worse = int((rows["change_low"] > 0).sum()), int((rows["change_high"] < 0).sum())
     return (
@@ -78,7 +79,7 @@ def _matched(dataset: xr.Dataset, direction: str) -> str:
 
 
 def _against_random(dataset: xr.Dataset, direction: str) -> str:
-    beaten, count = tables.beats_random(dataset, direction)
+    beaten, count = scores.beats_random(dataset, direction)
     if not count:
         return ""
     return (

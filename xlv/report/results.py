@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from xlv import __version__
-from xlv.analysis.recognition import Recognition
 from xlv.cache import whole_file
 
-SCHEMA = 1
+SCHEMA = 2
 _ROUNDED = {"margin"}  # of it only the rough size is used; rounding makes files a third smaller
 
 
@@ -61,35 +58,3 @@ def matching(path: Path, settings: str) -> xr.Dataset | None:
     except ResultsError:
         return None
     return dataset if dataset.attrs.get("settings") == settings else None
-
-
-def recognition_arrays(
-    found: dict[str, list[Recognition]], concepts: Sequence[str], languages: Sequence[str]
-) -> xr.Dataset:
-    """Recognition of all concepts under each protocol as labelled arrays; shorter concepts are padded with NaN."""
-    n_pairs = max(r.correct.shape[-1] for results in found.values() for r in results)
-
-    def padded(array: np.ndarray) -> np.ndarray:
-        return np.pad(array, [(0, 0), (0, 0), (0, n_pairs - array.shape[-1])], constant_values=np.nan)
-
-    def stacked(pick) -> np.ndarray:
-        return np.stack([np.stack([pick(r) for r in results]) for results in found.values()])
-
-    places = ("protocol", "concept", "source", "target")
-    n_layers = next(iter(found.values()))[0].accuracy.shape[-1]
-    return xr.Dataset(
-        {
-            "accuracy": ((*places, "layer"), stacked(lambda r: r.accuracy)),
-            "correct": ((*places, "pair"), stacked(lambda r: padded(r.correct))),
-            "margin": ((*places, "pair"), stacked(lambda r: padded(r.margin))),
-            "chosen_layer": (places, stacked(lambda r: r.layer)),
-        },
-        coords={
-            "protocol": list(found),
-            "concept": list(concepts),
-            "source": list(languages),
-            "target": list(languages),
-            "layer": np.arange(1, n_layers + 1),
-            "pair": np.arange(1, n_pairs + 1),
-        },
-    )

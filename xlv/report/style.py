@@ -16,6 +16,11 @@ from xlv.corpus.languages import labels
 
 INK, FAINT = "#222222", "#8a8a8a"
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
+MODEL_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
+FAMILY_COLOURS = {
+    "Indo-European": BLUE, "Niger-Congo": ORANGE, "Uralic": GREEN, "Dravidian": PURPLE, "Sino-Tibetan": "#8c564b",
+    "Austroasiatic": "#7f7f00", "Austronesian": "#17677f", "Japonic": "#b22222", "Koreanic": "#4b0082",
+}
 CONDITION_COLOURS = {BASELINE: INK, REFUSING: BLUE, FOLLOWING: ORANGE}
 MARKERS = {BASELINE: "o", REFUSING: "^", FOLLOWING: "v"}
 _STYLE = {
@@ -54,9 +59,22 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def columns(count: int, height: float, *, width: float = 8.6) -> tuple[Figure, Sequence[Axes]]:
-    figure = new_figure(width, height)
-    return figure, figure.subplots(1, count, sharey=True, squeeze=False)[0]
+def panels(
+    count: int, height: float, *, width: float = 8.6, per_row: int = 0, share: bool = True
+) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of `count` panels, each `height` inches high: up to three in a row, four as two by two."""
+    per_row = min(count, per_row or (2 if count == 4 else 3))
+    rows = -(-count // per_row)
+    figure = new_figure(width, rows * height + 0.55)
+    axes = figure.subplots(rows, per_row, sharey=share, squeeze=False).ravel()
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def legend_below(figure: Figure, axes: Axes, *, columns: int = 3) -> None:
+    """One legend for all panels, below them."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def titles_of(datasets: dict[str, xr.Dataset]) -> list[str]:

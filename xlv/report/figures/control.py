@@ -10,7 +10,6 @@ from matplotlib.patches import Rectangle
 
 from xlv.control.names import DIRECTIONS, KINDS, OTHER_CONCEPT, OWN, RANDOM
 from xlv.corpus.languages import labels, language
-from xlv.report import control_tables as tables
 from xlv.report.style import (
     BLUE,
     CONDITION_COLOURS,
@@ -21,8 +20,11 @@ from xlv.report.style import (
     ORANGE,
     PURPLE,
     heat_map,
+    legend_below,
     new_figure,
 )
+from xlv.report.tables import control as tables
+from xlv.report.tables import control_score as scores
 
 HIGHLIGHTED = {"en": INK, "fr": BLUE, "zh": ORANGE, "ja": GREEN, "sw": PURPLE}
 
@@ -66,13 +68,13 @@ def refusal_rates(datasets: dict[str, xr.Dataset]) -> Figure:
             panel.set(title=title, xlabel="refusal rate (95 % interval)", xlim=(-0.02, 1.02))
         row[0].set_yticks(range(len(codes)), labels(codes))
         row[0].invert_yaxis()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(figure, axes[0, 0])
     return figure
 
 
 def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
     """Mean refusal score of the source's harmful instructions over layers and dose, with the chosen setting framed."""
-    shown = [tables.of_source(dataset) for dataset in datasets.values()]
+    shown = [scores.of_source(dataset) for dataset in datasets.values()]
     figure, axes = _rows(shown, 2, [0.4 * d.sizes["window"] + 1.2 for d in shown], sharey="row")
     for row, dataset in zip(axes, shown, strict=True):
         shift = dataset["search_score"] - float(dataset.get("search_baseline", dataset.attrs.get("search_baseline")))
@@ -97,7 +99,7 @@ def score_shifts(datasets: dict[str, xr.Dataset]) -> Figure:
     shown = list(datasets.values())
     figure, axes = _rows(shown, 1, [0.34 * len(_codes(d)) + 0.9 for d in shown], width=7.6)
     for panel, dataset in zip(axes[:, 0], shown, strict=True):
-        table, codes = tables.score_table(dataset), _codes(dataset)
+        table, codes = scores.score_table(dataset), _codes(dataset)
         places = np.arange(len(codes))
 
         def draw(names, marker, look, label, offset, table=table, codes=codes, places=places, panel=panel):
@@ -105,19 +107,19 @@ def score_shifts(datasets: dict[str, xr.Dataset]) -> Figure:
                 row = table.loc[name, codes]
                 panel.plot(row, places + offset, marker, label=label if k == 0 else None, **look)
 
-        draw(tables.names_by(dataset, RANDOM), ".", {"color": FAINT, "ms": 4}, "random vectors", 0.0)
+        draw(scores.names_by(dataset, RANDOM), ".", {"color": FAINT, "ms": 4}, "random vectors", 0.0)
         other = {"color": PURPLE, "ms": 5}
-        draw(tables.names_by(dataset, OTHER_CONCEPT), "x", other, "another concept's vector", 0.0)
+        draw(scores.names_by(dataset, OTHER_CONCEPT), "x", other, "another concept's vector", 0.0)
         for direction in DIRECTIONS:
             look = {"color": CONDITION_COLOURS[direction], "ms": 6}
             draw([direction], MARKERS[direction], look, direction, 0.0)
             hollow = {**look, "mfc": "none"}
-            draw(tables.names_by(dataset, OWN, direction), MARKERS[direction], hollow, f"own vector {direction}", 0.25)
+            draw(scores.names_by(dataset, OWN, direction), MARKERS[direction], hollow, f"own vector {direction}", 0.25)
         panel.axvline(0, color=FAINT, lw=0.8)
         panel.set_yticks(places, labels(codes))
         panel.invert_yaxis()
         panel.set(title=dataset.attrs["title"], xlabel="shift of the mean refusal score of harmful instructions (nats)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(figure, axes[0, 0])
     return figure
 
 
@@ -128,7 +130,7 @@ def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
         return _nothing("these results have no dose–response curves")
     figure, axes = _rows(shown, 2, [2.6] * len(shown), sharey="row")
     for row, dataset in zip(axes, shown, strict=True):
-        table = tables.response_table(dataset)
+        table = scores.response_table(dataset)
         for panel, kind in zip(row, KINDS, strict=True):
             for code, line in table[table["kind"] == kind].groupby("target", sort=False):
                 look = {"color": HIGHLIGHTED.get(code, "#bbbbbb"), "lw": 1.6 if code in HIGHLIGHTED else 0.8}
@@ -138,7 +140,7 @@ def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
             panel.axvline(0, color=FAINT, lw=0.8)
             panel.set(title=f"{dataset.attrs['title']}\n{kind} instructions", xlabel="dose (%), towards refusing →")
         row[0].set_ylabel("shift of score (nats)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
+    legend_below(figure, axes[0, 0], columns=5)
     return figure
 
 
@@ -161,7 +163,7 @@ def selectivity(datasets: dict[str, xr.Dataset]) -> Figure:
         panel.set(title=dataset.attrs["title"], xlabel="over-refusal (harmless)")
         panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     axes[0].set_ylabel("refusal rate (harmful)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -170,7 +172,7 @@ def score_auroc(datasets: dict[str, xr.Dataset]) -> Figure:
     shown = list(datasets.values())
     figure, axes = _rows(shown, 1, [0.34 * len(_codes(d)) + 0.9 for d in shown], width=7.2)
     for panel, dataset in zip(axes[:, 0], shown, strict=True):
-        table, codes = tables.auroc_table(dataset), _codes(dataset)
+        table, codes = scores.auroc_table(dataset), _codes(dataset)
         for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
             rows = table[table["condition"] == condition].set_index("target").loc[codes]
             places = np.arange(len(codes)) + (k - 1) * 0.22
@@ -180,14 +182,14 @@ def score_auroc(datasets: dict[str, xr.Dataset]) -> Figure:
         panel.set_yticks(range(len(codes)), labels(codes))
         panel.invert_yaxis()
         panel.set(title=dataset.attrs["title"], xlabel="AUROC of the refusal score (95 % interval)", xlim=(0.2, 1.01))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(figure, axes[0, 0])
     return figure
 
 
 def source_target_map(datasets: dict[str, xr.Dataset]) -> Figure:
     """Shift of the refusal score of harmful instructions, sources down and targets across, in both directions."""
     shown = list(datasets.values())
-    frames = [[tables.source_target(dataset, d) for d in DIRECTIONS] for dataset in shown]
+    frames = [[scores.source_target(dataset, d) for d in DIRECTIONS] for dataset in shown]
     figure, axes = _rows(shown, 2, [0.4 * len(row[0]) + 1.1 for row in frames], sharey="row")
     for row, pair, dataset in zip(axes, frames, shown, strict=True):
         limit = max(0.5, float(np.nanmax(np.abs(pd.concat(pair).to_numpy()))))

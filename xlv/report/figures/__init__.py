@@ -1,0 +1,1 @@
+"""Every figure of the book: functions that take results by model and return one figure."""

@@ -1,0 +1,124 @@
+"""What tables of all questions share: which concepts are values, the order of languages, resampled accuracies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xlv.analysis.statistics import bootstrap_weights, interval
+from xlv.analysis.transfer import N_RESAMPLES, accuracy_samples
+from xlv.corpus.concepts import CONTROLS
+from xlv.models.presets import PRESETS
+
+
+def value_concepts(dataset: xr.Dataset) -> list[str]:
+    """Concepts of a dataset that are values: all but the control concepts sentiment and tense."""
+    names = [str(c) for c in dataset["concept"].values]
+    return [c for c in names if c not in CONTROLS] or names
+
+
+def values(dataset: xr.Dataset) -> np.ndarray:
+    """Marks `[concept]` of the concepts that are values."""
+    return np.isin(dataset["concept"].values, value_concepts(dataset))
+
+
+@lru_cache(maxsize=16)
+def _samples(key: tuple, protocol: str) -> np.ndarray:
+    dataset = _KEPT[key]
+    correct = dataset["correct"].sel(protocol=protocol).values
+    groups = dataset["group"].values
+    parts = []
+    for c in range(len(correct)):
+        known = np.isfinite(groups[c])
+        parts.append(accuracy_samples(correct[c][..., known], groups[c][known].astype(int), seed=c))
+    return np.stack(parts, axis=1).astype(np.float32)
+
+
+_KEPT: dict[tuple, xr.Dataset] = {}
+
+
+def accuracy_resamples(dataset: xr.Dataset, protocol: str = "cv") -> np.ndarray:
+    """Bootstrap accuracies `[resample, concept, source, target]`; concepts have pairs of their own, so seeds too."""
+    key = (dataset.attrs.get("model"), dataset.attrs.get("settings"))
+    _KEPT[key] = dataset
+    return _samples(key, protocol)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over value concepts and held-out pairs with its resamples, `[…]` and `[resample, …]`."""
+
+    value: np.ndarray
+    samples: np.ndarray
+
+    @property
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """95 % interval over groups of pairs."""
+        return interval(self.samples)
+
+    def row(self) -> dict[str, float]:
+        """Value and interval of a scalar, as cells of a table."""
+        low, high = self.interval
+        return {"value": float(self.value), "low": float(low), "high": float(high)}
+
+
+def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Estimate:
+    """Mean over value concepts of `hits` (dimensions `concept`, …, `pair`); NaN pairs are not counted.
+
+    The pairs of a concept are resampled by group, with the same draws for every array of a dataset, so that
+    differences of estimates are paired.
+    """
+    hits = hits.transpose("concept", ..., "pair")
+    points, samples = [], []
+    for c in np.flatnonzero(values(dataset)):
+        array, groups = hits.values[c], dataset["group"].values[c]
+        known = np.isfinite(groups)
+        weights = bootstrap_weights(groups[known].astype(int), N_RESAMPLES, seed=int(c))
+        array = array[..., known]
+        tested = np.isfinite(array)
+        filled, every = np.where(tested, array, 0.0), np.ones((1, array.shape[-1]))
+        both = np.concatenate([every, weights])
+        sums, counts = np.tensordot(both, filled, (1, -1)), np.tensordot(both, tested.astype(float), (1, -1))
+        means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+        points.append(means[0])
+        samples.append(means[1:])
+    return Estimate(np.mean(points, axis=0), np.mean(samples, axis=0))
+
+
+def accuracy(dataset: xr.Dataset, protocol: str = "cv") -> xr.DataArray:
+    """Accuracy `[concept, source, target]` at the chosen layer."""
+    return dataset["correct"].sel(protocol=protocol).mean("pair")
+
+
+def dominant_languages(dataset: xr.Dataset) -> np.ndarray:
+    """Marks of the languages that dominate a model's training, `[language]`; English for a model xlv does not know."""
+    preset = PRESETS.get(dataset.attrs["model"])
+    return np.isin(dataset["source"].values, preset.dominant if preset else ("en",))
+
+
+def resource_order(dataset: xr.Dataset) -> tuple[list[str], str]:
+    """Languages from most to least resourced, and what says so: a published share or the measured competence."""
+    languages = [str(code) for code in dataset["source"].values]
+    preset = PRESETS.get(dataset.attrs["model"])
+    if preset and preset.shares and all(code in preset.shares for code in languages):
+        return sorted(languages, key=lambda code: -preset.shares[code]), "published share of pre-training data"
+    if "neutral_nats" not in dataset:
+        return languages, "order of the corpus"
+    nats = dataset["neutral_nats"].sum("sentence").to_series()
+    return list(nats.sort_values(kind="stable").index), "measured competence (nats on neutral sentences)"
+
+
+def resource_ranks(dataset: xr.Dataset) -> np.ndarray:
+    """Rank `[language]` of each language in the resource order, 0 the best resourced."""
+    order, _ = resource_order(dataset)
+    return np.array([order.index(str(code)) for code in dataset["source"].values])
+
+
+def competence(dataset: xr.Dataset) -> pd.Series:
+    """Nats of the neutral sentences relative to English: 1 is English, larger is less competent."""
+    nats = dataset["neutral_nats"].sum("sentence").to_series()
+    return nats / nats.get("en", nats.min())

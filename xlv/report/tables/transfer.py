@@ -1,0 +1,134 @@
+"""The numbers behind the figures of question 3, as tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xlv.analysis.statistics import interval
+from xlv.analysis.transfer import additive, dominant_contrast, one_way, permutation_p, transferability
+from xlv.report.tables.common import (
+    accuracy,
+    accuracy_resamples,
+    dominant_languages,
+    resource_order,
+    resource_ranks,
+    value_concepts,
+    values,
+)  # fmt: skip
+
+
+def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
+    """Transferability T, source by target in resource order, of one concept or the mean over value concepts."""
+    chosen = [concept] if concept else value_concepts(dataset)
+    matrix = transferability(accuracy(dataset, protocol).sel(concept=chosen).mean("concept").values)
+    order, _ = resource_order(dataset)
+    frame = pd.DataFrame(matrix, index=dataset["source"].values, columns=dataset["target"].values)
+    return frame.loc[order, order]
+
+
+def _marks(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """All languages, and those that do not dominate: the two sets that one-way transfer is asked of."""
+    return np.arange(dataset.sizes["source"]), np.flatnonzero(~dominant_languages(dataset))
+
+
+def margins(dataset: xr.Dataset) -> np.ndarray:
+    """Mean held-out margins `[source, target]` in units of their root mean square, mean over value concepts.
+
+    Unlike an accuracy a margin has no ceiling, so it tells whether one-way transfer is an effect of one.
+    """
+    chosen = dataset["margin"].sel(protocol="cv", concept=value_concepts(dataset))
+    return chosen.mean("pair").mean("concept").values
+
+
+def transfer_summary(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
+    """Per model: U = U_A + U_D with 95 % intervals over pairs, QAP p-value, and mean transfer between languages."""
+    rows = {}
+    for dataset in datasets.values():
+        ranks, (point, samples) = resource_ranks(dataset), value_accuracy(dataset, protocol)
+        row = _one_way_row(point, samples, ranks)
+        off = ~np.eye(len(ranks), dtype=bool)
+        rows[dataset.attrs["title"]] = {
+            **row, "p": permutation_p(point, ranks), "mean_T": float(transferability(point)[off].mean()),
+            "cross_accuracy": float(point[off].mean()), "own_accuracy": float(np.diagonal(point).mean()),
+        }  # fmt: skip
+    return pd.DataFrame(rows).T
+
+
+def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy `[source, target]`, mean over value concepts, and its resamples `[resample, source, target]`."""
+    chosen = values(dataset)
+    point = accuracy(dataset, protocol).values[chosen].mean(axis=0)
+    return point, accuracy_resamples(dataset, protocol)[:, chosen].mean(axis=1)
+
+
+def _one_way_row(point: np.ndarray, samples: np.ndarray, ranks: np.ndarray) -> dict[str, float]:
+    found, drawn = one_way(point, ranks), one_way(samples, ranks)
+    row = {}
+    for name, short in (("total", "U"), ("crossing", "U_A"), ("own", "U_D")):
+        low, high = interval(getattr(drawn, name))
+        row |= {short: float(getattr(found, name)), f"{short}_low": float(low), f"{short}_high": float(high)}
+    return row
+
+
+def one_way_variants(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
+    """U and its parts over all languages, without the dominant ones, and on margins; p by permuted languages.
+
+    On margins, in units of their root mean square, there is no interval: they are kept as means over resamples' pairs.
+    """
+    ranks, (point, samples), unbounded = resource_ranks(dataset), value_accuracy(dataset, protocol), margins(dataset)
+    rows = {}
+    for label, kept in zip(("all languages", "without dominant languages"), _marks(dataset), strict=True):
+        if len(kept) < 2:
+            continue
+        order, grid = ranks[kept].argsort().argsort(), np.ix_(kept, kept)
+        inner = samples[:, kept[:, None], kept]
+        rows[label] = {**_one_way_row(point[grid], inner, order), "p": permutation_p(point[grid], order)}
+        found = one_way(unbounded[grid], order)
+        rows[f"{label}, on margins"] = {
+            "U": float(found.total), "U_A": float(found.crossing), "U_D": float(found.own),
+            "p": permutation_p(unbounded[grid], order),
+        }  # fmt: skip
+    return pd.DataFrame(rows).T
+
+
+def dominant_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
+    """Per model and dominant language: how much better it reads the others than they read each other, 95 % interval."""
+    rows = {}
+    for dataset in datasets.values():
+        point, samples = value_accuracy(dataset, protocol)
+        for i in np.flatnonzero(dominant_languages(dataset)):
+            low, high = interval(dominant_contrast(samples, int(i)))
+            rows[dataset.attrs["title"], str(dataset["source"].values[i])] = {
+                "contrast": float(dominant_contrast(point, int(i))), "low": float(low), "high": float(high),
+            }  # fmt: skip
+    return pd.DataFrame(rows).T.rename_axis(["model", "dominant language"])
+
+
+def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
+    """Source and target effects of the additive model of accuracies off the diagonal, with 95 % intervals over pairs.
+
+    Languages in resource order; the attribute `explained` of the frame is the share of variance that they account for.
+    """
+    point, samples = value_accuracy(dataset, protocol)
+    found, drawn = additive(point), [additive(row) for row in samples[::4]]
+    columns = {}
+    for name in ("source", "target"):
+        low, high = interval(np.stack([getattr(d, name) for d in drawn]))
+        columns |= {name: getattr(found, name), f"{name}_low": low, f"{name}_high": high}
+    order, _ = resource_order(dataset)
+    frame = pd.DataFrame(columns, index=[str(code) for code in dataset["source"].values]).loc[order]
+    frame.attrs["explained"] = found.explained
+    return frame
+
+
+def variants_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
+    """U, its parts and p of `one_way_variants`, all models in one table."""
+    frames = {dataset.attrs["title"]: one_way_variants(dataset, protocol) for dataset in datasets.values()}
+    return pd.concat(frames, names=["model", ""])[["U", "U_A", "U_D", "p"]]
+
+
+def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
+    """Transferability of every value concept, stacked."""
+    return pd.concat({name: transfer_matrix(dataset, protocol, name) for name in value_concepts(dataset)})

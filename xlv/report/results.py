@@ -10,7 +10,7 @@ from xlv import __version__
 from xlv.cache import whole_file
 
 SCHEMA = 2
-_ROUNDED = {"margin"}  # of it only the rough size is used; rounding makes files a third smaller
+_ROUNDED = {"margin", "score", "response_score"}  # three decimals are plenty, and files a third smaller
 
 
 class ResultsError(ValueError):

@@ -77,7 +77,7 @@ def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
     shown = [scores.of_source(dataset) for dataset in datasets.values()]
     figure, axes = _rows(shown, 2, [0.4 * d.sizes["window"] + 1.2 for d in shown], sharey="row")
     for row, dataset in zip(axes, shown, strict=True):
-        shift = dataset["search_score"] - float(dataset.get("search_baseline", dataset.attrs.get("search_baseline")))
+        shift = dataset["search_score"] - dataset["search_baseline"]
         limit = max(0.5, float(np.abs(shift).max()))
         for panel, direction in zip(row, DIRECTIONS, strict=True):
             frame = shift.sel(direction=direction).to_pandas()
@@ -125,9 +125,7 @@ def score_shifts(datasets: dict[str, xr.Dataset]) -> Figure:
 
 def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
     """Shift of the refusal score by dose in both directions, a line a language, harmful and harmless instructions."""
-    shown = [dataset for dataset in datasets.values() if "response_score" in dataset]
-    if not shown:
-        return _nothing("these results have no dose–response curves")
+    shown = list(datasets.values())
     figure, axes = _rows(shown, 2, [2.6] * len(shown), sharey="row")
     for row, dataset in zip(axes, shown, strict=True):
         table = scores.response_table(dataset)

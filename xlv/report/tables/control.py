@@ -46,10 +46,9 @@ def refusal_table(dataset: xr.Dataset) -> pd.DataFrame:
         "rate": refused / trials.where(trials > 0), "low": (refused.dims, low), "high": (refused.dims, high),
         "broken": broken / trials.where(trials > 0), "prompts": trials, "refused": refused,
     }  # fmt: skip
-    if "faithful" in dataset:
-        told = dataset["faithful"].where((dataset["faithful"] >= 0) & (outcome != OUTCOME_BROKEN))
-        columns["faithful"] = told.mean("prompt")
-    table = xr.Dataset(columns).drop_vars(["means", "effect"], errors="ignore").to_dataframe()
+    told = dataset["faithful"].where((dataset["faithful"] >= 0) & (outcome != OUTCOME_BROKEN))
+    columns["faithful"] = told.mean("prompt")
+    table = xr.Dataset(columns).drop_vars(["means", "effect"]).to_dataframe()
     return table.dropna(subset=["rate"]).reset_index()
 
 
@@ -127,7 +126,7 @@ def comparison_table(dataset: xr.Dataset) -> pd.DataFrame:
     within = [table[table["target"].isin(codes)] for table in (selectivity, refusals)]
     parts = [
         within[0].groupby("condition", sort=False)[["refusal", "over_refusal", "selectivity"]].mean(),
-        within[1].groupby("condition", sort=False)[[c for c in ("broken", "faithful") if c in refusals]].mean(),
+        within[1].groupby("condition", sort=False)[["broken", "faithful"]].mean(),
         side_effects_table(dataset).groupby("condition", sort=False)[["divergence", "perplexity"]].mean(),
     ]
     table = parts[0].join(parts[1:])
@@ -159,3 +158,21 @@ def moves(dataset: xr.Dataset) -> dict[str, Moved]:
             random=random if names else np.full(len(base), np.nan), broken=spoilt.values,
         )  # fmt: skip
     return result
+
+
+def comparison_tables(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """The comparison tables of all models with generated completions, one below the other."""
+    found = {d.attrs["title"]: comparison_table(d).round(2) for d in datasets.values() if is_generated(d)}
+    return pd.concat(found, names=["model"]) if found else pd.DataFrame()
+
+
+def rates_by_language(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """Refusal rates of all models by language, kind and main condition; corrected for the judge where it was validated."""
+    found = {}
+    for dataset in filter(is_generated, datasets.values()):
+        corrected = corrected_table(dataset)
+        table = refusal_table(dataset) if corrected is None else corrected
+        table = table[table["condition"].isin([BASELINE, *DIRECTIONS])]
+        rate = "rate" if corrected is None else "corrected"
+        found[dataset.attrs["title"]] = table.pivot(index="target", columns=["kind", "condition"], values=rate).round(2)
+    return pd.concat(found, names=["model"]) if found else pd.DataFrame()

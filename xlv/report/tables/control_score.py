@@ -14,13 +14,11 @@ from xlv.corpus.languages import language
 
 def of_source(dataset: xr.Dataset) -> xr.Dataset:
     """The dataset with the search and the settings of the main source only."""
-    return dataset.sel(source=dataset.attrs["source"]) if "source" in dataset.dims else dataset
+    return dataset.sel(source=dataset.attrs["source"])
 
 
 def names_by(dataset: xr.Dataset, means: str, effect: str | None = None) -> list[str]:
     """Names of the conditions that act by some means, all or those to one effect."""
-    if "means" not in dataset.coords:
-        return []
     chosen = dataset["means"] == means
     if effect is not None:
         chosen = chosen & (dataset["effect"] == effect)
@@ -31,7 +29,7 @@ def score_table(dataset: xr.Dataset, kind: str = KINDS[0]) -> pd.DataFrame:
     """Shift of the mean refusal score (nats) against no control on the same prompts, condition by language."""
     score = dataset["score"].sel(kind=kind)
     shift = (score - score.sel(condition=BASELINE)).mean("prompt")
-    return shift.drop_vars(["means", "effect"], errors="ignore").drop_sel(condition=BASELINE).to_pandas()
+    return shift.drop_sel(condition=BASELINE).to_pandas()
 
 
 def beats_random(dataset: xr.Dataset, direction: str) -> tuple[list[str], int]:
@@ -81,8 +79,6 @@ def response_table(dataset: xr.Dataset) -> pd.DataFrame:
 
     Doses towards refusing are positive, towards following negative, each at the layers chosen for its direction.
     """
-    if "response_score" not in dataset:
-        return pd.DataFrame(columns=["dose", "kind", "target", "shift"])
     base = dataset["score"].sel(condition=BASELINE).values[..., : dataset.sizes["response_prompt"]]
     shift = (dataset["response_score"] - base[None, None]).mean("response_prompt")
     table = shift.to_dataframe("shift").reset_index()
@@ -95,8 +91,6 @@ def response_table(dataset: xr.Dataset) -> pd.DataFrame:
 
 def side_effects_table(dataset: xr.Dataset) -> pd.DataFrame:
     """KL divergence (nats a token) and perplexity on neutral sentences, by condition and language."""
-    if "neutral_nats" not in dataset:
-        return pd.DataFrame(columns=["condition", "language", "divergence", "perplexity"])
     tokens = dataset["neutral_tokens"].sum("sentence")
     predicted = (dataset["neutral_tokens"] - 1).sum("sentence")
     table = xr.Dataset(
@@ -105,7 +99,7 @@ def side_effects_table(dataset: xr.Dataset) -> pd.DataFrame:
             "perplexity": np.exp(dataset["neutral_nats"].sum("sentence") / predicted.where(tokens > 0)),
         }
     )
-    table = table.drop_vars(["means", "effect"], errors="ignore").rename(neutral_language="language")
+    table = table.drop_vars(["means", "effect"]).rename(neutral_language="language")
     return table.to_dataframe().dropna().reset_index()
 
 

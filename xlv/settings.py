@@ -153,7 +153,7 @@ PROFILES = {
             ControlSettings(
                 targets=("en", "fr", "zh", "ja", "sw"), pairs=16, prompts=8, search_prompts=8, neutral=8, tokens=24,
                 random=2, random_generated=0, detailed=("en",), score_prompts=4, doses=(0.01, 0.02, 0.04), confirmed=2,
-                response_doses=(0.01, 0.02, 0.04),
+                response_doses=(0.01, 0.04),
             ),
         ),
         Profile(

@@ -23,7 +23,7 @@ CHAT = "{% for m in messages %}<{{ m.role }}> {{ m.content }} {% endfor %}<assis
 
 
 def corpus(folder) -> None:
-    """Pairs, instructions and neutral sentences in two made-up languages; nouns of pairs and instructions are shared."""
+    """Write pairs, instructions and neutral sentences in two made-up languages to a folder."""
     for name in ("harmfulness", "sentiment", "control", "neutral"):
         (folder / name).mkdir(parents=True)
     for code, pattern in PATTERNS.items():
@@ -34,14 +34,15 @@ def corpus(folder) -> None:
         for name in ("harmfulness", "sentiment"):
             text = "\n".join(["id\tgroup\torigin\tpositive\tnegative", *pairs])
             (folder / name / f"{code}.tsv").write_text(text)
-        (folder / "control" / f"{code}.tsv").write_text("\n".join(["id\tcategory\torigin\tharmless\tharmful", *control]))
+        text = "\n".join(["id\tcategory\torigin\tharmless\tharmful", *control])
+        (folder / "control" / f"{code}.tsv").write_text(text)
         neutral = [f"{i}\t{NOUNS[i]} {NOUNS[i + 1]} {NOUNS[i + 2]}" for i in range(6)]
         (folder / "neutral" / f"{code}.tsv").write_text("\n".join(["id\ttext", *neutral]))
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:
     texts = [text for code in PATTERNS for part in openings(code) for text in part]
-    texts += [*PATTERNS.values(), *NOUNS, *(word for pair in MARKERS.values() for word in pair), "<user>", "<assistant>"]
+    texts += [*PATTERNS.values(), *NOUNS, *(" ".join(pair) for pair in MARKERS.values()), "<user> <assistant>"]
     words = dict.fromkeys(["<pad>", "<end>", "<unk>", *(word for text in texts for word in text.split())])
     raw = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -51,12 +52,12 @@ def _tokenizer() -> PreTrainedTokenizerFast:
 
 
 def planted(effect: float) -> Model:
-    """The model; `effect` is what the refusal coordinate adds to the logits of refusal openings: 1 controls, 0 does not.
+    """The model; `effect` is what the refusal coordinate adds to the logits of refusals: 1 controls, 0 does nothing.
 
-    Every word has a coordinate of its own, a harmful marker also some harm. The first layer averages harm over the prompt
-    into the refusal coordinate; the other layers do nothing. Behind the prompt an answer has a head start of 1.5 nats,
-    which a harmful prompt makes up for if there is an effect. Behind "I" comes "cannot", behind "Here" comes "is", and
-    behind anything else the end. Openings depend a little on other coordinates too, so that random vectors do something.
+    Every word has a coordinate of its own, a harmful marker also some harm. The first layer averages harm over the
+    prompt into the refusal coordinate; the other layers do nothing. Behind the prompt an answer has a head start of 1.5
+    nats, which a harmful prompt makes up for if there is an effect. Behind "I" comes "cannot", behind "Here" "is",
+    behind anything else the end. Openings depend a little on other coordinates, so that random vectors do something.
     """
     tokenizer = _tokenizer()
     word, size = tokenizer.get_vocab(), len(tokenizer)

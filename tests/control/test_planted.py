@@ -1,4 +1,4 @@
-"""The machinery on a model whose answer is known: it finds a planted cross-lingual effect, and none where there is none."""
+"""On a model whose answer is known the machinery finds a cross-lingual effect, and none where there is none."""
 
 import pytest
 import torch

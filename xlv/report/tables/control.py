@@ -167,7 +167,7 @@ def comparison_tables(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
 
 
 def rates_by_language(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """Refusal rates of all models by language, kind and main condition; corrected for the judge where it was validated."""
+    """Refusal rates of all models by language, kind and main condition; corrected for a validated judge's errors."""
     found = {}
     for dataset in filter(is_generated, datasets.values()):
         corrected = corrected_table(dataset)

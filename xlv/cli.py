@@ -121,6 +121,7 @@ def run(
     revision: Revision = "",
     device: Device = "",
     trust_remote_code: Trust = False,
+    baselines: Annotated[bool, typer.Option(help="Also measure likelihood and an untrained model.")] = True,
     control: Annotated[bool, typer.Option("--control", help="Also question 4.")] = False,
     keep_completions: Annotated[
         bool, typer.Option("--keep-completions", help="With --control: completions go to a private file in the cache.")
@@ -137,7 +138,7 @@ def run(
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     preset = PRESETS.get(model)
     wanted = _profile(
-        profile, concepts, languages, pairs, data=data or None, dtype=dtype or None,
+        profile, concepts, languages, pairs, data=data or None, dtype=dtype or None, baselines=baselines,
         template=template or (preset.template if preset else "raw"),
     )  # fmt: skip
     model = f"{model}@{revision}" if revision else model

@@ -16,9 +16,8 @@ from xlv.corpus.pairs import load_pairs
 class Settings:
     """What a run of questions 1 to 3 depends on, besides the model.
 
-    `pairs` is the number of pairs a concept (None: all), `likelihood_pairs` how many of them the likelihood baseline
-    reads, `neutral` that of neutral sentences a language;
-    `concepts` and `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
+    `pairs` is the number of pairs a concept (None: all), `neutral` that of neutral sentences a language; `baselines`
+    says whether likelihood, on `likelihood_pairs` a concept, and an untrained model are measured; `concepts` and `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
     Raises ValueError for an unknown template or dtype when the model is loaded.
     """
 
@@ -27,6 +26,7 @@ class Settings:
     pairs: int | None = None
     neutral: int | None = None
     likelihood_pairs: int | None = 8
+    baselines: bool = True
     data: str | None = None
     dtype: str = "bf16"
     template: str = "raw"

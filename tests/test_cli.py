@@ -1,7 +1,9 @@
+import os
 import subprocess
 import sys
 
 import pytest
+import torch
 
 
 def xlv(*arguments):
@@ -19,6 +21,9 @@ def xlv(*arguments):
         (("run", "smollm2-135m", "--profile", "huge"), "unknown profile 'huge'"),
         (("run", "smollm2-135m", "--data", "no-such-folder"), "no folder no-such-folder"),
         (("cache", "clear", "everything", "--yes"), "unknown part of the cache"),
+        (("data", "convert", "wikipedia", "x.csv", "--out", "y"), "unknown source 'wikipedia'"),
+        (("run", "smollm2-135m", "--revision", "main"), "smollm2-135m has no revisions"),
+        (("run", "smollm2-135m", "--device", "gpu"), "unknown device 'gpu'"),
     ],
 )
 def test_what_a_user_did_wrong_ends_in_one_line(arguments, message):
@@ -42,6 +47,23 @@ def test_run_prints_a_table_and_writes_results(tiny_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "own-language recognition accuracy" in done.stdout
     assert {p.name for p in (tmp_path / "out" / "my-model").iterdir()} == {"recognition.nc", "consistency.nc"}
+
+
+class Call:
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        return os.system, self.arguments
+
+
+def test_a_hostile_file_of_results_ends_in_one_line_and_leaves_nothing(tmp_path):
+    folder = tmp_path / "res" / "my-model" / "morality"
+    folder.mkdir(parents=True)
+    torch.save({"en": Call(f"touch {tmp_path / 'ran'}")}, folder / "acc.pk")
+    done = xlv("import-results", str(tmp_path / "res"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2 and "posix.system" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "ran").exists() and not (tmp_path / "out").exists()
 
 
 def test_the_cache_is_listed_and_cleared(tmp_path):

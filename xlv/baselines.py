@@ -87,13 +87,17 @@ def _likelihood(model: Model, table: pd.DataFrame, settings: Settings, progress:
 
 
 def _neutral_nats(model: Model, languages: list[str], settings: Settings, progress: Progress) -> np.ndarray | None:
-    """Nats of each language's neutral sentences `[language, sentence]`, or None if the corpus has none."""
-    folder = settings.folder or BUILT_IN
+    """Nats of each language's neutral sentences `[language, sentence]`, or None if one has none.
+
+    The corpus's own neutral sentences, or the built-in ones for a corpus without.
+    """
+    own = settings.folder
+    folder = own if own and (own / "neutral").is_dir() else BUILT_IN
     if not all((folder / "neutral" / f"{code}.tsv").exists() for code in languages):
         return None
     rows = []
     for done, code in enumerate(languages):
         progress(f"competence of {model.name}", done, len(languages))
-        rows.append(total_nats(model, load_neutral(code, data=settings.folder)[: settings.neutral]))
+        rows.append(total_nats(model, load_neutral(code, data=folder)[: settings.neutral]))
     progress(f"competence of {model.name}", len(languages), len(languages))
     return np.stack(rows)

@@ -1,4 +1,4 @@
-"""The command line: models, run, steer, book, cache, data."""
+"""The command line: models, run, steer, book, import-results, cache, data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from xlv import __version__
-from xlv.settings import PROFILES, Profile
+from xlv.settings import PROFILES, Loading, Profile
 
 out, err = Console(), Console(stderr=True)
 
@@ -47,6 +47,9 @@ Models = Annotated[str, typer.Option(help="Models, separated by commas.")]
 Concepts = Annotated[str, typer.Option(help="Concepts, separated by commas; default: all of the profile.")]
 Languages = Annotated[str, typer.Option(help="Language codes, separated by commas; default: all of the corpus.")]
 ProfileName = Annotated[str, typer.Option(help=f"Size of the run: {', '.join(PROFILES)}.")]
+Revision = Annotated[str, typer.Option(help="Revision of a Hub model: a branch, tag or commit (or org/name@revision).")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 … or auto (spread over all); default: cuda if here.")]
+Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that the model brings; read it first.")]
 Pairs = Annotated[int, typer.Option(help="Pairs a concept; 0: as many as the profile has.", min=0)]
 
 
@@ -115,6 +118,9 @@ def run(
     ] = "",
     dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16; default: the profile's.")] = "",
     profile: ProfileName = "full",
+    revision: Revision = "",
+    device: Device = "",
+    trust_remote_code: Trust = False,
     control: Annotated[bool, typer.Option("--control", help="Also question 4.")] = False,
     keep_completions: Annotated[
         bool, typer.Option("--keep-completions", help="With --control: completions go to a private file in the cache.")
@@ -134,7 +140,9 @@ def run(
         profile, concepts, languages, pairs, data=data or None, dtype=dtype or None,
         template=template or (preset.template if preset else "raw"),
     )  # fmt: skip
-    dataset = run_study(model, wanted.study, out_dir, progress=Ticker())
+    model = f"{model}@{revision}" if revision else model
+    loading = Loading(device or None, trust_remote_code)
+    dataset = run_study(model, wanted.study, out_dir, loading=loading, progress=Ticker())
     table = Table(
         title=f"{dataset.attrs['title']}: own-language recognition accuracy, protocol {protocol}", title_justify="left"
     )
@@ -145,7 +153,9 @@ def run(
         table.add_row(str(code), f"{row['accuracy']:.3f}", interval, f"{row['surface']:.3f}", f"{row['pairs']:.0f}")
     out.print(table)
     if control:
-        found = run_control(model, wanted.control, out_dir, keep_completions=keep_completions, progress=Ticker())
+        found = run_control(
+            model, wanted.control, out_dir, loading=loading, keep_completions=keep_completions, progress=Ticker()
+        )
         rates = control_tables.refusal_table(found)
         rates = rates.pivot_table(index="target", columns=["kind", "condition"], values="rate")
         out.print(rates.round(2).to_string(), highlight=False)
@@ -166,6 +176,9 @@ def steer(
     tokens: Annotated[int, typer.Option(help="Length of the completions, 32 at most.")] = 32,
     pairs: Pairs = 32,
     data: Annotated[str, typer.Option(help="Corpus folder; default: the built-in corpus.")] = "",
+    revision: Revision = "",
+    device: Device = "",
+    trust_remote_code: Trust = False,
 ) -> None:
     """Complete a prompt unsteered and steered towards refusing, or towards the positive side of another concept."""
     from xlv.control.steer import steer as complete
@@ -177,8 +190,9 @@ def steer(
         raise ValueError(f"expected --layers as two shares of the depth, for example 0.4-0.7, got {layers!r}") from None
     wanted = ControlSettings(concept=concept, source=source, tokens=tokens, pairs=pairs or None, data=data or None)
     found = complete(
-        model, prompt, settings=wanted, direction=direction, dose=dose, window=(low, high), progress=Ticker()
-    )
+        f"{model}@{revision}" if revision else model, prompt, settings=wanted, direction=direction, dose=dose,
+        window=(low, high), loading=Loading(device or None, trust_remote_code), progress=Ticker(),
+    )  # fmt: skip
     acted = f"{found.direction}, layers {found.layers[0]}–{found.layers[-1]}, s = {found.strength:+.3g}"
     for title, text in (("unsteered", found.plain), (acted, found.steered)):
         out.print(f"{title}:", style="bold", highlight=False)
@@ -206,6 +220,21 @@ def book(
     wanted = _profile(profile, concepts, languages, pairs, data=str(Path(data).resolve()) if data else None)
     index = build_edition(names, wanted, out_dir / wanted.name, results, progress=Ticker())
     out.print(f"The book: {index}", highlight=False, soft_wrap=True)
+
+
+@app.command("import-results")
+def import_results(
+    res: Annotated[Path, typer.Argument(help="The authors' folder res, or one model's folder in it.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
+) -> None:
+    """Turn the authors' published results into ours; nothing in their files is executed."""
+    from xlv.report import published
+
+    for name, model in published.import_results(res, out_dir).items():
+        vectors = "accuracies and cosines" if model.cosine is not None else "accuracies; no vectors, so no cosines"
+        size = f"{len(model.concepts)} concepts, {len(model.languages)} languages"
+        out.print(f"{name}: {size}, {vectors}", highlight=False)
+    out.print(f"Results: {out_dir}; name them among --models, with --results {out_dir}", highlight=False)
 
 
 @cache_app.command("list")
@@ -276,6 +305,21 @@ def data_check(
             wide.print(f"  {line}", highlight=False, markup=False)
     if report.errors:
         raise typer.Exit(1)
+
+
+@data_app.command("convert")
+def data_convert(
+    source: Annotated[str, typer.Argument(help="ethics, truthfulqa, toxigen, advbench or polyrefuse.")],
+    path: Annotated[Path, typer.Argument(help="The published files: a folder, or a .csv file.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the corpus; a new one.")],
+    pairs: Annotated[int, typer.Option(help="Pairs a concept at most; 0: all that can be made.", min=0)] = 0,
+) -> None:
+    """Turn published files of a well-known source into a corpus folder."""
+    from xlv.corpus.recipes import convert
+
+    for (concept, languages), made in convert(source, path, out_dir, limit=pairs or None).items():
+        out.print(f"{concept}: {made} pairs in {languages}", highlight=False)
+    out.print(f"The corpus: {out_dir}; check it with `xlv data check {out_dir}`", highlight=False)
 
 
 @app.callback(invoke_without_command=True)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import xarray as xr
 
 from xlv.analysis.claims import Finding
 from xlv.cache import cache_root
-from xlv.report.results import load, result_path
+from xlv.report.results import is_published, load, result_path
 from xlv.report.style import use_style
 from xlv.report.tables.claims import findings
 from xlv.report.tables.control import moves
 from xlv.settings import Profile
-from xlv.study import run_control, run_study, short_name
+from xlv.study import controllable, run_control, run_study, short_name
 
 PARAMETERS = ("models", "data", "results", "profile", "languages", "concepts", "pairs", "protocol")
 _SHELL = {"In", "Out", "exit", "quit", "open", "get_ipython"}
@@ -60,12 +61,19 @@ def start(names: dict[str, object]) -> dict[str, object]:
     return given
 
 
-def open_results(names: dict[str, object], question: str) -> dict[str, xr.Dataset]:
+@cache
+def _leave_out(title: str) -> None:
+    """Say once a notebook that published results are not shown in it."""
+    print(f"{title}: not shown on this page, which needs single pairs; see 'As the paper measures it'.")
+
+
+def open_results(names: dict[str, object], question: str, *, published: bool = False) -> dict[str, xr.Dataset]:
     """Results of a question for each model of the parameters, computed where they are not on disk yet.
 
     `names` are the notebook's globals. Results are looked for in the folder `results`; without one, the reference
     results serve every model that has them as long as no other size of run is asked for, and what is computed goes to
-    the cache.
+    the cache. Results that others published, which hold no single pairs, are left out with a sentence unless
+    `published` asks for them.
     Raises ValueError for unknown parameters, models, languages and concepts.
     """
     given = start(names)
@@ -81,10 +89,8 @@ def open_results(names: dict[str, object], question: str) -> dict[str, xr.Datase
     models = _split(given["models"])
     if not models:
         raise ValueError("the parameter 'models' is empty: name at least one model")
-    if question == "control" and reference:  # the reference edition has question 4 of some models only
-        models = [m for m in models if result_path(reference, short_name(m), question).is_file()] or models
     found = {}
-    for model in models:
+    for model in controllable(models, folder) if question == "control" else models:
         path = result_path(reference, short_name(model), question) if reference else None
         if path is not None and path.is_file():
             found[model] = load(path)
@@ -93,8 +99,14 @@ def open_results(names: dict[str, object], question: str) -> dict[str, xr.Datase
         elif question == "control":
             found[model] = run_control(model, profile.control, folder)
         else:
-            run_study(model, profile.study, folder)
-            found[model] = load(result_path(folder, short_name(model), question))
+            recognition = run_study(model, profile.study, folder)
+            path = result_path(folder, short_name(model), question)
+            if not is_published(recognition) or (published and path.is_file()):
+                found[model] = load(path)
+            elif not published:
+                _leave_out(recognition.attrs["title"])
+    if not found and question != "control":
+        raise ValueError(f"none of the models has results of its own on {question}: name at least one more")
     return found
 
 

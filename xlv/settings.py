@@ -106,6 +106,21 @@ class ControlSettings:
 
 
 @dataclass(frozen=True)
+class Loading:
+    """How a model is loaded; nothing of it enters a fingerprint, for it does not change what is computed.
+
+    `device` is cpu, cuda, cuda:1 …, auto (spread over what is there), or None: cuda if there is one;
+    `trust_remote_code` runs code that the model brings.
+    """
+
+    device: str | None = None
+    trust_remote_code: bool = False
+
+
+DEFAULT_LOADING = Loading()
+
+
+@dataclass(frozen=True)
 class Profile:
     """A named size of run: settings of questions 1 to 3 and of question 4."""
 
@@ -130,16 +145,21 @@ class Profile:
     ) -> Profile:
         """The profile with some settings replaced; None leaves one as it is.
 
-        Pairs go for question 4 too, languages for its targets (if any of them remains), and a corpus folder if it has
-        a control set.
+        A corpus folder brings its own concepts. Pairs go for question 4 too, languages for its targets (if any of them
+        remains) and its further sources, and a corpus folder if it has a control set.
         """
         wanted = {key: value for key, value in (("pairs", pairs), ("data", data)) if value is not None}
         common = {
             key: value for key, value in wanted.items() if key != "data" or (Path(str(value)) / "control").is_dir()
         }
         wanted |= {key: value for key, value in (("languages", languages), *study.items()) if value is not None}
-        targets = tuple(code for code in self.control.targets if not languages or code in languages)
-        control = replace(self.control, **common, targets=targets or self.control.targets)
+        if data and not study.get("concepts"):
+            wanted["concepts"] = None  # all that the folder has, not those of the built-in corpus
+        targets, sources = (
+            tuple(code for code in codes if not languages or code in languages)
+            for codes in (self.control.targets, self.control.sources)
+        )
+        control = replace(self.control, **common, targets=targets or self.control.targets, sources=sources)
         return replace(self, study=replace(self.study, **wanted), control=control)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
@@ -18,10 +18,11 @@ from xlv.cache import Progress, cache_root, fingerprint, silent
 from xlv.corpus.languages import language
 from xlv.corpus.pairs import corpus_fingerprint, load_instructions, load_neutral, load_pairs, texts_of
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
-from xlv.models.presets import PRESETS, caption
+from xlv.models.presets import CONTROL_MODEL, PRESETS, caption
+from xlv.models.weights import split_revision
 from xlv.report.arrays import consistency_arrays, recognition_arrays
-from xlv.report.results import matching, result_path, save
-from xlv.settings import ControlSettings, Settings
+from xlv.report.results import has_published, load, matching, result_path, save
+from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 
 ANALYSIS = 2  # raised when the analysis changes, so that results of an earlier one are computed anew
 
@@ -38,16 +39,30 @@ def identity(model: str) -> str:
 
 
 def short_name(model: str) -> str:
-    """The name under which a model's results are filed: the last part of its path or id."""
-    return model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
+    """The name under which a model's results are filed: the last part of its path or id, with the revision if any."""
+    model, revision = split_revision(model)
+    name = model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
+    return f"{name}@{revision.replace('/', '-')}" if revision else name
 
 
-def run_study(model: str, settings: Settings, out: Path, *, load=None, progress: Progress = silent) -> xr.Dataset:
+def controllable(models: Sequence[str], results: Path) -> tuple[str, ...]:
+    """Those of some models that question 4 is asked of, or the embedded Qwen if none is.
+
+    All but those whose `results` were published by others; those that do not refuse are measured by score.
+    """
+    return tuple(m for m in models if not has_published(results, short_name(m))) or (CONTROL_MODEL,)
+
+
+def run_study(
+    model: str, settings: Settings, out: Path, *, loading: Loading = DEFAULT_LOADING, progress: Progress = silent
+) -> xr.Dataset:
     """Questions 1 to 3 for one model: compute what is not in `out` yet, and return the recognition results.
 
-    `load` gives the loaded model (default: `load_model` with the settings). Raises ValueError for an unknown
-    model, language, concept, template or dtype, and for a malformed corpus, before anything is computed.
+    Raises ValueError for an unknown model, language, concept, template, dtype or device, and for a malformed corpus,
+    before anything is computed.
     """
+    if has_published(out, short_name(model)):
+        return load(result_path(out, short_name(model), "recognition"))
     table = settings.table()
     stamp = fingerprint(identity(model), corpus_fingerprint(table), asdict(settings), ANALYSIS)
     paths = [result_path(out, short_name(model), question) for question in ("recognition", "consistency")]
@@ -58,7 +73,7 @@ def run_study(model: str, settings: Settings, out: Path, *, load=None, progress:
     from xlv.models.activations import concept_states
     from xlv.models.load import load_model
 
-    loaded = load() if load else load_model(model, dtype=settings.dtype, template=settings.template, progress=progress)
+    loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     states = concept_states(loaded, texts_of(table), progress=progress)
     recognition, consistency = analyse(table, states, loaded.n_layers, progress=progress)
     for name, values in measured(loaded, table, settings, progress).items():
@@ -71,7 +86,13 @@ def run_study(model: str, settings: Settings, out: Path, *, load=None, progress:
 
 
 def run_control(
-    model: str, settings: ControlSettings, out: Path, *, keep_completions: bool = False, progress: Progress = silent
+    model: str,
+    settings: ControlSettings,
+    out: Path,
+    *,
+    loading: Loading = DEFAULT_LOADING,
+    keep_completions: bool = False,
+    progress: Progress = silent,
 ) -> xr.Dataset:
     """Question 4 for one model: what is in `out` already is read, the rest computed. Raises as `run_study` does.
 
@@ -96,7 +117,7 @@ def run_control(
     from xlv.control.measure import Bench
     from xlv.models.load import load_model
 
-    loaded = load_model(model, dtype=settings.dtype, progress=progress)
+    loaded = load_model(model, dtype=settings.dtype, **asdict(loading), progress=progress)
     if settings.template == "chat" and not loaded.tokenizer.chat_template:
         settings = replace(settings, template="raw", generate=False)
     loaded = loaded.with_template(settings.template)
@@ -117,6 +138,7 @@ def _provenance(model: str, settings: str, weights: str, corpus: str, dtype: str
     name = short_name(model)
     return {
         "settings": settings, "model": name, "title": caption(name), "weights": weights,
+        "revision": split_revision(model)[1] or "",
         "corpus": corpus, "dtype": dtype, "template": template,
     }  # fmt: skip
 
@@ -132,7 +154,7 @@ def analyse(
         rows = table[table["concept"] == concept]
         groupings.append(group_indices(rows.loc[rows["language"] == languages[0], "group"].tolist()))
         surface.append(_surface(rows, languages))
-        found[concept] = analyse_concept(layers, n_layers, groupings[-1])
+        found[concept] = analyse_concept(layers, n_layers, groupings[-1], seed=done)
     progress("analysing", len(states), len(states))
     recognition = recognition_arrays(found, languages, groupings, surface)
     recognition["across"] = (("concept", "other", "source"), _across(found, states))

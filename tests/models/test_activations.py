@@ -5,6 +5,8 @@ from safetensors.torch import load_file
 
 from tests.conftest import ARCHITECTURES
 from xlv.models.activations import cached_activations, extract, read_shard, token_batches
+from xlv.models.likelihood import total_nats
+from xlv.models.weights import ModelError
 
 TEXTS = [
     "I kept the promise.",
@@ -64,6 +66,51 @@ def test_batches_cover_every_index_once_within_the_budget():
     batches = list(token_batches(lengths, 42))
     assert sorted(i for batch in batches for i in batch) == list(range(6))
     assert all(len(b) == 1 or len(b) * max(lengths[i] for i in b) <= 42 for b in batches)
+
+
+def small_memory(model, tokens, error):
+    """Let the model fail as if memory ran out on batches of more than so many padded tokens; returns what it ran."""
+    ran = []
+
+    def check(_module, _arguments, keywords):
+        ran.append(keywords["input_ids"].shape)
+        if keywords["input_ids"].numel() > tokens:
+            raise error
+
+    return ran, model.network.base_model.register_forward_pre_hook(check, with_kwargs=True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=["cuda", "cpu"],
+)
+@pytest.mark.parametrize("read", [extract, total_nats])
+def test_batches_halve_when_memory_runs_out_and_the_result_is_the_same(tiny, read, error):
+    model = tiny()
+    whole = torch.as_tensor(read(model, TEXTS * 3 + ["Two."]))
+    ran, handle = small_memory(model, 40, error)
+    halved = torch.as_tensor(read(model, TEXTS * 3 + ["Two."]))
+    handle.remove()
+    torch.testing.assert_close(halved, whole, atol=1e-4, rtol=1e-4)
+    failed = [shape.numel() for shape in ran if shape.numel() > 40]
+    assert failed and len(failed) < 5 and ran[-1].numel() <= 40
+
+
+def test_a_text_that_never_fits_and_other_errors_are_not_tried_again(tiny):
+    model = tiny()
+    ran, handle = small_memory(model, 3, torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(ModelError, match="no memory left for a single text of .* --device cpu"):
+        extract(model, TEXTS)
+    handle.remove()
+    ran, handle = small_memory(model, 3, RuntimeError("shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        extract(model, TEXTS)
+    handle.remove()
+    assert len(ran) == 1
 
 
 def test_cached_shards_are_read_back_and_nothing_is_computed_twice(tiny, monkeypatch):

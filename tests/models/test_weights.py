@@ -1,12 +1,17 @@
 import hashlib
+import json
 import zipfile
 
 import pytest
+import torch
 
-from xlv.models import weights
+from xlv.models import load, weights
+from xlv.models.activations import extract
 from xlv.models.load import load_model
 from xlv.models.presets import PRESETS, Preset, Wheels
 from xlv.models.weights import ModelError, resolve
+from xlv.settings import Settings
+from xlv.study import identity, run_study, short_name
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "missing.gguf"])
@@ -42,6 +47,78 @@ def test_a_folder_loads_and_keeps_its_fingerprint(tiny_folder):
         load_model(str(tiny_folder), dtype="int3")
     with pytest.raises(ValueError, match="unknown template"):
         load_model(str(tiny_folder), dtype="fp32", template="no placeholder")
+
+
+def test_a_revision_goes_into_location_fingerprint_and_name(monkeypatch):
+    plain, tagged = resolve("org/model"), resolve("org/model@v1.0")
+    assert (tagged.location, tagged.revision) == ("org/model", "v1.0") and plain.revision is None
+    assert len({plain.fingerprint, tagged.fingerprint, resolve("org/model@v1.1").fingerprint}) == 3
+    assert resolve("bloomz-560m@abc").location == "bigscience/bloomz-560m"
+    assert short_name("org/model@refs/pr/1") == "model@refs-pr-1"
+    assert identity("org/model@v1.0") != identity("org/model")
+    asked = []
+
+    def stop(location, revision=None, **_options):
+        asked.append((location, revision))
+        raise OSError("not reachable")
+
+    monkeypatch.setattr(load.AutoModelForCausalLM, "from_pretrained", stop)
+    with pytest.raises(ModelError, match="cannot load org/model@v1.0: not reachable"):
+        load_model("org/model@v1.0")
+    assert asked == [("org/model", "v1.0")]
+
+
+@pytest.mark.parametrize("model", ["smollm2-135m@main", "{folder}@main", "org/model@", "@main"])
+def test_what_has_no_revision_says_so(model, tiny_folder):
+    with pytest.raises(ModelError, match="no revision"):
+        resolve(model.format(folder=tiny_folder))
+
+
+def test_auto_places_a_model_as_well_and_an_unknown_device_is_refused(tiny_folder):
+    plain, spread = (load_model(str(tiny_folder), dtype="fp32", device=device) for device in ("cpu", "auto"))
+    texts = ["I kept the promise."]
+    assert torch.allclose(extract(plain, texts), extract(spread, texts), atol=1e-6)
+    with pytest.raises(ValueError, match="unknown device 'gpu'"):
+        load_model(str(tiny_folder), device="gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="choose cpu"):
+            load_model(str(tiny_folder), device="cuda")
+
+
+@pytest.fixture
+def own_code(tiny_folder, tmp_path):
+    """A model folder that brings code, which leaves a file when it runs."""
+    config = json.loads((tiny_folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
+    (tiny_folder / "config.json").write_text(json.dumps(config))
+    (tiny_folder / "own.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
+        "from transformers import LlamaConfig, LlamaForCausalLM\n"
+        "class OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
+        "class OwnModel(LlamaForCausalLM):\n    config_class = OwnConfig\n"
+    )
+    return tiny_folder, tmp_path / "ran"
+
+
+def test_code_that_a_model_brings_runs_only_when_trusted(own_code, monkeypatch, tmp_path):
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder, ran = own_code
+    with pytest.raises(ModelError, match="--trust-remote-code"):
+        load_model(str(folder), dtype="fp32")
+    assert not ran.exists()
+    assert load_model(str(folder), dtype="fp32", trust_remote_code=True).n_layers == 4
+    assert ran.exists()
+
+
+def test_the_revision_stands_in_the_provenance_of_results(tiny_folder, tmp_path, monkeypatch):
+    local = resolve(str(tiny_folder))
+    monkeypatch.setattr(load, "resolve", lambda *_a, **_k: local)
+    settings = Settings(concepts=("morality",), languages=("en", "fr"), pairs=8, neutral=2, dtype="fp32")
+    tagged = run_study("org/model@v1.0", settings, tmp_path)
+    plain = run_study("org/model", settings, tmp_path)
+    assert (tagged.attrs["revision"], tagged.attrs["model"]) == ("v1.0", "model@v1.0")
+    assert plain.attrs["revision"] == "" and plain.attrs["settings"] != tagged.attrs["settings"]
+    assert {path.name for path in tmp_path.glob("model*")} == {"model", "model@v1.0"}
 
 
 @pytest.fixture

@@ -113,7 +113,15 @@ def test_unknown_and_ill_typed_notebook_parameters_raise():
 def test_profiles_can_be_narrowed():
     narrow = PROFILES["quick"].changed(languages=("en", "sw"), pairs=8)
     assert narrow.study.languages == ("en", "sw") and narrow.control.targets == ("en", "sw")
+    assert PROFILES["full"].changed(languages=("en", "fr")).control.sources == ("en", "fr")
     assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].study.pairs == 16
+
+
+def test_a_corpus_folder_brings_its_own_concepts():
+    full = PROFILES["full"]
+    assert full.changed(data="folder").study.concepts is None
+    assert full.changed(data="folder", concepts=("courage",)).study.concepts == ("courage",)
+    assert full.changed(pairs=8).study.concepts == full.study.concepts
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -23,7 +23,7 @@ from xlv.analysis.rules import (
     ROOM,
     SHIFT,
 )  # fmt: skip
-from xlv.analysis.statistics import holm, interval
+from xlv.analysis.statistics import holm, interval, interval_about
 from xlv.analysis.transfer import one_way, permutation_p
 
 
@@ -68,7 +68,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     first = encoded(evidence)
     shut = _shut(evidence, first)
     found = [inconsistent(evidence), distorted(evidence), one_sided(evidence), balanced(evidence)]
-    found.append(beyondown(evidence, found[2]))
+    found.append(beyond_own(evidence, found[2]))
     return [first, *(replace(f, verdict=OPEN, why=shut) if shut else f for f in found)]
 
 
@@ -95,6 +95,7 @@ def encoded(evidence: Evidence) -> Finding:
     """Claim 1."""
     count = int(((own(evidence.accuracy) > READ) & (own(evidence.accuracy) > evidence.surface)).sum())
     drawn = own(evidence.accuracy_samples)
+    drawn = drawn - drawn.mean(axis=0) + own(evidence.accuracy)  # resamples lie lower as a whole: see interval_about
     low, high = interval(((drawn > READ) & (drawn > evidence.surface_samples)).sum(axis=1), LEVEL)
     n = len(evidence.accuracy)
     return Finding(1, count, float(low), float(high), _verdict(low >= MOST * n, high <= FEW * n))
@@ -105,8 +106,8 @@ Own = tuple[np.ndarray, np.ndarray]  # own-language accuracy [language] and its 
 
 def scaled(smaller: Own, larger: Own) -> Finding:
     """Claim 2, for two models of one series; their resamples draw the same pairs."""
-    low, high = interval((larger[1] - smaller[1]).mean(axis=1), LEVEL)
     value = float((larger[0] - smaller[0]).mean())
+    low, high = interval_about(value, (larger[1] - smaller[1]).mean(axis=1), LEVEL)
     return Finding(2, value, float(low), float(high), _verdict(low > 0, high <= 0))
 
 
@@ -136,8 +137,9 @@ def distorted(evidence: Evidence) -> Finding:
 
 def _one_way(evidence: Evidence, kept: np.ndarray, part: str) -> tuple[float, float, float]:
     ranks = evidence.ranks[kept].argsort().argsort()
-    low, high = interval(getattr(one_way(evidence.accuracy_samples[:, kept[:, None], kept], ranks), part), LEVEL)
-    return float(getattr(one_way(evidence.accuracy[np.ix_(kept, kept)], ranks), part)), float(low), float(high)
+    value = float(getattr(one_way(evidence.accuracy[np.ix_(kept, kept)], ranks), part))
+    drawn = getattr(one_way(evidence.accuracy_samples[:, kept[:, None], kept], ranks), part)
+    return value, *map(float, interval_about(value, drawn, LEVEL))
 
 
 def one_sided(evidence: Evidence) -> Finding:
@@ -162,7 +164,7 @@ def balanced(evidence: Evidence) -> Finding:
     )
 
 
-def beyondown(evidence: Evidence, fifth: Finding) -> Finding:
+def beyond_own(evidence: Evidence, fifth: Finding) -> Finding:
     """Claim 7, given the finding on claim 5."""
     value, low, high = _one_way(evidence, np.arange(len(evidence.ranks)), "crossing")
     verdict = _verdict(fifth.verdict == HOLDS and low > 0, fifth.verdict == FAILS or high < MARGIN)

@@ -10,7 +10,7 @@ from xlv.analysis.consistency import HalfCosines, LayerProfile, cosines, half_co
 from xlv.analysis.estimators import estimator_hits
 from xlv.analysis.nulls import random_accuracy, shuffled_accuracy
 from xlv.analysis.readout import Readout, readout
-from xlv.analysis.recognition import Recognition, as_published, cross_validated, learning_curve
+from xlv.analysis.recognition import Recognition, as_published, cross_validated, learning_curve, resampled_accuracy
 from xlv.analysis.vectors import Layers, concept_vectors, pair_gram
 
 
@@ -19,6 +19,7 @@ class ConceptAnalysis:
     """What is found about one concept.
 
     cv, paper    recognition under each protocol
+    resampled    `[resample, source, target]` accuracy under `cv` when pairs are resampled, training included
     readout      single texts: AUROC and thresholds
     shuffled     `[shuffle, source, target]` accuracy under shuffled labels
     random       `[draw, language]` accuracy of random directions
@@ -31,6 +32,7 @@ class ConceptAnalysis:
 
     cv: Recognition
     paper: Recognition
+    resampled: np.ndarray
     readout: Readout
     shuffled: np.ndarray
     random: np.ndarray
@@ -43,8 +45,9 @@ class ConceptAnalysis:
     vectors: np.ndarray
 
 
-def analyse_concept(states: Layers, n_layers: int, groups: np.ndarray) -> ConceptAnalysis:
-    """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first.
+def analyse_concept(states: Layers, n_layers: int, groups: np.ndarray, *, seed: int = 0) -> ConceptAnalysis:
+    """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first, and `seed`
+    draws the resamples: the same in two models makes their differences paired.
 
     Only Gram matrices and vectors of all layers are held at once. Raises ValueError for fewer than four groups.
     """
@@ -59,6 +62,7 @@ def analyse_concept(states: Layers, n_layers: int, groups: np.ndarray) -> Concep
     return ConceptAnalysis(
         cv=cv,
         paper=as_published(grams),
+        resampled=resampled_accuracy(grams, cv, groups, seed=seed),
         readout=readout(states, cv),
         shuffled=shuffled_accuracy(grams, groups),
         random=random_accuracy(states(layer)),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xlv.analysis.statistics import interval
+
 
 @dataclass(frozen=True)
 class Correlation:
@@ -27,18 +29,42 @@ def correlation(consistency: np.ndarray, similarity: np.ndarray, dominant: np.nd
 
     `dominant` `[language]` marks the dominant languages. Pairs in which either value is NaN are left out.
     """
-    first, second = np.triu_indices(len(consistency), k=1)
-    x, y = consistency[first, second], similarity[first, second]
-    known = np.isfinite(x) & np.isfinite(y)
+    upper = np.triu_indices(len(consistency), k=1)
+    direct, split = _correlations(consistency[upper][None], similarity[upper], dominant)
+    known = np.isfinite(consistency[upper]) & np.isfinite(similarity[upper])
+    return Correlation(float(direct[0]), float(split[0]), int(known.sum()))
+
+
+def _correlations(x: np.ndarray, y: np.ndarray, dominant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Direct and split correlations `[draw]` of `x` `[draw, pair]` with `y` `[pair]`, pairs of the upper triangle."""
+    first, second = np.triu_indices(len(dominant), k=1)
     touching = dominant[first] | dominant[second]
-    parts = [_pearson(x[known & part], y[known & part]) for part in (touching, ~touching)]
-    return Correlation(_pearson(x[known], y[known]), float(np.mean(parts)), int(known.sum()))
+    known = np.isfinite(x) & np.isfinite(y)
+    parts = [_pearson(x, y, known & part) for part in (touching, ~touching)]
+    return _pearson(x, y, known), np.mean(parts, axis=0)
 
 
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(np.corrcoef(x, y)[0, 1])
+def _pearson(x: np.ndarray, y: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each row over its known pairs; NaN for fewer than three, or without variance."""
+    count = known.sum(axis=1)
+    least = np.maximum(count, 1)[:, None]
+    x, y = np.where(known, x, 0.0), np.where(known, y, 0.0)
+    x = np.where(known, x - x.sum(axis=1, keepdims=True) / least, 0.0)
+    y = np.where(known, y - y.sum(axis=1, keepdims=True) / least, 0.0)
+    spread = np.sqrt(np.square(x).sum(axis=1) * np.square(y).sum(axis=1))
+    defined = (count >= 3) & (spread > 1e-12)
+    return np.divide((x * y).sum(axis=1), spread, out=np.full(len(x), np.nan), where=defined)
+
+
+def _permuted(
+    consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, n_permutations: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Direct and split correlations when the language labels of `consistency` are permuted; the first draw is not."""
+    generator = np.random.default_rng(seed)
+    n = len(consistency)
+    orders = np.stack([np.arange(n), *(generator.permutation(n) for _ in range(n_permutations))])
+    first, second = np.triu_indices(n, k=1)
+    return _correlations(consistency[orders[:, first], orders[:, second]], similarity[first, second], dominant)
 
 
 def permutation_interval(
@@ -50,33 +76,20 @@ def permutation_interval(
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
     """Central 95 % of each correlation when the language labels of `consistency` are permuted: what chance gives."""
-    generator = np.random.default_rng(seed)
-    draws = []
-    for _ in range(n_permutations):
-        order = generator.permutation(len(consistency))
-        result = correlation(consistency[np.ix_(order, order)], similarity, dominant)
-        draws.append((result.direct, result.split))
-    direct, split = np.array(draws).T
-    return {
-        name: tuple(np.nanquantile(values, [0.025, 0.975])) if np.isfinite(values).any() else (np.nan, np.nan)
-        for name, values in (("direct", direct), ("split", split))
-    }
+    drawn = _permuted(consistency, similarity, dominant, n_permutations, seed)
+    return {name: interval(values[1:]) for name, values in zip(("direct", "split"), drawn, strict=True)}
 
 
 def split_excess_p(
     consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, *, n_permutations: int = 2000, seed: int = 0
 ) -> float:
     """One-sided p-value of split − direct when the language labels of `consistency` are permuted; NaN if undefined."""
-    found = correlation(consistency, similarity, dominant)
-    observed = found.split - found.direct
-    if not np.isfinite(observed):
+    direct, split = _permuted(consistency, similarity, dominant, n_permutations, seed)
+    excess = split - direct
+    if not np.isfinite(excess[0]):
         return float("nan")
-    generator, reached = np.random.default_rng(seed), 0
-    for _ in range(n_permutations):
-        order = generator.permutation(len(consistency))
-        drawn = correlation(consistency[np.ix_(order, order)], similarity, dominant)
-        reached += not drawn.split - drawn.direct < observed - 1e-12
-    return (1 + reached) / (1 + n_permutations)
+    reached = ~(excess[1:] < excess[0] - 1e-12)  # an undefined draw counts against the claim
+    return (1 + int(reached.sum())) / (1 + n_permutations)
 
 
 @dataclass(frozen=True)

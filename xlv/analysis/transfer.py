@@ -6,24 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlv.analysis.statistics import bootstrap_weights
-
-N_RESAMPLES = 2000
-
-
-def accuracy_samples(
-    correct: np.ndarray, groups: np.ndarray, *, n_resamples: int = N_RESAMPLES, seed: int = 0
-) -> np.ndarray:
-    """Bootstrap accuracies `[resample, source, target]` of one concept, ids resampled jointly over languages.
-
-    `correct` `[source, target, pair]` is what `recognition` returns; untested pairs (NaN) carry no weight.
-    """
-    weights = bootstrap_weights(groups, n_resamples, seed)
-    tested = np.isfinite(correct)
-    sums = np.einsum("rp,stp->rst", weights, np.where(tested, correct, 0.0), optimize=True)
-    counts = np.einsum("rp,stp->rst", weights, tested.astype(float), optimize=True)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-
 
 def transferability(accuracy: np.ndarray) -> np.ndarray:
     """T = Acc[source → target] − Acc[target → target], `[…, source, target]` (section 3.4); zero on the diagonal."""
@@ -71,11 +53,11 @@ def dominant_contrast(accuracy: np.ndarray, dominant: int) -> np.ndarray:
 
     Mean of A[dominant → t] over t, minus the mean of A[s → t] over s ≠ t, neither dominant; `accuracy`
     `[…, source, target]` gives `[…]`. It is conditional on these languages: only pairs are resampled in its interval.
-    Raises ValueError for fewer than two other languages.
+    NaN where there are fewer than two other languages.
     """
     others = np.delete(np.arange(accuracy.shape[-1]), dominant)
     if len(others) < 2:
-        raise ValueError(f"expected at least two languages beside the dominant one, got {len(others)}")
+        return np.full(accuracy.shape[:-2], np.nan)
     among = accuracy[..., others[:, None], others]
     apart = ~np.eye(len(others), dtype=bool)
     return accuracy[..., dominant, others].mean(axis=-1) - among[..., apart].mean(axis=-1)
@@ -98,11 +80,12 @@ def additive(accuracy: np.ndarray) -> Additive:
     """The additive model of accuracies between languages: how well each teaches, how well each is read.
 
     The diagonal stays out, so that no language's own accuracy is explained by itself (the difficulty of Appendix H.1:
-    T contains Acc of the target, and a regression of one on the other finds it). Raises ValueError below 3 languages.
+    T contains Acc of the target, and a regression of one on the other finds it). Effects are NaN below 3 languages.
     """
     n = len(accuracy)
     if n < 3:
-        raise ValueError(f"expected at least three languages for source and target effects, got {n}")
+        unknown = np.full(n, np.nan)
+        return Additive(float(accuracy[~np.eye(n, dtype=bool)].mean()), unknown, unknown, float("nan"))
     source, target = np.nonzero(~np.eye(n, dtype=bool))
     design = np.concatenate([np.eye(n)[source], np.eye(n)[target]], axis=1)
     values = accuracy[source, target]

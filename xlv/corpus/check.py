@@ -111,7 +111,9 @@ def _text_faults(concept: str, code: str, table: pd.DataFrame, english: pd.DataF
 
 
 def in_script(text: str, code: str) -> float:
-    """Share of a text's letters that belong to the scripts of its language; 1 when it has none."""
+    """Share of a text's letters that belong to the scripts of its language; 1 for no letters or unknown scripts."""
+    if not language(code).scripts:
+        return 1.0
     names = [unicodedata.name(c, "") for c in text if unicodedata.category(c)[0] in "LM"]
     scripts = (*language(code).scripts, "COMBINING")
     return sum(name.startswith(scripts) for name in names) / len(names) if names else 1.0

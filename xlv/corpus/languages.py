@@ -24,8 +24,8 @@ class Language:
 
     @property
     def label(self) -> str:
-        """Name and code as figures show them, for example `Swahili (sw)`."""
-        return f"{self.name} ({self.code})"
+        """Name and code as figures show them, for example `Swahili (sw)`; the code alone where no name is known."""
+        return self.code if self.name == self.code else f"{self.name} ({self.code})"
 
 
 _ALL = (
@@ -51,8 +51,8 @@ LANGUAGES: dict[str, Language] = {language.code: language for language in _ALL}
 
 
 def language(code: str) -> Language:
-    """The language of a code; one that is not among the sixteen gets its code as name and no family."""
-    return LANGUAGES.get(code) or Language(code, code, "unknown", code)
+    """The language of a code; one that is not among the sixteen gets its code as name, no family and no script."""
+    return LANGUAGES.get(code) or Language(code, code, "unknown", code, scripts=())
 
 
 def labels(codes: Iterable[str]) -> list[str]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM
 
 from xlv.cache import fingerprint
 from xlv.models.likelihood import total_nats
@@ -31,7 +30,7 @@ def untrained(model: Model, *, seed: int = 0) -> Model:
     config = model.network.config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = AutoModelForCausalLM.from_config(config, dtype=DTYPES["bf16"]).eval().to(model.network.device)
+        network = type(model.network)._from_config(config, dtype=DTYPES["bf16"]).eval().to(model.network.device)
     return replace(
         model, network=network, blocks=find_blocks(network), dtype="bf16",
         weights=fingerprint("untrained", seed, model.weights),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from xlv.models.activations import token_batches
+from xlv.models.activations import run_batches
 from xlv.models.load import Model
 
 _ROWS = 256
@@ -22,19 +22,23 @@ def total_nats(model: Model, texts: Sequence[str], *, token_budget: int = 1024) 
     head, device = model.network.get_output_embeddings(), model.network.device
     softcap = getattr(model.network.config.get_text_config(), "final_logit_softcapping", None)
     pad, nats = model.tokenizer.pad_token_id or 0, np.zeros(len(ids))
-    for batch in token_batches([len(row) for row in ids], token_budget):
+
+    def read(batch: list[int]) -> None:
+        nats[batch] = 0.0
         width = max(len(ids[i]) for i in batch)
         rows = torch.tensor([ids[i] + [pad] * (width - len(ids[i])) for i in batch], device=device)
         hidden = model.network.base_model(input_ids=rows, use_cache=False).last_hidden_state[:, :-1]
-        lengths = torch.tensor([len(ids[i]) - 1 for i in batch], device=device)
-        real = torch.arange(width - 1, device=device)[None] < lengths[:, None]
+        lengths = torch.tensor([len(ids[i]) - 1 for i in batch])
+        real = torch.arange(width - 1)[None] < lengths[:, None]
         owners = torch.nonzero(real)[:, 0]
-        states, targets = hidden[real], rows[:, 1:][real]
+        states, targets = hidden[real.to(hidden.device)], rows[:, 1:][real.to(device)]
         for start in range(0, len(states), _ROWS):
             part = slice(start, start + _ROWS)
             logits = head(states[part]).float()
             if softcap:
                 logits = softcap * torch.tanh(logits / softcap)
-            losses = torch.nn.functional.cross_entropy(logits, targets[part], reduction="none")
-            np.add.at(nats, np.asarray(batch)[owners[part].cpu().numpy()], losses.double().cpu().numpy())
+            losses = torch.nn.functional.cross_entropy(logits, targets[part].to(logits.device), reduction="none")
+            np.add.at(nats, np.asarray(batch)[owners[part].numpy()], losses.double().cpu().numpy())
+
+    run_batches([len(row) for row in ids], token_budget, read)
     return nats

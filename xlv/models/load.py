@@ -105,30 +105,36 @@ def load_model(
     *,
     dtype: str = "bf16",
     template: str = "raw",
-    revision: str | None = None,
     device: str | None = None,
     trust_remote_code: bool = False,
     progress: Progress = silent,
 ) -> Model:
-    """Load a model by embedded name, preset, Hub id, folder or `.gguf` file.
+    """Load a model by embedded name, preset, Hub id (`org/name` or `org/name@revision`), folder or `.gguf` file.
 
-    Raises ValueError for an unknown name, dtype or template, and ModelError (a ValueError) for one that
+    `device` is cpu, cuda, cuda:1 …, or auto, which spreads the layers over all there are; default: cuda if it is there.
+    Code that a model brings runs only with `trust_remote_code`.
+    Raises ValueError for an unknown name, dtype, device or template, and ModelError (a ValueError) for a model that
     cannot be had: gated, unreachable, damaged, or not a decoder-only language model.
     """
     if dtype not in DTYPES:
         raise ValueError(f"unknown dtype {dtype!r}: choose one of {', '.join(DTYPES)}")
-    source = resolve(model, revision=revision, progress=progress)
+    device = checked_device(device)
+    source = resolve(model, progress=progress)
     progress(f"loading {model}", 0, 1)
+    spread = {"device_map": "auto"} if device == "auto" else {}
     options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
     try:
         with quiet():
-            network = AutoModelForCausalLM.from_pretrained(source.location, dtype=DTYPES[dtype], **options)
+            network = AutoModelForCausalLM.from_pretrained(
+                source.location, dtype=DTYPES[dtype], **spread, **options
+            )
             tokenizer = AutoTokenizer.from_pretrained(source.location, **options)
     except Exception as error:
         raise _explained(error, model, source) from error
     progress(f"loading {model}", 1, 1)
     network.eval().requires_grad_(False)
-    network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if not spread:
+        network.to(device)
     if (head := network.get_output_embeddings()) is not None:
         head.register_forward_pre_hook(_contiguous)
     if tokenizer.pad_token_id is None:
@@ -138,6 +144,21 @@ def load_model(
     return Model(
         source.name, network, tokenizer, find_blocks(network), dtype, checked_template(template, tokenizer), weights
     )
+
+
+def checked_device(device: str | None) -> str:
+    """The device to load on, the best single one for None; ValueError for one that is not known or not here."""
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "auto":
+        return device
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise ValueError(f"unknown device {device!r}: choose cpu, cuda, cuda:1 … or auto") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"no device {device!r} here, or a PyTorch built without CUDA: choose cpu")
+    return device
 
 
 def _contiguous(_module: nn.Module, inputs: tuple) -> tuple:
@@ -159,16 +180,6 @@ def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
             f"found no list of {depth} decoder blocks in {type(network).__name__}: not a model xlv can read"
         )
     return found[0]
-
-
-def has_chat_template(model: str, *, revision: str | None = None) -> bool:
-    """Whether a model's tokenizer brings a chat template; loads the tokenizer only. Raises as `load_model`."""
-    source = resolve(model, revision=revision)
-    try:
-        with quiet():
-            return bool(AutoTokenizer.from_pretrained(source.location, revision=source.revision).chat_template)
-    except Exception as error:
-        raise _explained(error, model, source) from error
 
 
 def _explained(error: Exception, model: str, source: Source) -> ModelError:

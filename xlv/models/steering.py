@@ -13,7 +13,7 @@ Vectors = Mapping[int, torch.Tensor]
 
 
 def _checked(model: Model, vectors: Vectors) -> dict[int, torch.Tensor]:
-    """The vectors on the model's device and dtype; ValueError for a layer or width that the model does not have."""
+    """The vectors in the model's dtype on their blocks' devices; ValueError for a layer or width the model lacks."""
     for layer, vector in vectors.items():
         if not 1 <= layer < model.n_layers:
             raise ValueError(
@@ -26,8 +26,8 @@ def _checked(model: Model, vectors: Vectors) -> dict[int, torch.Tensor]:
             )
         if not torch.isfinite(vector).all():
             raise ValueError(f"the vector of layer {layer} holds values that are not finite")
-    like = {"device": model.network.device, "dtype": model.network.dtype}
-    return {layer: vector.to(**like) for layer, vector in vectors.items()}
+    devices = {layer: next(model.blocks[layer - 1].parameters()).device for layer in vectors}
+    return {layer: vector.to(device=devices[layer], dtype=model.network.dtype) for layer, vector in vectors.items()}
 
 
 @contextmanager

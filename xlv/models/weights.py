@@ -63,17 +63,31 @@ def ready(preset: Preset) -> bool:
     return gguf_path(preset).exists() or _converted(preset.wheels.sha256).exists()
 
 
-def resolve(model: str, *, revision: str | None = None, progress: Progress = silent) -> Source:
-    """Find a model: an embedded name, a preset, a Hub id, a local folder or a `.gguf` file.
+def split_revision(model: str) -> tuple[str, str | None]:
+    """`org/name@revision` in its two parts; the revision is None without an `@`, and for a path that exists."""
+    name, mark, revision = model.rpartition("@")
+    if not mark or Path(model).expanduser().exists():
+        return model, None
+    if not name or not revision:
+        raise ModelError(f"{model!r} names no revision: expected org/name@revision")
+    return name, revision
+
+
+def resolve(model: str, *, progress: Progress = silent) -> Source:
+    """Find a model: an embedded name, a preset, a Hub id (with `@revision` if wanted), a folder or a `.gguf` file.
 
     Embedded models are fetched and verified; GGUF files are converted to safetensors once, in the cache.
-    Raises ModelError for a name that is none of these, or weights that are damaged.
+    Raises ModelError for a name that is none of these, a revision of what is not on the Hub, or damaged weights.
     """
+    asked = model
+    model, revision = split_revision(asked)
     preset, path = PRESETS.get(model), Path(model).expanduser()
+    if revision and (path.exists() or (preset is not None and preset.embedded)):
+        raise ModelError(f"{model} has no revisions: only models of the Hub have; leave out @{revision}")
     if preset is not None and preset.embedded:
         return Source(model, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
     if preset is not None:
-        return Source(model, preset.hub, fingerprint(preset.hub, revision), revision)
+        return Source(asked, preset.hub, fingerprint(preset.hub, revision), revision)
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ModelError(f"no file {path}: give the path of an existing .gguf file")
@@ -82,7 +96,7 @@ def resolve(model: str, *, revision: str | None = None, progress: Progress = sil
     if path.is_dir():
         return Source(path.resolve().name, str(path.resolve()), _folder_fingerprint(path))
     if model.count("/") == 1 and not model.startswith((".", "/", "~")):
-        return Source(model.split("/")[1], model, fingerprint(model, revision), revision)
+        return Source(asked.split("/", 1)[1], model, fingerprint(model, revision), revision)
     raise ModelError(
         f"unknown model {model!r}: expected one of {', '.join(PRESETS)}, a Hugging Face id such as "
         "`org/name`, an existing folder or a .gguf file"
@@ -92,7 +106,8 @@ def resolve(model: str, *, revision: str | None = None, progress: Progress = sil
 def _folder_fingerprint(folder: Path) -> str:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} holds no config.json: expected a folder written by `save_pretrained`")
-    files = sorted(f for f in folder.iterdir() if f.suffix in {".safetensors", ".json", ".model", ".bin", ".jinja"})
+    kinds = {".safetensors", ".json", ".model", ".bin", ".jinja", ".py"}
+    files = sorted(f for f in folder.iterdir() if f.suffix in kinds)
     return fingerprint([(f.name, file_sha256(f)) for f in files])
 
 

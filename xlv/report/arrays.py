@@ -10,6 +10,7 @@ import xarray as xr
 from xlv.analysis.concept import ConceptAnalysis
 from xlv.analysis.estimators import ESTIMATORS
 from xlv.analysis.recognition import CURVE
+from xlv.corpus.concepts import CONTROLS
 from xlv.corpus.shortcut import SURFACES
 
 Found = Mapping[str, ConceptAnalysis]
@@ -33,7 +34,7 @@ def recognition_arrays(
 ) -> xr.Dataset:
     """Recognition of all concepts under both protocols, with nulls, readouts and estimators.
 
-    `groups` `[pair]` and `surface` `[surface, language, pair]` are given a concept.
+    `groups` `[pair]` and `surface` `[surface, language, pair]` are given a concept; `resampled` is over values.
     """
     n_pairs = max(map(len, groups))
 
@@ -55,6 +56,9 @@ def recognition_arrays(
                 found, lambda a: _readers(a.estimators, n_pairs)
             )),
             "curve": (("concept", "size", "source", "pair"), _stacked(found, lambda a: padded(a.curve, n_pairs))),
+            "resampled": (("resample", "source", "target"), _stacked(
+                {name: a for name, a in found.items() if name not in CONTROLS} or found, lambda a: a.resampled
+            ).mean(axis=0)),
             "shuffled": (("concept", "shuffle", "source", "target"), _stacked(found, lambda a: a.shuffled)),
             "random": (("concept", "draw", "source"), _stacked(found, lambda a: a.random)),
             "group": (("concept", "pair"), np.stack([padded(g, n_pairs) for g in groups])),

@@ -19,7 +19,9 @@ from xlv.cache import Progress, silent, whole_file
 from xlv.models.presets import caption
 from xlv.settings import Profile
 
-NOTEBOOKS = ("home", "corpus", "models", "q1_recognition", "q2_consistency", "q3_transfer", "q4_control")
+NOTEBOOKS = (
+    "home", "corpus", "models", "q1_recognition", "q2_consistency", "q3_transfer", "q4_control", "as_published",
+)  # fmt: skip
 
 
 class BookError(ValueError):
@@ -105,12 +107,13 @@ def build_edition(
     Everything of the edition lies in `folder`; results in `results` (default `{folder}/results`). A second call
     computes nothing again. Raises ValueError for unknown models and settings, BookError for what fails later.
     """
-    from xlv.study import run_control, run_study
+    from xlv.study import controllable, run_control, run_study
 
     folder = folder.resolve()
     results = (results or folder / "results").resolve()
     for model in models:
         run_study(model, profile.study, results, progress=progress)
+    for model in controllable(models, results):
         run_control(model, profile.control, results, progress=progress)
     parameters = {
         "models": ",".join(models), "data": profile.study.data or "", "results": str(results), "profile": profile.name,

@@ -10,7 +10,8 @@ from xlv import __version__
 from xlv.cache import whole_file
 
 SCHEMA = 2
-_ROUNDED = {"margin", "score", "response_score"}  # three decimals are plenty, and files a third smaller
+# Finer digits are noise; without them files are a third smaller.
+_DIGITS = {"margin": 3, "score": 3, "response_score": 3, "resampled": 4}
 
 
 class ResultsError(ValueError):
@@ -27,8 +28,8 @@ def save(dataset: xr.Dataset, path: Path, provenance: dict[str, str]) -> None:
     dataset = dataset.assign_attrs(schema=SCHEMA, xlv=__version__, **provenance)
     floats = [name for name, array in dataset.data_vars.items() if array.dtype.kind == "f"]
     encoding = {name: {"zlib": True, "complevel": 9, "dtype": "float32"} for name in floats}
-    for name in _ROUNDED & set(floats):
-        encoding[name]["least_significant_digit"] = 3
+    for name in _DIGITS.keys() & set(floats):
+        encoding[name]["least_significant_digit"] = _DIGITS[name]
     with whole_file(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 
@@ -49,6 +50,17 @@ def load(path: Path) -> xr.Dataset:
             "of xlv; run again"
         )
     return dataset
+
+
+def is_published(dataset: xr.Dataset) -> bool:
+    """Whether results are the authors' own, imported: accuracies and vectors only, nothing about single pairs."""
+    return "published" in dataset.attrs
+
+
+def has_published(folder: Path, model: str) -> bool:
+    """Whether the folder's results of a model are the authors' own, imported."""
+    path = result_path(folder, model, "recognition")
+    return path.is_file() and is_published(load(path))
 
 
 def matching(path: Path, settings: str) -> xr.Dataset | None:

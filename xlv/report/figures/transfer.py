@@ -113,6 +113,8 @@ def competence_order(datasets: dict[str, xr.Dataset]) -> Figure:
             color=MODEL_COLOURS[k % 4],
             label=dataset.attrs["title"],
         )
+        if series.isna().all():
+            axes.set_title("not measured: there are no neutral sentences in all of these languages", fontsize=9)
     axes.axhline(1, color=FAINT, lw=0.8)
     axes.set_xticks(range(len(series)), [language(str(code)).name for code in series.index], rotation=60, ha="right")
     axes.set_ylabel("nats relative to English")

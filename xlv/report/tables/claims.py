@@ -10,10 +10,9 @@ import xarray as xr
 from xlv.analysis.claims import Evidence, Finding, Moved, controllable, judge, scaled
 from xlv.analysis.rules import CLAIMS, GATE, OPEN, RULES
 from xlv.corpus.distances import linguistic_similarity
-from xlv.report.tables.common import dominant_languages, estimate, resource_ranks, value_concepts
+from xlv.report.tables.common import dominant_languages, resource_ranks, value_accuracy, value_concepts
 from xlv.report.tables.consistency import consistency_matrix
-from xlv.report.tables.recognition import best_surface, own_hits
-from xlv.report.tables.transfer import value_accuracy
+from xlv.report.tables.recognition import best_surface, own_estimate
 
 __all__ = ["GATE", "evidence", "findings", "ledger", "rules"]
 Results = Mapping[str, xr.Dataset]
@@ -21,12 +20,12 @@ Results = Mapping[str, xr.Dataset]
 
 def evidence(recognition: xr.Dataset, consistency: xr.Dataset) -> Evidence:
     """What one model's results say on claims 1 to 7, under protocol `cv`, means over its value concepts."""
-    surface, (point, samples) = best_surface(recognition), value_accuracy(recognition)
+    surface, found = best_surface(recognition), value_accuracy(recognition)
     chosen = consistency.sel(concept=value_concepts(consistency))
     codes = [str(code) for code in recognition["source"].values]
     return Evidence(
-        accuracy=point,
-        accuracy_samples=samples,
+        accuracy=found.value,
+        accuracy_samples=found.samples,
         surface=surface.value,
         surface_samples=surface.samples,
         corrected=chosen["corrected_mean"].mean("concept").values,
@@ -57,7 +56,7 @@ def findings(
 def _scaled(model: str, series: Results) -> Finding:
     if len(series) != 2 or model != list(series)[1]:
         return Finding(2, *[float("nan")] * 3, OPEN, "not the larger of two models of one series on the same pairs")
-    smaller, larger = (estimate(dataset, own_hits(dataset)) for dataset in series.values())
+    smaller, larger = (own_estimate(dataset) for dataset in series.values())
     return scaled((smaller.value, smaller.samples), (larger.value, larger.samples))
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.analysis.statistics import bootstrap_weights, interval
-from xlv.analysis.transfer import N_RESAMPLES, accuracy_samples
+from xlv.analysis.statistics import bootstrap_weights, interval_about
 from xlv.corpus.concepts import CONTROLS
 from xlv.models.presets import PRESETS
 
@@ -26,28 +24,6 @@ def values(dataset: xr.Dataset) -> np.ndarray:
     return np.isin(dataset["concept"].values, value_concepts(dataset))
 
 
-@lru_cache(maxsize=16)
-def _samples(key: tuple, protocol: str) -> np.ndarray:
-    dataset = _KEPT[key]
-    correct = dataset["correct"].sel(protocol=protocol).values
-    groups = dataset["group"].values
-    parts = []
-    for c in range(len(correct)):
-        known = np.isfinite(groups[c])
-        parts.append(accuracy_samples(correct[c][..., known], groups[c][known].astype(int), seed=c))
-    return np.stack(parts, axis=1).astype(np.float32)
-
-
-_KEPT: dict[tuple, xr.Dataset] = {}
-
-
-def accuracy_resamples(dataset: xr.Dataset, protocol: str = "cv") -> np.ndarray:
-    """Bootstrap accuracies `[resample, concept, source, target]`; concepts have pairs of their own, so seeds too."""
-    key = (dataset.attrs.get("model"), dataset.attrs.get("settings"))
-    _KEPT[key] = dataset
-    return _samples(key, protocol)
-
-
 @dataclass(frozen=True)
 class Estimate:
     """A mean over value concepts and held-out pairs with its resamples, `[…]` and `[resample, …]`."""
@@ -57,8 +33,9 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """95 % interval over groups of pairs."""
-        return interval(self.samples)
+        """95 % interval over groups of pairs, within 0 and 1."""
+        low, high = interval_about(self.value, self.samples)
+        return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
     def row(self) -> dict[str, float]:
         """Value and interval of a scalar, as cells of a table."""
@@ -70,14 +47,14 @@ def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Estimate:
     """Mean over value concepts of `hits` (dimensions `concept`, …, `pair`); NaN pairs are not counted.
 
     The pairs of a concept are resampled by group, with the same draws for every array of a dataset, so that
-    differences of estimates are paired.
+    differences of estimates are paired. The interval is over test pairs: whatever read them is taken as given.
     """
     hits = hits.transpose("concept", ..., "pair")
     points, samples = [], []
     for c in np.flatnonzero(values(dataset)):
         array, groups = hits.values[c], dataset["group"].values[c]
         known = np.isfinite(groups)
-        weights = bootstrap_weights(groups[known].astype(int), N_RESAMPLES, seed=int(c))
+        weights = bootstrap_weights(groups[known].astype(int), seed=int(c))
         array = array[..., known]
         tested = np.isfinite(array)
         filled, every = np.where(tested, array, 0.0), np.ones((1, array.shape[-1]))
@@ -87,6 +64,18 @@ def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Estimate:
         points.append(means[0])
         samples.append(means[1:])
     return Estimate(np.mean(points, axis=0), np.mean(samples, axis=0))
+
+
+def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
+    """Accuracy `[source, target]`, mean over value concepts.
+
+    Under `cv` the resamples train the vectors anew; under `paper` they are over its test pairs only.
+    """
+    correct = dataset["correct"].sel(protocol=protocol)
+    if protocol == "cv":
+        point = correct.sel(concept=value_concepts(dataset)).mean("pair").mean("concept").values
+        return Estimate(point, dataset["resampled"].values)
+    return estimate(dataset, correct)
 
 
 def accuracy(dataset: xr.Dataset, protocol: str = "cv") -> xr.DataArray:
@@ -119,6 +108,8 @@ def resource_ranks(dataset: xr.Dataset) -> np.ndarray:
 
 
 def competence(dataset: xr.Dataset) -> pd.Series:
-    """Nats of the neutral sentences relative to English: 1 is English, larger is less competent."""
+    """Nats of the neutral sentences relative to English: 1 is English, larger is less competent; NaN without any."""
+    if "neutral_nats" not in dataset:
+        return pd.Series(np.nan, index=pd.Index(dataset["source"].values, name="source"))
     nats = dataset["neutral_nats"].sum("sentence").to_series()
     return nats / nats.get("en", nats.min())

@@ -83,7 +83,7 @@ def pooled_consistency(dataset: xr.Dataset) -> pd.DataFrame:
 
 def covariates(dataset: xr.Dataset, recognition: xr.Dataset) -> dict[str, np.ndarray]:
     """What may make two languages alike without kinship: a shared script, and shared tokens `[language, language]`."""
-    scripts = [language(str(code)).scripts[0] for code in dataset["source"].values]
+    scripts = [language(str(code)).scripts[:1] for code in dataset["source"].values]
     shared = np.array([[float(one == two) for two in scripts] for one in scripts])
     return {"script": shared, "token overlap": recognition["token_overlap"].values.astype(float)}
 

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.analysis.statistics import interval
-from xlv.report.tables.common import Estimate, accuracy, estimate, value_concepts
+from xlv.report.tables.common import Estimate, accuracy, estimate, value_accuracy, value_concepts
 
 PROTOCOLS = ("cv", "paper")
 
@@ -17,6 +17,12 @@ def own_hits(dataset: xr.Dataset, protocol: str = "cv") -> xr.DataArray:
     correct = dataset["correct"].sel(protocol=protocol)
     own = np.diagonal(correct.values, axis1=1, axis2=2).swapaxes(1, 2)
     return xr.DataArray(own, dims=("concept", "source", "pair"), coords={"source": dataset["source"]})
+
+
+def own_estimate(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
+    """Accuracy `[language]` of own vectors, mean over value concepts."""
+    found = value_accuracy(dataset, protocol)
+    return Estimate(np.diagonal(found.value), np.diagonal(found.samples, axis1=1, axis2=2))
 
 
 def surface_hits(dataset: xr.Dataset) -> xr.DataArray:
@@ -39,8 +45,7 @@ def own_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     `surface` is the better of the two surface classifiers on the same pairs; `shuffled` and `random` are the 97.5 %
     quantiles of the same statistic under shuffled labels and for random directions.
     """
-    hits = own_hits(dataset, protocol)
-    found = estimate(dataset, hits)
+    found = own_estimate(dataset, protocol)
     low, high = found.interval
     concepts = dataset.sel(concept=value_concepts(dataset))
     shuffled = np.diagonal(concepts["shuffled"].mean("concept").values, axis1=1, axis2=2)
@@ -53,7 +58,7 @@ def own_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
             "surface": best_surface(dataset).value,
             "shuffled": np.quantile(shuffled, 0.975, axis=0),
             "random": np.quantile(random, 0.975, axis=0),
-            "pairs": int(hits.sel(concept=_marks(dataset))[:, 0].notnull().sum()),
+            "pairs": int(own_hits(dataset, protocol)[_marks(dataset), 0].notnull().sum()),
         },
         index=pd.Index(dataset["target"].values, name="language"),
     )
@@ -99,20 +104,21 @@ def baseline_table(dataset: xr.Dataset) -> pd.DataFrame:
     surface = surface_hits(dataset)
     likelihood = dataset["likelihood"]
     measured = {
-        "concept vectors": own_hits(dataset),
         "concept vectors, protocol paper": own_hits(dataset, "paper"),
         **{f"surface {kind}": surface.sel(surface_kind=kind) for kind in dataset["surface_kind"].values},
         "token embeddings": dataset["embedded"],
         "likelihood": xr.where(np.isfinite(likelihood), (likelihood > 0) + 0.5 * (likelihood == 0), np.nan),
         "untrained model": dataset["untrained"].dropna("source", how="all"),
     }
-    rows = {}
+    own = own_estimate(dataset)
+    rows = {"concept vectors": Estimate(own.value.mean(), own.samples.mean(axis=1)).row()}
     for name, hits in measured.items():
         found = estimate(dataset, hits)
         rows[name] = Estimate(found.value.mean(), found.samples.mean(axis=1)).row()
     concepts = dataset.sel(concept=value_concepts(dataset))
-    own = np.diagonal(concepts["shuffled"].mean("concept").values, axis1=1, axis2=2)
-    for name, drawn in (("shuffled labels", own), ("random directions", concepts["random"].mean("concept").values)):
+    shuffled = np.diagonal(concepts["shuffled"].mean("concept").values, axis1=1, axis2=2)
+    random = concepts["random"].mean("concept").values
+    for name, drawn in (("shuffled labels", shuffled), ("random directions", random)):
         low, high = interval(drawn.mean(axis=1))
         rows[name] = {"value": float(drawn.mean()), "low": float(low), "high": float(high)}
     return pd.DataFrame(rows).T

@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.analysis.statistics import interval
+from xlv.analysis.statistics import interval_about
 from xlv.analysis.transfer import additive, dominant_contrast, one_way, permutation_p, transferability
 from xlv.report.tables.common import (
     accuracy,
-    accuracy_resamples,
     dominant_languages,
     resource_order,
     resource_ranks,
+    value_accuracy,
     value_concepts,
-    values,
 )  # fmt: skip
 
 
@@ -46,8 +45,8 @@ def transfer_summary(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> p
     """Per model: U = U_A + U_D with 95 % intervals over pairs, QAP p-value, and mean transfer between languages."""
     rows = {}
     for dataset in datasets.values():
-        ranks, (point, samples) = resource_ranks(dataset), value_accuracy(dataset, protocol)
-        row = _one_way_row(point, samples, ranks)
+        ranks, found = resource_ranks(dataset), value_accuracy(dataset, protocol)
+        point, row = found.value, _one_way_row(found.value, found.samples, ranks)
         off = ~np.eye(len(ranks), dtype=bool)
         rows[dataset.attrs["title"]] = {
             **row, "p": permutation_p(point, ranks), "mean_T": float(transferability(point)[off].mean()),
@@ -56,18 +55,11 @@ def transfer_summary(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> p
     return pd.DataFrame(rows).T
 
 
-def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy `[source, target]`, mean over value concepts, and its resamples `[resample, source, target]`."""
-    chosen = values(dataset)
-    point = accuracy(dataset, protocol).values[chosen].mean(axis=0)
-    return point, accuracy_resamples(dataset, protocol)[:, chosen].mean(axis=1)
-
-
 def _one_way_row(point: np.ndarray, samples: np.ndarray, ranks: np.ndarray) -> dict[str, float]:
     found, drawn = one_way(point, ranks), one_way(samples, ranks)
     row = {}
     for name, short in (("total", "U"), ("crossing", "U_A"), ("own", "U_D")):
-        low, high = interval(getattr(drawn, name))
+        low, high = interval_about(getattr(found, name), getattr(drawn, name))
         row |= {short: float(getattr(found, name)), f"{short}_low": float(low), f"{short}_high": float(high)}
     return row
 
@@ -77,7 +69,8 @@ def one_way_variants(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
     On margins, in units of their root mean square, there is no interval: they are kept as means over resamples' pairs.
     """
-    ranks, (point, samples), unbounded = resource_ranks(dataset), value_accuracy(dataset, protocol), margins(dataset)
+    ranks, unbounded, found = resource_ranks(dataset), margins(dataset), value_accuracy(dataset, protocol)
+    point, samples = found.value, found.samples
     rows = {}
     for label, kept in zip(("all languages", "without dominant languages"), _marks(dataset), strict=True):
         if len(kept) < 2:
@@ -85,9 +78,9 @@ def one_way_variants(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
         order, grid = ranks[kept].argsort().argsort(), np.ix_(kept, kept)
         inner = samples[:, kept[:, None], kept]
         rows[label] = {**_one_way_row(point[grid], inner, order), "p": permutation_p(point[grid], order)}
-        found = one_way(unbounded[grid], order)
+        parts = one_way(unbounded[grid], order)
         rows[f"{label}, on margins"] = {
-            "U": float(found.total), "U_A": float(found.crossing), "U_D": float(found.own),
+            "U": float(parts.total), "U_A": float(parts.crossing), "U_D": float(parts.own),
             "p": permutation_p(unbounded[grid], order),
         }  # fmt: skip
     return pd.DataFrame(rows).T
@@ -97,11 +90,12 @@ def dominant_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.
     """Per model and dominant language: how much better it reads the others than they read each other, 95 % interval."""
     rows = {}
     for dataset in datasets.values():
-        point, samples = value_accuracy(dataset, protocol)
+        found = value_accuracy(dataset, protocol)
         for i in np.flatnonzero(dominant_languages(dataset)):
-            low, high = interval(dominant_contrast(samples, int(i)))
+            value = dominant_contrast(found.value, int(i))
+            low, high = interval_about(value, dominant_contrast(found.samples, int(i)))
             rows[dataset.attrs["title"], str(dataset["source"].values[i])] = {
-                "contrast": float(dominant_contrast(point, int(i))), "low": float(low), "high": float(high),
+                "contrast": float(value), "low": float(low), "high": float(high),
             }  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis(["model", "dominant language"])
 
@@ -111,11 +105,11 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
     Languages in resource order; the attribute `explained` of the frame is the share of variance that they account for.
     """
-    point, samples = value_accuracy(dataset, protocol)
-    found, drawn = additive(point), [additive(row) for row in samples[::4]]
+    accuracy_ = value_accuracy(dataset, protocol)
+    found, drawn = additive(accuracy_.value), [additive(row) for row in accuracy_.samples]
     columns = {}
     for name in ("source", "target"):
-        low, high = interval(np.stack([getattr(d, name) for d in drawn]))
+        low, high = interval_about(getattr(found, name), np.stack([getattr(d, name) for d in drawn]))
         columns |= {name: getattr(found, name), f"{name}_low": low, f"{name}_high": high}
     order, _ = resource_order(dataset)
     frame = pd.DataFrame(columns, index=[str(code) for code in dataset["source"].values]).loc[order]

@@ -1,0 +1,153 @@
+"""False alarms and power of the claims ledger, on material whose answer is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.analysis import planted
+from xlv.analysis import claims
+from xlv.analysis.claims import Finding, Moved, balanced, controllable, encoded, judge, one_sided, scaled
+from xlv.analysis.rules import CLAIMS, FAILS, GATED, HOLDS, OPEN, RULES
+
+N_NOISE, N_PLANTED = 400, 40
+
+
+def generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def share(verdicts: list[str], wanted: str = HOLDS) -> float:
+    return sum(verdict == wanted for verdict in verdicts) / len(verdicts)
+
+
+def planted_verdicts(claim, make, n_runs: int = N_PLANTED, **options) -> list[str]:
+    return [claim(planted.evidence(generator(1000 + seed), make, **options)).verdict for seed in range(n_runs)]
+
+
+def test_on_pure_noise_no_claim_holds_more_often_than_in_five_of_a_hundred_runs():
+    held = dict.fromkeys(CLAIMS, 0)
+    alone = dict.fromkeys((5, 7), 0)
+    for seed in range(N_NOISE):
+        evidence = planted.evidence(generator(seed), planted.noise)
+        other = planted.evidence(generator(N_NOISE + seed), planted.noise)
+        own = [(claims.own(e.accuracy), claims.own(e.accuracy_samples)) for e in (evidence, other)]
+        for finding in [*judge(evidence), scaled(*own), controllable(noisy_control(generator(seed)))]:
+            held[finding.claim] += finding.verdict == HOLDS
+        fifth = one_sided(evidence)  # also without the gate, which keeps claims 3 to 7 shut on noise
+        alone[5] += fifth.verdict == HOLDS
+        alone[7] += claims.beyond_own(evidence, fifth).verdict == HOLDS
+    assert max(held.values()) <= 0.05 * N_NOISE, held
+    assert max(alone.values()) <= 0.05 * N_NOISE, alone
+
+
+def test_concepts_in_all_languages_are_found_to_be_encoded_and_absent_ones_are_not():
+    assert share(planted_verdicts(encoded, planted.concept, shared=2.0)) >= 0.8
+    assert share(planted_verdicts(encoded, planted.noise, n_concepts=6), FAILS) >= 0.8
+
+
+def test_a_stronger_concept_is_found_to_be_stronger():
+    def compared(seed: int) -> str:
+        own = []
+        for strength in (0.5, 1.5):
+            found = planted.evidence(generator(seed), planted.concept, shared=strength)
+            own.append((claims.own(found.accuracy), claims.own(found.accuracy_samples)))
+        return scaled(*own).verdict
+
+    assert share([compared(seed) for seed in range(N_PLANTED)]) >= 0.8
+
+
+def test_directions_of_each_language_s_own_are_found_inconsistent_and_a_shared_one_consistent():
+    def third(evidence):
+        return next(f for f in judge(evidence) if f.claim == 3)
+
+    assert share(planted_verdicts(third, planted.concept, shared=1.5, own=3.0)) >= 0.8
+    assert share(planted_verdicts(third, planted.concept, shared=6.0), FAILS) >= 0.8
+
+
+def test_planted_one_way_transfer_holds_and_its_transpose_does_not():
+    """Seven concepts and sixteen languages, as in the corpus."""
+    found = [judge(planted.evidence(generator(s), planted.one_way, n_concepts=7)) for s in range(N_PLANTED // 2)]
+    by_claim = {number: [f for run in found for f in run if f.claim == number] for number in (5, 7)}
+    assert share([f.verdict for f in by_claim[5]]) >= 0.8
+    assert share([f.verdict for f in by_claim[7]]) >= 0.8
+    turned = [
+        one_sided(planted.evidence(generator(s), planted.one_way, n_concepts=7, downwards=False)) for s in range(5)
+    ]
+    assert all(f.verdict == FAILS for f in turned)
+    assert all(f.value > 0 for f in by_claim[5]) and all(f.value < 0 for f in turned)
+
+
+def test_transfer_between_equals_is_found_balanced():
+    assert share(planted_verdicts(balanced, planted.concept, shared=4.0)) >= 0.8
+
+
+def test_resources_that_shift_whole_languages_are_found_to_distort():
+    """Pairs with a dominant language are more alike throughout: it hides in the direct correlation only."""
+
+    def distorted(seed: int) -> str:
+        evidence = planted.evidence(generator(seed), planted.concept, shared=4.0)
+        n = 16
+        similarity = {k: planted.similarity(generator(10 * seed + i), n) for i, k in enumerate("abcd")}
+        consistency = np.mean(list(similarity.values()), axis=0)
+        dominant = np.arange(n) < 4
+        touching = dominant[:, None] | dominant[None, :]
+        shifted = replace(
+            evidence, consistency=consistency + 0.5 * touching, similarity=similarity, dominant=dominant
+        )
+        return claims.distorted(shifted).verdict
+
+    assert share([distorted(seed) for seed in range(N_PLANTED)]) >= 0.8
+
+
+def outcomes(random: np.random.Generator, base: np.ndarray, effect: float) -> Moved:
+    """Forty prompts in each language: refusals without and with control, drawn independently."""
+    from scipy.stats import binomtest
+
+    before = random.uniform(size=(len(base), 40)) < base[:, None]
+    after = random.uniform(size=before.shape) < np.clip(base + effect, 0, 1)[:, None]
+    change = after.astype(float) - before
+    spread = 1.96 * change.std(axis=1) / np.sqrt(40)
+    gained, lost = (after & ~before).sum(axis=1), (before & ~after).sum(axis=1)
+    p = np.array([binomtest(int(g), int(g + k)).pvalue if g + k else 1.0 for g, k in zip(gained, lost, strict=True)])
+    mean, still = change.mean(axis=1), np.zeros(len(base))
+    return Moved(before.mean(axis=1), mean, mean - spread, mean + spread, p, still, still)
+
+
+def noisy_control(random: np.random.Generator) -> dict[str, Moved]:
+    return {name: outcomes(random, np.full(8, 0.4), 0.0) for name in ("one", "other")}
+
+
+def test_control_that_moves_refusals_holds_and_control_that_does_not_fails():
+    moved = [controllable({"d": outcomes(generator(s), np.full(8, 0.4), 0.4)}).verdict for s in range(N_PLANTED)]
+    still = [controllable({"d": outcomes(generator(s), np.full(8, 0.5), -0.3)}).verdict for s in range(N_PLANTED)]
+    assert share(moved) >= 0.8 and share(still) == 0 and share(still, FAILS) >= 0.8
+
+
+def test_control_without_room_or_without_random_vectors_cannot_be_told():
+    crowded = outcomes(generator(0), np.full(8, 0.95), 0.0)
+    assert controllable({"d": crowded}).verdict == OPEN
+    alone = replace(outcomes(generator(0), np.full(8, 0.4), 0.4), random=np.full(8, np.nan))
+    assert controllable({"d": alone}).verdict == OPEN
+    assert controllable({}).verdict == OPEN
+
+
+def test_random_vectors_that_do_as_much_and_broken_completions_speak_against_control():
+    found = outcomes(generator(0), np.full(8, 0.4), 0.4)
+    assert controllable({"d": replace(found, random=found.change)}).verdict != HOLDS
+    assert controllable({"d": replace(found, broken=np.full(8, 0.3))}).verdict != HOLDS
+
+
+@pytest.mark.parametrize("reliability", [0.1, 0.9])
+def test_the_gate_shuts_where_half_vectors_disagree(reliability):
+    evidence = planted.evidence(generator(3), planted.concept, shared=4.0)
+    evidence = replace(evidence, reliability=np.full(planted.N_LANGUAGES, reliability))
+    gated = [f for f in judge(evidence) if f.claim in GATED]
+    assert all(isinstance(f, Finding) and np.isfinite(f.value) for f in gated if f.claim != 4)
+    shut = [f.why == "half vectors agree in 0 of 8 languages only" for f in gated]
+    assert all(shut) if reliability < 0.3 else not any(shut)
+
+
+def test_every_claim_has_a_rule_that_names_its_verdicts():
+    assert set(CLAIMS) == set(RULES) == set(range(1, 9))
+    assert all("olds if" in rule and "does not hold" in rule for number, rule in RULES.items() if number not in (5,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
@@ -18,7 +18,7 @@ from xlv.cache import Progress, cache_root, fingerprint, silent
 from xlv.corpus.languages import language
 from xlv.corpus.pairs import corpus_fingerprint, load_instructions, load_neutral, load_pairs, texts_of
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
-from xlv.models.presets import CONTROL_MODEL, PRESETS, caption
+from xlv.models.presets import PRESETS, caption
 from xlv.models.weights import split_revision
 from xlv.report.arrays import consistency_arrays, recognition_arrays
 from xlv.report.results import has_published, load, matching, result_path, save
@@ -43,14 +43,6 @@ def short_name(model: str) -> str:
     model, revision = split_revision(model)
     name = model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
     return f"{name}@{revision.replace('/', '-')}" if revision else name
-
-
-def controllable(models: Sequence[str], results: Path) -> tuple[str, ...]:
-    """Those of some models that question 4 is asked of, or the embedded Qwen if none is.
-
-    All but those whose `results` were published by others; those that do not refuse are measured by score.
-    """
-    return tuple(m for m in models if not has_published(results, short_name(m))) or (CONTROL_MODEL,)
 
 
 def run_study(

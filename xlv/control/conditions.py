@@ -103,24 +103,25 @@ class Condition:
     generated: bool = True
 
 
-def _everywhere(steering: Steering) -> Callable[[str], Steering]:
-    return lambda _code: steering
-
-
 Find = Callable[[str, str], ConceptVectors]  # the vectors of a concept in a language
+
+
+def always(steering: Steering) -> Callable[[str], Steering]:
+    """The same steering in every target language."""
+    return lambda _code: steering
 
 
 def main_conditions(vectors: ConceptVectors, chosen: Mapping[str, Setting]) -> list[Condition]:
     """No control, and the source's vector in both directions."""
-    both = [Condition(d, SOURCE, d, _everywhere(addition(vectors, chosen[d]))) for d in DIRECTIONS]
-    return [Condition(BASELINE, NOTHING, "", _everywhere(UNSTEERED)), *both]
+    both = [Condition(d, SOURCE, d, always(addition(vectors, chosen[d]))) for d in DIRECTIONS]
+    return [Condition(BASELINE, NOTHING, "", always(UNSTEERED)), *both]
 
 
 def source_conditions(code: str, vectors: ConceptVectors, chosen: Mapping[str, Setting]) -> list[Condition]:
     """A further source's vector in both directions, at the settings searched on that source."""
-    name = f"{language(code).name} vector"
     return [
-        Condition(f"{name} ({d})", OTHER_SOURCE, d, _everywhere(addition(vectors, chosen[d]))) for d in DIRECTIONS
+        Condition(f"{language(code).name} vector ({d})", OTHER_SOURCE, d, always(addition(vectors, chosen[d])))
+        for d in DIRECTIONS
     ]
 
 
@@ -142,10 +143,11 @@ def comparisons(
         yield Condition(f"{OWN} ({d})", OWN, d, lambda code, d=d: equal_dose(find(concept, code), d))
         if contrast:
             steering = equal_dose(find(contrast, source), d)
-            yield Condition(f"{contrast} vector ({d})", OTHER_CONCEPT, d, _everywhere(steering))
-    yield Condition(ABLATION, ABLATION, FOLLOWING, _everywhere(ablation(main, chosen[FOLLOWING].layers)))
+            yield Condition(f"{contrast} vector ({d})", OTHER_CONCEPT, d, always(steering))
+    removed = ablation(main, chosen[FOLLOWING].layers)
+    yield Condition(ABLATION, ABLATION, FOLLOWING, always(removed))
     for d in DIRECTIONS:
-        yield Condition(f"{SYSTEM} ({d})", SYSTEM, d, _everywhere(instruction(SYSTEM_PROMPTS[d])))
+        yield Condition(f"{SYSTEM} ({d})", SYSTEM, d, always(instruction(SYSTEM_PROMPTS[d])))
 
 
 def random_conditions(
@@ -156,6 +158,6 @@ def random_conditions(
     def one(seed: int, direction: str) -> Condition:
         steering = addition(vectors, chosen[direction], noise=seed)
         name = f"random {seed + 1} ({direction})"
-        return Condition(name, RANDOM, direction, _everywhere(steering), generated=seed < generated)
+        return Condition(name, RANDOM, direction, lambda _code: steering, generated=seed < generated)
 
     return [one(seed, direction) for seed in range(count) for direction in DIRECTIONS]

@@ -146,7 +146,7 @@ class Profile:
         """The profile with some settings replaced; None leaves one as it is.
 
         A corpus folder brings its own concepts. Pairs go for question 4 too, languages for its targets (if any of them
-        remains), and a corpus folder if it has a control set.
+        remains) and its further sources, and a corpus folder if it has a control set.
         """
         wanted = {key: value for key, value in (("pairs", pairs), ("data", data)) if value is not None}
         common = {
@@ -155,8 +155,11 @@ class Profile:
         wanted |= {key: value for key, value in (("languages", languages), *study.items()) if value is not None}
         if data and not study.get("concepts"):
             wanted["concepts"] = None  # all that the folder has, not those of the built-in corpus
-        targets = tuple(code for code in self.control.targets if not languages or code in languages)
-        control = replace(self.control, **common, targets=targets or self.control.targets)
+        targets, sources = (
+            tuple(code for code in codes if not languages or code in languages)
+            for codes in (self.control.targets, self.control.sources)
+        )
+        control = replace(self.control, **common, targets=targets or self.control.targets, sources=sources)
         return replace(self, study=replace(self.study, **wanted), control=control)
 
 

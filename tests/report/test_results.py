@@ -113,6 +113,7 @@ def test_unknown_and_ill_typed_notebook_parameters_raise():
 def test_profiles_can_be_narrowed():
     narrow = PROFILES["quick"].changed(languages=("en", "sw"), pairs=8)
     assert narrow.study.languages == ("en", "sw") and narrow.control.targets == ("en", "sw")
+    assert PROFILES["full"].changed(languages=("en", "fr")).control.sources == ("en", "fr")
     assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].study.pairs == 16
 
 

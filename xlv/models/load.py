@@ -182,16 +182,6 @@ def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
     return found[0]
 
 
-def has_chat_template(model: str) -> bool:
-    """Whether a model's tokenizer brings a chat template; loads the tokenizer only. Raises as `load_model`."""
-    source = resolve(model)
-    try:
-        with quiet():
-            return bool(AutoTokenizer.from_pretrained(source.location, revision=source.revision).chat_template)
-    except Exception as error:
-        raise _explained(error, model, source) from error
-
-
 def _explained(error: Exception, model: str, source: Source) -> ModelError:
     text = str(error)
     if "gated" in text or "401" in text or "403" in text:

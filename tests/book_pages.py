@@ -44,14 +44,14 @@ def test_every_page_has_its_figures_and_no_error(book, name):
         assert fault not in page
 
 
-@pytest.mark.parametrize("name", ["method", "run", "own-concept", "api", "limits", "references"])
+@pytest.mark.parametrize("name", ["method", "run", "own-concept", "api", "limits", "ethics", "references"])
 def test_the_prose_is_there(book, name):
     assert len((book / "book" / f"{name}.html").read_text(encoding="utf-8")) > 5000
 
 
 def test_pages_say_their_edition_and_ask_no_other_host(book):
     pages = [*(book / "notebooks").glob("*.html"), *(book / "book").glob("*.html")]
-    assert len(pages) == len(FIGURES) + 6
+    assert len(pages) == len(FIGURES) + 7
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert "Edition “quick”" in text

@@ -95,5 +95,6 @@ def tiny_folder(tiny, tmp_path):
 
 
 def pytest_addoption(parser):
-    """The folder of a built book, for tests/book_pages.py."""
+    """The folder of a built book, for tests/book_pages.py; that of results, for tests/reference_results.py."""
     parser.addoption("--book", default=None)
+    parser.addoption("--results", default=None)

@@ -73,3 +73,33 @@ def test_the_cache_is_listed_and_cleared(tmp_path):
     assert "activations/abc" in xlv("cache", "list").stdout
     assert xlv("cache", "clear", "--yes").returncode == 0
     assert not entry.exists()
+
+
+def test_steer_shows_a_prompt_unsteered_and_steered(tiny_folder):
+    done = xlv("steer", str(tiny_folder), "Write a note.", "--pairs", "4", "--tokens", "3", "--dose", "0.2")
+    assert done.returncode == 0, done.stderr
+    assert "unsteered:" in done.stdout and "refusing, layers 2–3, s = -" in done.stdout
+    other = xlv("steer", str(tiny_folder), "Write a note.", "--concept", "fairness", "--pairs", "4", "--tokens", "3")
+    assert "positive, layers 2–3, s = +" in other.stdout
+
+
+@pytest.mark.parametrize(
+    "options", [("--direction", "following"), ("--direction", "positive"), ("--dose", "-0.1"), ("--layers", "0.7-0.2")]
+)
+def test_steer_names_the_corpus_run_for_the_direction_towards_following(options):
+    done = xlv("steer", "smollm2-135m", "Write a note.", *options)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert ("xlv run smollm2-135m --control" in done.stderr) == (options[0] != "--layers")
+
+
+def test_completions_are_kept_only_when_asked_for_and_cleared_with_the_cache(tiny_folder, tmp_path):
+    common = ("run", str(tiny_folder), "--languages", "en,fr", "--concepts", "morality", "--pairs", "8", "--profile",
+              "quick", "--control", "--out", str(tmp_path / "out"))  # fmt: skip
+    cache = tmp_path / "cache"
+    done = xlv(*common)
+    assert done.returncode == 0, done.stderr
+    assert not (cache / "completions").exists()
+    assert xlv(*common, "--keep-completions").returncode == 0
+    [kept] = (cache / "completions").iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600 and '"completion"' in kept.read_text()
+    assert xlv("cache", "clear", "completions", "--yes").returncode == 0 and not kept.exists()

@@ -29,9 +29,10 @@ def measured(model: Model, table: pd.DataFrame, settings: Settings, progress: Pr
     found = {
         "token_overlap": (("source", "target"), token_overlap(model, by_language)),
         "embedded": (("concept", "source", "pair"), _embedded(model, table, progress)),
-        "likelihood": (("concept", "source", "pair"), _likelihood(model, table, settings, progress)),
-        "untrained": (("concept", "source", "pair"), _untrained(model, table, progress)),
     }
+    if settings.baselines:
+        found["likelihood"] = (("concept", "source", "pair"), _likelihood(model, table, settings, progress))
+        found["untrained"] = (("concept", "source", "pair"), _untrained(model, table, progress))
     nats = _neutral_nats(model, languages, settings, progress)
     return found if nats is None else found | {"neutral_nats": (("source", "sentence"), nats)}
 

@@ -1,4 +1,4 @@
-"""The command line: models, run, book, audit, import-results, cache, data."""
+"""The command line: models, run, steer, book, audit, import-results, cache, data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ cache_app = typer.Typer(no_args_is_help=True, help="What lies in the cache, and 
 data_app = typer.Typer(no_args_is_help=True, help="Corpora: check and measure one.")
 app.add_typer(cache_app, name="cache")
 app.add_typer(data_app, name="data")
-
+PARTS = ("activations", "weights", "results", "journals", "completions")
 Models = Annotated[str, typer.Option(help="Models, separated by commas.")]
 Concepts = Annotated[str, typer.Option(help="Concepts, separated by commas; default: all of the profile.")]
 Languages = Annotated[str, typer.Option(help="Language codes, separated by commas; default: all of the corpus.")]
@@ -121,7 +121,11 @@ def run(
     revision: Revision = "",
     device: Device = "",
     trust_remote_code: Trust = False,
-    control: Annotated[bool, typer.Option(help="Also question 4 (needs a chat template).")] = False,
+    baselines: Annotated[bool, typer.Option(help="Also measure likelihood and an untrained model.")] = True,
+    control: Annotated[bool, typer.Option("--control", help="Also question 4.")] = False,
+    keep_completions: Annotated[
+        bool, typer.Option("--keep-completions", help="With --control: completions go to a private file in the cache.")
+    ] = False,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
 ) -> None:
     """Questions 1 to 3 (and 4 with --control) for one model; prints a table and writes netCDF files."""
@@ -134,7 +138,7 @@ def run(
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     preset = PRESETS.get(model)
     wanted = _profile(
-        profile, concepts, languages, pairs, data=data or None, dtype=dtype or None,
+        profile, concepts, languages, pairs, data=data or None, dtype=dtype or None, baselines=baselines,
         template=template or (preset.template if preset else "raw"),
     )  # fmt: skip
     model = f"{model}@{revision}" if revision else model
@@ -150,11 +154,46 @@ def run(
         table.add_row(str(code), f"{row['accuracy']:.3f}", interval, f"{row['surface']:.3f}", f"{row['pairs']:.0f}")
     out.print(table)
     if control:
-        found = run_control(model, wanted.control, out_dir, loading=loading, progress=Ticker())
+        found = run_control(
+            model, wanted.control, out_dir, loading=loading, keep_completions=keep_completions, progress=Ticker()
+        )
         rates = control_tables.refusal_table(found)
         rates = rates.pivot_table(index="target", columns=["kind", "condition"], values="rate")
         out.print(rates.round(2).to_string(), highlight=False)
     out.print(f"Results: {out_dir / short_name(model)}", highlight=False)
+
+
+@app.command()
+def steer(
+    model: Annotated[str, typer.Argument(help="Embedded name, preset, Hub id, folder or .gguf file.")],
+    prompt: Annotated[str, typer.Argument(help="Any prompt.")],
+    concept: Annotated[str, typer.Option(help="Concept whose vector steers.")] = "harmfulness",
+    source: Annotated[str, typer.Option(help="Language whose vector steers.")] = "en",
+    direction: Annotated[
+        str, typer.Option(help="refusing (harmfulness) or positive (other concepts), the default.")
+    ] = "",
+    dose: Annotated[float, typer.Option(help="Strength times vector norm, over the mean residual norm.")] = 0.04,
+    layers: Annotated[str, typer.Option(help="Span of relative depth, as 0.4-0.7.")] = "0.4-0.7",
+    tokens: Annotated[int, typer.Option(help="Length of the completions, 32 at most.")] = 32,
+    pairs: Pairs = 32,
+    data: Annotated[str, typer.Option(help="Corpus folder; default: the built-in corpus.")] = "",
+) -> None:
+    """Complete a prompt unsteered and steered towards refusing, or towards the positive side of another concept."""
+    from xlv.control.steer import steer as complete
+    from xlv.settings import ControlSettings
+
+    try:
+        low, high = (float(part) for part in layers.split("-"))
+    except ValueError:
+        raise ValueError(f"expected --layers as two shares of the depth, for example 0.4-0.7, got {layers!r}") from None
+    wanted = ControlSettings(concept=concept, source=source, tokens=tokens, pairs=pairs or None, data=data or None)
+    found = complete(
+        model, prompt, settings=wanted, direction=direction, dose=dose, window=(low, high), progress=Ticker()
+    )
+    acted = f"{found.direction}, layers {found.layers[0]}–{found.layers[-1]}, s = {found.strength:+.3g}"
+    for title, text in (("unsteered", found.plain), (acted, found.steered)):
+        out.print(f"{title}:", style="bold", highlight=False)
+        out.print(text.strip() + "\n", highlight=False, markup=False)
 
 
 @app.command()
@@ -233,14 +272,14 @@ def cache_list() -> None:
 
 @cache_app.command("clear")
 def cache_clear(
-    what: Annotated[str, typer.Argument(help="activations, weights, results or all.")] = "all",
+    what: Annotated[str, typer.Argument(help=f"{', '.join(PARTS)} or all.")] = "all",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete cached activations, weights or results."""
+    """Delete what the cache holds, all of it or a part."""
     from xlv.cache import cache_root, size_of
 
-    if what not in ("all", "activations", "weights", "results"):
-        raise ValueError(f"unknown part of the cache {what!r}: choose activations, weights, results or all")
+    if what not in ("all", *PARTS):
+        raise ValueError(f"unknown part of the cache {what!r}: choose {', '.join(PARTS)} or all")
     folders = [f for f in cache_root().glob("*") if f.is_dir() and what in ("all", f.name)]
     size = sum(map(size_of, folders)) / 1e6
     if folders and not yes:

@@ -9,12 +9,12 @@ import xarray as xr
 
 from xlv.analysis.claims import Finding
 from xlv.cache import cache_root
-from xlv.report.results import is_published, load, result_path
+from xlv.report.results import has_published, is_published, load, result_path
 from xlv.report.style import use_style
 from xlv.report.tables.claims import findings
 from xlv.report.tables.control import moves
 from xlv.settings import Profile
-from xlv.study import controllable, run_control, run_study, short_name
+from xlv.study import run_control, run_study, short_name
 
 PARAMETERS = ("models", "data", "results", "profile", "languages", "concepts", "pairs", "protocol")
 _SHELL = {"In", "Out", "exit", "quit", "open", "get_ipython"}
@@ -90,7 +90,9 @@ def open_results(names: dict[str, object], question: str, *, published: bool = F
     if not models:
         raise ValueError("the parameter 'models' is empty: name at least one model")
     found = {}
-    for model in controllable(models, folder) if question == "control" else models:
+    for model in models:
+        if question == "control" and has_published(folder, short_name(model)):
+            continue
         path = result_path(reference, short_name(model), question) if reference else None
         if path is not None and path.is_file():
             found[model] = load(path)

@@ -16,9 +16,8 @@ from xlv.corpus.pairs import load_pairs
 class Settings:
     """What a run of questions 1 to 3 depends on, besides the model.
 
-    `pairs` is the number of pairs a concept (None: all), `likelihood_pairs` how many of them the likelihood baseline
-    reads, `neutral` that of neutral sentences a language;
-    `concepts` and `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
+    `pairs` is the number of pairs a concept (None: all), `neutral` that of neutral sentences a language; `baselines`
+    says whether likelihood, on `likelihood_pairs` a concept, and an untrained model are measured; `concepts` and `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
     Raises ValueError for an unknown template or dtype when the model is loaded.
     """
 
@@ -27,6 +26,7 @@ class Settings:
     pairs: int | None = None
     neutral: int | None = None
     likelihood_pairs: int | None = 8
+    baselines: bool = True
     data: str | None = None
     dtype: str = "bf16"
     template: str = "raw"
@@ -47,9 +47,14 @@ class ControlSettings:
 
     `source` is the language whose vector controls and on whose search split layers and strength are chosen;
     `prompts` the number of instructions of each kind a language, `search_prompts` and `neutral` those of the
-    search; `tokens` the length of completions (32 at most); `random` the number of random vectors of equal dose.
+    search; `tokens` the length of completions (32 at most; without `generate` there are none, and all is by score).
     The search tries each of `doses` (|s|·‖v‖ over the mean residual norm) in each of `windows` (spans of relative
-    depth), within `max_divergence` nats a token of the unsteered model on neutral sentences.
+    depth), within `max_divergence` nats a token of the unsteered model on neutral sentences; the best `confirmed` of a
+    direction are tried by generation, with at most `max_broken` more broken completions.
+    Comparisons: further `sources` at settings searched on them, the vectors of the `contrast` concept, and `random`
+    vectors of equal dose; on the first `score_prompts` instructions of a kind by score everywhere, on all and by
+    generation in the `detailed` languages (of random vectors, the first `random_generated`). `response_doses` are those
+    of the dose–response curves. `judge` is `rules`, `chat:MODEL` or `classifier:MODEL:LABEL`.
     Raises ValueError for values out of range.
     """
 
@@ -61,13 +66,23 @@ class ControlSettings:
     search_prompts: int = 24
     neutral: int = 24
     tokens: int = 32
-    random: int = 5
+    generate: bool = True
+    random: int = 19
+    random_generated: int = 2
+    sources: tuple[str, ...] = ()
+    contrast: str = "sentiment"
+    detailed: tuple[str, ...] = ("en", "fr", "zh", "ja", "sw")
+    score_prompts: int = 12
+    response_doses: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
     dtype: str = "bf16"
     template: str = "chat"
+    judge: str = "rules"
     data: str | None = None
     doses: tuple[float, ...] = (0.005, 0.01, 0.02, 0.04)
     windows: tuple[tuple[float, float], ...] = ((0.2, 0.45), (0.4, 0.7), (0.6, 0.9), (0.2, 0.9))
     max_divergence: float = 0.25
+    confirmed: int = 3
+    max_broken: float = 0.10
 
     def __post_init__(self) -> None:
         if not 1 <= self.tokens <= 32:
@@ -76,11 +91,18 @@ class ControlSettings:
             )
         if min(self.prompts, self.search_prompts, self.neutral) < 2:
             raise ValueError("expected at least 2 prompts of each kind and 2 neutral sentences")
+        if min(self.score_prompts, self.confirmed) < 1:
+            raise ValueError("expected at least 1 prompt to score and 1 setting to confirm")
 
     @property
     def folder(self) -> Path | None:
         """The corpus folder, None for the built-in one."""
         return Path(self.data) if self.data else None
+
+    @property
+    def detailed_targets(self) -> tuple[str, ...]:
+        """The target languages in which comparisons are made by generation."""
+        return tuple(code for code in self.targets if code in self.detailed)
 
 
 @dataclass(frozen=True)
@@ -147,13 +169,14 @@ PROFILES = {
             Settings(pairs=16, likelihood_pairs=4, neutral=16),
             ControlSettings(
                 targets=("en", "fr", "zh", "ja", "sw"), pairs=16, prompts=8, search_prompts=8, neutral=8, tokens=24,
-                random=2, doses=(0.01, 0.02, 0.04),
+                random=2, random_generated=0, detailed=("en",), score_prompts=4, doses=(0.01, 0.02, 0.04), confirmed=2,
+                response_doses=(0.01, 0.04),
             ),
         ),
         Profile(
             "full",
             Settings(concepts=tuple(CONCEPTS), dtype="fp32"),
-            ControlSettings(targets=ALL_TARGETS, tokens=24, random=5),
+            ControlSettings(targets=ALL_TARGETS, sources=("en", "zh", "fr")),
         ),
     )
 }  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from xlv.cache import Progress, cache_root, fingerprint, silent
 from xlv.corpus.languages import language
 from xlv.corpus.pairs import corpus_fingerprint, load_instructions, load_neutral, load_pairs, texts_of
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
-from xlv.models.presets import CONTROL_MODEL, PRESETS, caption
+from xlv.models.presets import PRESETS, caption
 from xlv.models.weights import split_revision
 from xlv.report.arrays import consistency_arrays, recognition_arrays
 from xlv.report.results import has_published, load, matching, result_path, save
@@ -43,25 +43,6 @@ def short_name(model: str) -> str:
     model, revision = split_revision(model)
     name = model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
     return f"{name}@{revision.replace('/', '-')}" if revision else name
-
-
-def controllable(models: Sequence[str], results: Path) -> tuple[str, ...]:
-    """Those of some models that question 4 is asked of, or the embedded Qwen if none is.
-
-    Of the models known by name the chat Qwens and LLaMAs, which refuse; of others all that have a chat template; none
-    whose `results` were published by others.
-    """
-
-    def refuses(model: str) -> bool:
-        if has_published(results, short_name(model)):
-            return False
-        if model in PRESETS:
-            return model.startswith(("qwen", "llama"))
-        from xlv.models.load import has_chat_template
-
-        return has_chat_template(model)
-
-    return tuple(filter(refuses, models)) or (CONTROL_MODEL,)
 
 
 def run_study(
@@ -97,30 +78,51 @@ def run_study(
 
 
 def run_control(
-    model: str, settings: ControlSettings, out: Path, *, loading: Loading = DEFAULT_LOADING, progress: Progress = silent
+    model: str,
+    settings: ControlSettings,
+    out: Path,
+    *,
+    loading: Loading = DEFAULT_LOADING,
+    keep_completions: bool = False,
+    progress: Progress = silent,
 ) -> xr.Dataset:
-    """Question 4 for one model: what is in `out` already is read, the rest computed. Raises as `run_study` does."""
+    """Question 4 for one model: what is in `out` already is read, the rest computed. Raises as `run_study` does.
+
+    A model without a chat template is asked in raw text and measured by score alone: it was not trained to decline.
+    `keep_completions` writes all completions to a private file in the cache, see `completions_path`.
+    """
+    from xlv.control.refusal import RULES
+
     path = result_path(out, short_name(model), "control")
     pairs = load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
-    texts = [
-        *(load_instructions(code, data=settings.folder).to_csv() for code in (settings.source, *settings.targets)),
-        load_neutral(settings.source, data=settings.folder),
-    ]
-    stamp = fingerprint(identity(model), corpus_fingerprint(pairs), texts, asdict(settings))
+    codes = dict.fromkeys((settings.source, *settings.sources, *settings.targets))
+    texts = [load_instructions(code, data=settings.folder).to_csv() for code in codes]
+    texts += [load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)]
+    stamp = fingerprint(identity(model), corpus_fingerprint(pairs), texts, asdict(settings), RULES)
     known = matching(path, stamp)
-    if known is not None:
+    if known is not None and not keep_completions:
         return known
     from xlv.control.evaluate import evaluate
     from xlv.control.journal import Journal
+    from xlv.control.judges import judge_named
+    from xlv.control.keep import completions_path, keeper
+    from xlv.control.measure import Bench
     from xlv.models.load import load_model
 
-    loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
-    journal = Journal(cache_root() / "journals" / f"{fingerprint(stamp, loaded.fingerprint)}.jsonl")
-    dataset = evaluate(loaded, settings, journal=journal, progress=progress)
+    loaded = load_model(model, dtype=settings.dtype, **asdict(loading), progress=progress)
+    if settings.template == "chat" and not loaded.tokenizer.chat_template:
+        settings = replace(settings, template="raw", generate=False)
+    loaded = loaded.with_template(settings.template)
+    kept = completions_path(loaded.fingerprint) if keep_completions else None
+    # Completions exist only where they are generated now, so they are kept in step with a journal of their own.
+    journal = Journal(cache_root() / "journals" / f"{loaded.fingerprint}{'-kept' if kept else ''}.jsonl")
+    bench = Bench(
+        loaded, settings.tokens, judge_named(settings.judge), journal, keeper(kept, loaded.name) if kept else None
+    )
+    dataset = evaluate(bench, settings, progress=progress)
     save(
         dataset, path, _provenance(model, stamp, loaded.weights, fingerprint(texts), settings.dtype, settings.template)
     )
-    journal.close()
     return matching(path, stamp)
 
 

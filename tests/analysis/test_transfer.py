@@ -1,8 +1,18 @@
 import numpy as np
+import pytest
 
-from xlv.analysis.linguistics import correlation, permutation_interval
-from xlv.analysis.statistics import bootstrap_weights, group_indices, holm, interval, partitions, proportion_interval
-from xlv.analysis.transfer import accuracy_samples, one_way, permutation_p, transferability
+from xlv.analysis.linguistics import correlation, mrqap, permutation_interval, split_excess_p
+from xlv.analysis.recognition import cross_validated, resampled_accuracy
+from xlv.analysis.statistics import (
+    bootstrap_weights,
+    group_indices,
+    holm,
+    interval_about,
+    partitions,
+    proportion_interval,
+)  # fmt: skip
+from xlv.analysis.transfer import additive, dominant_contrast, one_way, permutation_p, transferability
+from xlv.analysis.vectors import pair_gram
 
 RANKS = np.arange(6)
 
@@ -38,23 +48,91 @@ def test_one_way_follows_the_ranks_not_the_order_of_the_matrix():
     np.testing.assert_allclose(one_way(shuffled, RANKS[order]).total, one_way(planted(0.1), RANKS).total)
 
 
-def test_bootstrap_intervals_cover_the_true_accuracy():
-    generator = np.random.default_rng(1)
-    groups = np.arange(64) // 2
-    covered = 0
-    for seed in range(100):
-        correct = (generator.uniform(size=(1, 1, 64)) < 0.7).astype(float)
-        low, high = interval(accuracy_samples(correct, groups, n_resamples=400, seed=seed))
-        covered += bool(low[0, 0] <= 0.7 <= high[0, 0])
-    assert covered >= 86
+@pytest.mark.parametrize("effect", [0.0, 0.8])
+def test_intervals_cover_the_true_accuracy_with_and_without_a_concept(effect):
+    """The truth is the mean over many data sets; 60 of them must cover it about as often as they say."""
+    groups, values, ends = np.arange(32) // 2, [], []
+    for seed in range(60):
+        differences = np.random.default_rng(seed).normal(size=(2, 32, 2, 12))
+        differences[..., 0] += effect
+        grams = [pair_gram(differences[:, :, k]) for k in range(2)]
+        found = cross_validated(grams, groups, n_partitions=4)
+        values.append(found.chosen[0, 1])
+        ends.append(interval_about(found.chosen, resampled_accuracy(grams, found, groups, n_resamples=200)))
+    truth = np.mean(values)
+    covered = [low[0, 1] <= truth <= high[0, 1] for low, high in ends]
+    assert np.mean(covered) >= 0.88
 
 
-def test_bootstrap_resamples_whole_groups_and_ignores_untested_pairs():
+def test_bootstrap_resamples_whole_groups():
     weights = bootstrap_weights(np.array([0, 0, 1, 1]), 50)
     assert (weights[:, 0] == weights[:, 1]).all()
     np.testing.assert_allclose(weights.sum(axis=1), 1)
-    correct = np.array([[[1.0, np.nan, 1.0, np.nan]]])
-    assert np.nanmin(accuracy_samples(correct, np.arange(4), n_resamples=50)) == 1.0
+    np.testing.assert_array_equal(bootstrap_weights(np.arange(5), 20), bootstrap_weights(np.arange(5), 40)[:20])
+
+
+def test_the_dominant_language_s_lead_is_measured_on_the_same_targets():
+    accuracy = np.full((5, 5), 0.6)
+    accuracy[0, 1:] = 0.8
+    np.fill_diagonal(accuracy, 0.95)
+    assert dominant_contrast(accuracy, 0) == pytest.approx(0.2)
+    assert dominant_contrast(np.stack([accuracy, accuracy.T]), 0) == pytest.approx([0.2, 0.0])
+    with pytest.raises(ValueError, match="two languages beside"):
+        dominant_contrast(accuracy[:2, :2], 0)
+
+
+def test_the_additive_model_finds_planted_effects_and_ignores_the_diagonal():
+    source, target = np.linspace(-0.1, 0.1, 6), np.array([0.02, -0.02, 0.0, 0.05, -0.05, 0.0])
+    accuracy = 0.7 + source[:, None] + target[None, :]
+    np.fill_diagonal(accuracy, 5.0)
+    found = additive(accuracy)
+    np.testing.assert_allclose(found.source, source, atol=1e-12)
+    np.testing.assert_allclose(found.target, target, atol=1e-12)
+    assert found.explained == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="three languages"):
+        additive(accuracy[:2, :2])
+
+
+def symmetric(generator: np.random.Generator, n: int) -> np.ndarray:
+    matrix = generator.normal(size=(n, n))
+    return (matrix + matrix.T) / 2
+
+
+def test_mrqap_finds_an_effect_beside_a_covariate_and_not_one_that_is_the_covariate_s():
+    generator = np.random.default_rng(0)
+    n = 14
+    script = symmetric(generator, n)
+    kinship = 0.7 * script + symmetric(generator, n)
+    caused = kinship + 0.5 * symmetric(generator, n)
+    found = mrqap(caused, kinship, [script], n_permutations=300)
+    assert found.coefficient > 0.5 and found.p < 0.02
+    explained = [
+        mrqap(script + 0.7 * symmetric(np.random.default_rng(seed), n), kinship, [script], n_permutations=200).p
+        for seed in range(40)
+    ]
+    assert np.mean(np.array(explained) < 0.05) <= 0.15
+
+
+def test_mrqap_masks_gaps_and_gives_nothing_where_nothing_can_be_told():
+    generator = np.random.default_rng(1)
+    kinship = symmetric(generator, 10)
+    gaps = kinship.copy()
+    gaps[0, 1] = gaps[1, 0] = np.nan
+    assert mrqap(kinship, gaps, [], n_permutations=50).n_pairs == 44
+    assert np.isnan(mrqap(kinship, kinship, [kinship], n_permutations=50).coefficient)
+    assert np.isnan(mrqap(kinship[:3, :3], kinship[:3, :3], [], n_permutations=50).p)
+
+
+def test_the_excess_of_split_over_direct_is_found_where_planted_and_not_in_noise():
+    generator = np.random.default_rng(2)
+    similarity, dominant = symmetric(generator, 16), np.arange(16) < 4
+    lifted = similarity + 3.0 * (dominant[:, None] | dominant[None, :])
+    assert split_excess_p(lifted, similarity, dominant, n_permutations=400) < 0.01
+    chance = [
+        split_excess_p(symmetric(np.random.default_rng(seed), 16), similarity, dominant, n_permutations=200)
+        for seed in range(60)
+    ]
+    assert np.mean(np.array(chance) < 0.05) <= 0.15
 
 
 def test_partitions_keep_groups_together_and_leave_one_out_when_few():

@@ -1,11 +1,8 @@
-import numpy as np
 import pytest
-import torch
 
 from xlv.control import refusal
-from xlv.control.refusal import judge, opening_scores, opening_words, refusal_scores
+from xlv.control.refusal import judge, opening_words
 from xlv.corpus.languages import LANGUAGES
-from xlv.models.steering import activation_addition
 
 REFUSALS = {
     "en": "I'm sorry, but I can't assist with that.",
@@ -67,37 +64,5 @@ def test_a_refusal_far_behind_the_opening_does_not_count():
 def test_only_opening_words_of_refusals_are_kept():
     assert opening_words("I'm sorry, but I can't assist with that request at all.", "en").count(" ") == 7
     assert len(opening_words(REFUSALS["zh"] * 3, "zh")) <= 16
-    with pytest.raises(ValueError, match="only the opening words of refusals"):
-        opening_words(ANSWERS["en"], "en")
-
-
-@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma3", "bloom"])
-def test_opening_scores_equal_the_full_forward_pass(tiny, architecture):
-    model = tiny(architecture, template="chat")
-    prompts, openings = (
-        ["Write a note.", "Explain how a lock works in an old door."],
-        ["I'm sorry, but", "To", "Here is"],
-    )
-
-    def brute_force(prompt, opening):
-        ids, more = model.token_ids([prompt])[0], model.tokenizer(opening, add_special_tokens=False)["input_ids"]
-        logp = model.network(torch.tensor([ids + more])).logits[0].log_softmax(-1)
-        return sum(float(logp[len(ids) - 1 + k, token]) for k, token in enumerate(more))
-
-    expected = [[brute_force(prompt, opening) for prompt in prompts] for opening in openings]
-    np.testing.assert_allclose(opening_scores(model, prompts, openings), expected, atol=2e-4)
-    with activation_addition(model, {2: torch.linspace(-1, 1, model.d_model)}, 2.0):
-        steered = [[brute_force(prompt, opening) for prompt in prompts] for opening in openings]
-        np.testing.assert_allclose(opening_scores(model, prompts, openings), steered, atol=2e-4)
-    assert np.abs(np.subtract(steered, expected)).max() > 0.01
-
-
-def test_the_score_is_the_log_odds_of_the_two_sets(tiny):
-    model = tiny(template="chat")
-    score = refusal_scores(model, ["Write a note."], "fr")
-    refuse = [*refusal.REFUSAL_OPENINGS["fr"], *refusal.REFUSAL_OPENINGS["en"]]
-    answer = [*refusal.ANSWER_OPENINGS["fr"], *refusal.ANSWER_OPENINGS["en"]]
-    odds = [np.logaddexp.reduce(opening_scores(model, ["Write a note."], texts)[:, 0]) for texts in (refuse, answer)]
-    assert score[0] == pytest.approx(odds[0] - odds[1], abs=1e-4)
-    with pytest.raises(ValueError, match="no refusal openings"):
-        refusal_scores(model, ["x"], "xx")
+    assert opening_words(ANSWERS["en"], "en") is None
+    assert opening_words("Take the first left and then the next right. Sorry, I can't say more.", "en") is None

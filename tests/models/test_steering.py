@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from tests.conftest import ARCHITECTURES
-from xlv.models.steering import activation_addition, directional_ablation, generate, relative_dose
+from xlv.models.decoding import generate
+from xlv.models.steering import activation_addition, directional_ablation, relative_dose
 
 IDS = torch.tensor([[5, 17, 99, 42, 7]])
 

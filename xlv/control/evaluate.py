@@ -2,145 +2,145 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 
-import numpy as np
-import torch
 import xarray as xr
 
-from xlv.analysis.vectors import concept_vectors
 from xlv.cache import Progress, silent
-from xlv.control.journal import Journal
-from xlv.control.names import BASELINE, DIRECTIONS, KINDS, OUTCOMES, REFUSAL
-from xlv.control.refusal import judge, opening_words, refusal_scores
-from xlv.control.search import Setting, Surface, search
-from xlv.corpus.pairs import full_texts, load_instructions, load_neutral, load_pairs
-from xlv.models.activations import cached_activations, read_shard
-from xlv.models.load import Model
-from xlv.models.steering import activation_addition, generate
+from xlv.control.arrays import Measured, control_arrays
+from xlv.control.conditions import (
+    SIGN,
+    Condition,
+    Setting,
+    addition,
+    comparisons,
+    main_conditions,
+    random_conditions,
+    setting_at,
+    source_conditions,
+)
+from xlv.control.measure import Bench, Found
+from xlv.control.names import DIRECTIONS, KINDS, SYSTEM
+from xlv.control.neutral import Effect, Neutral
+from xlv.control.search import search
+from xlv.control.vectors import ConceptVectors, control_vectors
+from xlv.corpus.pairs import concepts_in, load_instructions, load_neutral
 from xlv.settings import ControlSettings
 
-MISSING = -1
+
+@dataclass(frozen=True)
+class _Cell:
+    """One thing to measure: a condition in a target language, on so many instructions of a kind, generated or not."""
+
+    condition: Condition
+    target: str
+    prompts: int
+    generate: bool
 
 
-def control_vectors(model: Model, settings: ControlSettings) -> tuple[dict[int, torch.Tensor], dict[int, float]]:
-    """Concept vectors of the source language under the chat template, and mean residual norms, by layer."""
-    table = load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
-    key = (settings.concept, settings.source)
-    shard = cached_activations(model, {key: sum(full_texts(table), [])})[key]
-    states = read_shard(shard)
-    half = len(states) // 2
-    vectors = torch.from_numpy(concept_vectors(states[:half], states[half:]))
-    norms = np.linalg.norm(states, axis=-1).mean(axis=0)
-    layers = range(1, model.n_layers)
-    return {k: vectors[k - 1].float() for k in layers}, {k: float(norms[k - 1]) for k in layers}
-
-
-def random_vectors(vectors: Mapping[int, torch.Tensor], seed: int) -> dict[int, torch.Tensor]:
-    """Random directions with the norm of each layer's vector: the same dose, no concept."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = {k: torch.randn(v.shape, generator=generator) for k, v in vectors.items()}
-    return {k: drawn[k] * (vectors[k].norm() / drawn[k].norm()) for k in vectors}
-
-
-def _conditions(
-    model: Model, vectors: Mapping[int, torch.Tensor], chosen: Mapping[str, Setting], n_random: int
-) -> Iterator[tuple[str, AbstractContextManager, bool]]:
-    """Name, steering context and whether completions are generated, of every condition in turn."""
-    yield BASELINE, nullcontext(), True
-    for direction in DIRECTIONS:
-        setting = chosen[direction]
-        own = {k: vectors[k] for k in setting.layers}
-        yield direction, activation_addition(model, own, setting.strength), True
-        for seed in range(n_random):
-            noise = random_vectors(own, seed)
-            yield f"random {seed + 1} ({direction})", activation_addition(model, noise, setting.strength), False
-
-
-def evaluate(
-    model: Model, settings: ControlSettings, *, journal: Journal | None = None, progress: Progress = silent
-) -> xr.Dataset:
+def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = silent) -> xr.Dataset:
     """Search on the source, then apply the settings unchanged to every target language (section 5.2).
 
-    Returns labelled arrays: `outcome[condition, kind, target, prompt]` (index into OUTCOMES; −1: not generated),
-    `score[condition, kind, target, prompt]` in nats, `search_score` and `search_divergence[direction, window, dose]`,
-    the chosen `strength`, `dose` and layers a direction. No completion is kept. What is measured goes into the
-    `journal` piece by piece, so that an interrupted run can go on.
+    First the three main conditions on all targets; then the other sources, own vectors, another concept's vector,
+    ablation, system prompts and random vectors; then dose–response curves and side effects on neutral sentences.
+    What is measured goes into the bench's journal piece by piece, so that an interrupted run can go on. No completion
+    is kept. Returns the arrays of `control_arrays`.
     Raises ValueError for a language without instructions, and what loading the corpus raises.
     """
-    journal = journal or Journal()
-    vectors, norms = control_vectors(model, settings)
-    split = load_instructions(settings.source, "search", limit=settings.search_prompts, data=settings.folder)
-    neutral = load_neutral(settings.source, data=settings.folder)[: settings.neutral]
-    harmful = list(split["harmful"])
-    surface = search(model, vectors, norms, harmful, neutral, settings, journal=journal, progress=progress)
-    prompts = {
-        code: load_instructions(code, "evaluation", limit=settings.prompts, data=settings.folder)
-        for code in settings.targets
-    }
-    measured, names = {}, []
-    total = (1 + len(DIRECTIONS) * (1 + settings.random)) * len(prompts)
-    for name, context, generated in _conditions(model, vectors, surface.chosen, settings.random):
-        names.append(name)
-        with context:
-            for code, table in prompts.items():
-                progress("measuring control", len(measured), total)
-                texts = [text for kind in KINDS for text in table[kind]]
-                tokens = settings.tokens if generated else 0
-                measured[name, code] = journal.recall(f"{name} {code}", partial(_measure, model, code, texts, tokens))
-    progress("measuring control", total, total)
-    return _dataset(measured, names, surface, settings)
+
+    @cache
+    def vectors(concept: str, code: str) -> ConceptVectors:
+        return control_vectors(bench.model, concept, code, settings)
+
+    source = vectors(settings.concept, settings.source)
+    surfaces = {settings.source: search(bench, source, settings.source, settings, progress=progress)}
+    chosen = surfaces[settings.source].chosen
+    main = main_conditions(source, chosen)
+    cells = [_Cell(c, code, settings.prompts, settings.generate) for c in main for code in settings.targets]
+    found = _measure(bench, cells, settings, "measuring control", progress)
+    further = []
+    for code in (code for code in settings.sources if code != settings.source):
+        surfaces[code] = search(bench, vectors(settings.concept, code), code, settings, progress=progress)
+        further += source_conditions(code, vectors(settings.concept, code), surfaces[code].chosen)
+    further += comparisons(vectors, settings.concept, _contrast(settings), settings.source, chosen)
+    further += random_conditions(source, chosen, settings.random, settings.random_generated)
+    found |= _measure(bench, list(_comparison_cells(further, settings)), settings, "comparing", progress)
+    measured = Measured(
+        [*main, *further], surfaces, found,
+        response=_responses(bench, source, chosen, settings, progress),
+        effects=_side_effects(bench, [*main, *further], settings, progress),
+    )  # fmt: skip
+    return control_arrays(measured, settings)
 
 
-def _measure(model: Model, code: str, texts: Sequence[str], tokens: int) -> dict[str, list]:
-    """Score and class of each prompt (class None when no tokens are generated), and refusals' opening words."""
-    score = refusal_scores(model, texts, code).tolist()
-    if not tokens:
-        return {"score": score, "outcome": [None] * len(texts), "openings": []}
-    completions = generate(model, texts, max_new_tokens=tokens)
-    outcome = [judge(completion, code) for completion in completions]
-    refusals = [c for c, o in zip(completions, outcome, strict=True) if o == REFUSAL]
-    return {"score": score, "outcome": outcome, "openings": [opening_words(c, code) for c in refusals]}
+def _contrast(settings: ControlSettings) -> str | None:
+    """The concept to compare with: the one asked for if the corpus has it, else truthfulness, else none."""
+    known = concepts_in(settings.folder)
+    return next((c for c in (settings.contrast, "truthfulness") if settings.contrast and c in known), None)
 
 
-def _dataset(
-    measured: Mapping[tuple[str, str], dict], names: Sequence[str], surface: Surface, settings: ControlSettings
-) -> xr.Dataset:
-    places = ("condition", "kind", "target", "prompt")
-    codes = {None: MISSING, **{outcome: i for i, outcome in enumerate(OUTCOMES)}}
+def _comparison_cells(conditions: Sequence[Condition], settings: ControlSettings) -> Iterator[_Cell]:
+    """Generated cells first: they hold scores as well."""
+    detailed = settings.detailed_targets if settings.generate else ()
+    by_generation = [(c, code) for c in conditions if c.generated for code in detailed]
+    for condition, code in by_generation:
+        yield _Cell(condition, code, settings.prompts, True)
+    for condition in conditions:
+        for code in settings.targets:
+            if (condition, code) not in by_generation:
+                yield _Cell(condition, code, settings.score_prompts, False)
 
-    def stacked(part: str, convert, dtype: type) -> np.ndarray:
-        rows = [[[convert(v) for v in measured[name, code][part]] for code in settings.targets] for name in names]
-        array = np.array(rows, dtype=dtype)  # [condition, target, kind × prompt]
-        return array.reshape(*array.shape[:2], len(KINDS), -1).transpose(0, 2, 1, 3)
 
-    grid = ("direction", "window", "dose")
-    chosen = [surface.chosen[direction] for direction in DIRECTIONS]
-    openings = Counter(words for found in measured.values() for words in found["openings"])
-    common = sorted(openings.items(), key=lambda item: (-item[1], item[0]))[:20]
-    return xr.Dataset(
-        {
-            "outcome": (places, stacked("outcome", codes.__getitem__, np.int8)),
-            "score": (places, stacked("score", float, np.float64)),
-            "search_score": (grid, surface.score),
-            "search_divergence": (grid, surface.divergence),
-            "strength": (("direction",), [s.strength for s in chosen]),
-            "chosen_dose": (("direction",), [s.dose for s in chosen]),
-            "first_layer": (("direction",), [s.layers[0] for s in chosen]),
-            "last_layer": (("direction",), [s.layers[-1] for s in chosen]),
-            "opening_count": (("opening",), [count for _, count in common]),
-        },
-        coords={
-            "condition": list(names),
-            "kind": list(KINDS),
-            "target": list(settings.targets),
-            "direction": list(DIRECTIONS),
-            "window": [f"{w[0]}–{w[-1]}" for w in surface.windows],
-            "dose": list(settings.doses),
-            "opening": [words for words, _ in common],
-        },
-        attrs={"source": settings.source, "concept": settings.concept, "search_baseline": surface.baseline},
-    )
+def _instructions(code: str, count: int, settings: ControlSettings) -> list[str]:
+    table = load_instructions(code, "evaluation", limit=min(count, settings.prompts), data=settings.folder)
+    return [text for kind in KINDS for text in table[kind]]
+
+
+def _measure(
+    bench: Bench, cells: Sequence[_Cell], settings: ControlSettings, what: str, progress: Progress
+) -> dict[tuple[str, str], list[Found]]:
+    found = {}
+    for done, cell in enumerate(cells):
+        progress(what, done, len(cells))
+        name, code = cell.condition.name, cell.target
+        prompts = _instructions(code, cell.prompts, settings)
+        steering = cell.condition.steering(code)
+        found[name, code] = bench.measure(steering, code, prompts, generate=cell.generate, condition=name)
+    progress(what, len(cells), len(cells))
+    return found
+
+
+def _responses(
+    bench: Bench, vectors: ConceptVectors, chosen: dict[str, Setting], settings: ControlSettings, progress: Progress
+) -> dict[tuple[str, float, str], list[Found]]:
+    """Scores by direction, dose and target: the source's vector at the chosen layers in every dose of the grid."""
+    places = [(d, dose, code) for d in DIRECTIONS for dose in settings.response_doses for code in settings.targets]
+    found = {}
+    for done, (direction, dose, code) in enumerate(places):
+        progress("dose and response", done, len(places))
+        steering = addition(vectors, setting_at(vectors, chosen[direction].layers, SIGN[direction] * dose))
+        prompts = _instructions(code, settings.score_prompts, settings)
+        found[direction, dose, code] = bench.measure(steering, code, prompts, generate=False)
+    progress("dose and response", len(places), len(places))
+    return found
+
+
+def _side_effects(
+    bench: Bench, conditions: Sequence[Condition], settings: ControlSettings, progress: Progress
+) -> dict[tuple[str, str], list[Effect]]:
+    """Effects on neutral sentences by condition and language: the source and the detailed ones.
+
+    A system prompt leaves the model as it is and says nothing before a neutral sentence: it has none.
+    """
+    steered = [c for c in conditions if c.generated and c.means != SYSTEM]
+    codes = list(dict.fromkeys([settings.source, *settings.detailed_targets]))
+    found = {}
+    for done, code in enumerate(codes):
+        neutral = Neutral(bench.model, load_neutral(code, data=settings.folder)[: settings.neutral])
+        for k, condition in enumerate(steered):
+            progress("side effects", done * len(steered) + k, len(codes) * len(steered))
+            found[condition.name, code] = bench.side_effects(condition.steering(code), neutral)
+    progress("side effects", len(codes) * len(steered), len(codes) * len(steered))
+    return found

@@ -6,3 +6,7 @@ DIRECTIONS = (REFUSING, FOLLOWING)
 KINDS = ("harmful", "harmless")
 REFUSAL, ANSWER, BROKEN = "refusal", "non-refusal", "broken"
 OUTCOMES = (ANSWER, REFUSAL, BROKEN)
+
+# By what means a condition acts.
+NOTHING, SOURCE, OTHER_SOURCE, OWN = "nothing", "source vector", "other source's vector", "own vector"
+OTHER_CONCEPT, RANDOM, ABLATION, SYSTEM = "other concept's vector", "random vector", "ablation", "system prompt"

@@ -1,33 +1,22 @@
-"""Which layers and what strength: a grid search on the source language, scored without generating."""
+"""Which layers and what strength: a grid search on the source language by score, the best confirmed by generation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-import torch
 
 from xlv.cache import Progress, silent
-from xlv.control.journal import Journal
-from xlv.control.names import DIRECTIONS, FOLLOWING, REFUSING
-from xlv.control.refusal import refusal_scores
-from xlv.models.load import Model
-from xlv.models.steering import activation_addition, relative_dose
+from xlv.control.conditions import SIGN, UNSTEERED, Setting, Steering, addition, setting_at
+from xlv.control.measure import Bench, Found
+from xlv.control.names import ANSWER, BROKEN, DIRECTIONS, KINDS, REFUSAL, REFUSING
+from xlv.control.neutral import Neutral, mean_divergence
+from xlv.control.vectors import ConceptVectors
+from xlv.corpus.pairs import load_instructions, load_neutral
 from xlv.settings import ControlSettings
 
-# The positive side of harmfulness is the harmless one, so adding the vector lowers refusals.
-SIGN = {REFUSING: -1.0, FOLLOWING: 1.0}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Layers K and strength s of a control direction; `dose` is |s|·‖v‖ over the mean residual norm."""
-
-    layers: tuple[int, ...]
-    strength: float
-    dose: float
+RATES = ("refusal", "over_refusal", "broken", "following")
 
 
 @dataclass(frozen=True)
@@ -36,13 +25,17 @@ class Surface:
 
     score       `[direction, window, dose]` mean refusal score of the harmful instructions, in nats
     divergence  `[direction, window, dose]` mean KL divergence of next-token distributions on neutral sentences
+    rates       `[rate, direction, window, dose]` shares of RATES among the completions of the confirmed settings, NaN
+                elsewhere; without control in `baseline_rates`
     baseline    mean refusal score without control; `windows` the layers of each window
-    chosen      the setting of each direction: the largest shift among those whose divergence is in bounds
+    chosen      the setting of each direction
     """
 
     score: np.ndarray
     divergence: np.ndarray
+    rates: np.ndarray
     baseline: float
+    baseline_rates: np.ndarray
     windows: tuple[tuple[int, ...], ...]
     chosen: dict[str, Setting]
 
@@ -53,65 +46,95 @@ def layer_windows(n_layers: int, windows: Sequence[tuple[float, float]]) -> tupl
     return tuple(dict.fromkeys(tuple(range(low, high + 1)) for low, high in spans))
 
 
-@torch.inference_mode()
-def next_token_logs(model: Model, texts: Sequence[str]) -> list[torch.Tensor]:
-    """Log-probabilities `[token, vocabulary]` of the next token at every place of each raw text."""
-    rows = model.with_template("raw").token_ids(list(texts))
-    device = model.network.device
-    logits = (model.network(input_ids=torch.tensor([ids], device=device)).logits[0] for ids in rows)
-    return [logit.float().log_softmax(-1) for logit in logits]
+class _Split:
+    """The source language's search split on the bench."""
+
+    def __init__(self, bench: Bench, code: str, settings: ControlSettings) -> None:
+        table = load_instructions(code, "search", limit=settings.search_prompts, data=settings.folder)
+        self.bench, self.code, self.settings = bench, code, settings
+        self.prompts = [text for kind in KINDS for text in table[kind]]
+        self.harmful = list(table["harmful"])
+        self.neutral = Neutral(bench.model, load_neutral(code, data=settings.folder)[: settings.neutral])
+
+    def score(self, steering: Steering) -> float:
+        """Mean refusal score of the harmful instructions."""
+        found = self.bench.measure(steering, self.code, self.harmful, generate=False)
+        return float(np.mean([f.score for f in found]))
+
+    def divergence(self, steering: Steering) -> float:
+        """Mean KL divergence on the neutral sentences."""
+        return mean_divergence(self.bench.side_effects(steering, self.neutral))
+
+    def rates(self, steering: Steering) -> np.ndarray:
+        """Shares of RATES by generation."""
+        if not self.settings.generate:
+            return np.full(len(RATES), np.nan)
+        found = self.bench.measure(steering, self.code, self.prompts, generate=True, condition="search")
+        return shares(found[: len(self.harmful)], found[len(self.harmful) :])
 
 
-def divergence(model: Model, texts: Sequence[str], reference: Sequence[torch.Tensor]) -> float:
-    """Mean KL divergence in nats per token from the unsteered `reference` to the model as it is steered now."""
-    parts = [
-        (before.exp() * (before - after)).sum(-1)
-        for before, after in zip(reference, next_token_logs(model, texts), strict=True)
-    ]
-    return float(torch.cat(parts).mean())
-
-
-def _measure(model: Model, harmful: Sequence[str], neutral: Sequence[str], reference, code: str) -> list[float]:
-    return [float(refusal_scores(model, harmful, code).mean()), divergence(model, neutral, reference)]
+def shares(harmful: Sequence[Found], harmless: Sequence[Found]) -> np.ndarray:
+    """Refusals of harmful and of harmless instructions, broken completions of both, harmful ones answered."""
+    return np.array(
+        [
+            np.mean([f.outcome == REFUSAL for f in harmful]),
+            np.mean([f.outcome == REFUSAL for f in harmless]),
+            np.mean([f.outcome == BROKEN for f in [*harmful, *harmless]]),
+            np.mean([f.outcome == ANSWER for f in harmful]),
+        ]
+    )
 
 
 def search(
-    model: Model,
-    vectors: Mapping[int, torch.Tensor],
-    residual_norms: Mapping[int, float],
-    harmful: Sequence[str],
-    neutral: Sequence[str],
-    settings: ControlSettings,
-    *,
-    journal: Journal | None = None,
-    progress: Progress = silent,
+    bench: Bench, vectors: ConceptVectors, code: str, settings: ControlSettings, *, progress: Progress = silent
 ) -> Surface:
-    """Try every window and dose in both directions on the source language's search split (section 5.1).
+    """Try every window and dose in both directions on the search split of language `code` (section 5.1).
 
-    `vectors` and `residual_norms` map layers to concept vectors and mean norms. A setting is eligible when it moves
-    next-token distributions on neutral sentences by at most `settings.max_divergence` nats a token; if none is,
-    the mildest is taken.
+    A setting is eligible when it moves next-token distributions on neutral sentences by at most
+    `settings.max_divergence` nats a token; if none is, the mildest are. Of the eligible ones the `settings.confirmed`
+    that shift the refusal score most are tried by generation. Chosen is, among those with at most
+    `settings.max_broken` more broken completions than without control, the one with the largest selectivity (refusal
+    rate minus over-refusal) towards refusing, or with most harmful instructions answered towards following; on a tie
+    the one that shifts the score more. Without generation the largest shift decides.
     """
-    journal = journal or Journal()
-    windows = layer_windows(model.n_layers, settings.windows)
-    reference = next_token_logs(model, neutral)
-    baseline = float(refusal_scores(model, harmful, settings.source).mean())
+    split, windows = _Split(bench, code, settings), layer_windows(bench.model.n_layers, settings.windows)
+    baseline, baseline_rates = split.score(UNSTEERED), split.rates(UNSTEERED)
     shape = (len(DIRECTIONS), len(windows), len(settings.doses))
-    score, drift, strengths = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    score, drift, rates = np.zeros(shape), np.zeros(shape), np.full((len(RATES), *shape), np.nan)
+    tried, what = {}, f"searching layers and strength ({code})"
+    confirmations = len(DIRECTIONS) * min(settings.confirmed, score[0].size)
+    total = score.size + confirmations
     for done, place in enumerate(np.ndindex(*shape)):
-        progress("searching layers and strength", done, score.size)
-        direction, layers, dose = DIRECTIONS[place[0]], windows[place[1]], settings.doses[place[2]]
-        chosen = {layer: vectors[layer] for layer in layers}
-        strengths[place] = SIGN[direction] * dose / relative_dose(chosen, 1.0, residual_norms)
-        with activation_addition(model, chosen, strengths[place]):
-            measure = partial(_measure, model, harmful, neutral, reference, settings.source)
-            score[place], drift[place] = journal.recall(f"search {place}", measure)
-    progress("searching layers and strength", score.size, score.size)
+        progress(what, done, total)
+        tried[place] = setting_at(vectors, windows[place[1]], SIGN[DIRECTIONS[place[0]]] * settings.doses[place[2]])
+        steering = addition(vectors, tried[place])
+        score[place], drift[place] = split.score(steering), split.divergence(steering)
     chosen = {}
     for d, direction in enumerate(DIRECTIONS):
-        shift = -SIGN[direction] * (score[d] - baseline)
-        eligible = drift[d] <= settings.max_divergence
-        ranked = np.where(eligible, shift, -np.inf) if eligible.any() else -drift[d]
-        w, k = np.unravel_index(int(ranked.argmax()), ranked.shape)
-        chosen[direction] = Setting(windows[w], float(strengths[d, w, k]), settings.doses[k])
-    return Surface(score, drift, baseline, windows, chosen)
+        shift = (score[d] - baseline) * (1 if direction == REFUSING else -1)
+        best = best_places(shift, drift[d], settings.max_divergence, settings.confirmed)
+        for k, place in enumerate(best):
+            progress(what, score.size + d * len(best) + k, total)
+            rates[(slice(None), d, *place)] = split.rates(addition(vectors, tried[d, *place]))
+        found = [rates[(slice(None), d, *place)] for place in best]
+        chosen[direction] = tried[d, *best[preferred(found, baseline_rates, direction, settings.max_broken)]]
+    progress(what, total, total)
+    return Surface(score, drift, rates, baseline, baseline_rates, windows, chosen)
+
+
+def best_places(shift: np.ndarray, drift: np.ndarray, bound: float, count: int) -> list[tuple[int, ...]]:
+    """The places with the largest shift among those with a drift in bounds, or with the least drift if none is."""
+    eligible = drift <= bound
+    ranked = np.where(eligible, shift, -np.inf) if eligible.any() else -drift
+    order = np.argsort(-ranked, axis=None, kind="stable")[: min(count, max(1, int(eligible.sum())))]
+    return [tuple(int(i) for i in np.unravel_index(place, shift.shape)) for place in order]
+
+
+def preferred(found: Sequence[np.ndarray], baseline: np.ndarray, direction: str, max_broken: float) -> int:
+    """Index of the best of some settings, given in order of shift, by their shares; 0 where nothing was generated."""
+    if np.isnan(found[0]).any():
+        return 0
+    refusal, over_refusal, broken, following = np.transpose(found)
+    worth = refusal - over_refusal if direction == REFUSING else following
+    whole = broken <= baseline[RATES.index("broken")] + max_broken
+    return int(np.where(whole, worth, -np.inf).argmax()) if whole.any() else int(broken.argmin())

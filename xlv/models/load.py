@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from jinja2 import TemplateError
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -53,7 +54,12 @@ class Model:
         return replace(self, template=checked_template(template, self.tokenizer))
 
     def prompt(self, text: str, system: str | None = None) -> str:
-        """The text as the model sees it under its template; `system` is honoured by chat templates only."""
+        """The text as the model sees it under its template.
+
+        A `system` text goes in the chat template's system role, or in front of the text where there is none.
+        """
+        if system and not self.has_system_role:
+            text, system = f"{system}\n\n{text}", None
         if self.template == "raw":
             return text
         if self.template == "chat":
@@ -62,9 +68,20 @@ class Model:
             return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return (_LLAMA2 if self.template == "llama2" else self.template).replace("{input}", text)
 
-    def token_ids(self, texts: list[str]) -> list[list[int]]:
+    @property
+    def has_system_role(self) -> bool:
+        """Whether the template is a chat template that shows the model a system text."""
+        if self.template != "chat":
+            return False
+        messages = [{"role": "system", "content": "probe"}, {"role": "user", "content": ""}]
+        try:
+            return "probe" in self.tokenizer.apply_chat_template(messages, tokenize=False)
+        except TemplateError:
+            return False
+
+    def token_ids(self, texts: list[str], system: str | None = None) -> list[list[int]]:
         """Token ids of texts under the template; a chat template brings its own special tokens."""
-        prompts = [self.prompt(text) for text in texts]
+        prompts = [self.prompt(text, system) for text in texts]
         ids = self.tokenizer(prompts, add_special_tokens=self.template != "chat")["input_ids"]
         for text, row in zip(texts, ids, strict=True):
             if not row:

@@ -133,7 +133,6 @@ PRESETS: dict[str, Preset] = {
     )
 }  # fmt: skip
 BOOK_MODELS: tuple[str, ...] = (_SMOLLM2.name, _QWEN.name, _GEMMA.name)
-CONTROL_MODEL: str = _QWEN.name
 
 
 def caption(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -75,34 +75,3 @@ def relative_dose(vectors: Vectors, strength: float, residual_norms: Mapping[int
     """Mean over layers of |s|·‖v_k‖ over the mean residual norm at k: doses that compare across settings."""
     shares = [abs(strength) * float(vector.norm()) / residual_norms[layer] for layer, vector in vectors.items()]
     return sum(shares) / len(shares)
-
-
-def left_padded(model: Model, prompts: Sequence[str]) -> dict[str, torch.Tensor]:
-    """Token ids and attention mask of prompts under the template, padded on the left, as decoding needs them."""
-    ids = model.token_ids(list(prompts))
-    width = max(map(len, ids))
-    pad = model.tokenizer.pad_token_id or 0
-    rows = torch.tensor([[pad] * (width - len(row)) + row for row in ids])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids])
-    return {"input_ids": rows.to(model.network.device), "attention_mask": mask.to(model.network.device)}
-
-
-@torch.inference_mode()
-def generate(model: Model, prompts: Sequence[str], *, max_new_tokens: int = 32, batch_size: int = 40) -> list[str]:
-    """Greedy completions of prompts under the model's template, batched by length, with KV cache.
-
-    Use it inside one of the context managers above to generate under control.
-    """
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    completions = [""] * len(prompts)
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
-        inputs = left_padded(model, [prompts[i] for i in batch])
-        output = model.network.generate(
-            **inputs, max_new_tokens=max_new_tokens, do_sample=False, temperature=None, top_p=None, top_k=None,
-            repetition_penalty=1.0, pad_token_id=model.tokenizer.pad_token_id,
-        )  # fmt: skip
-        texts = model.tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        for i, text in zip(batch, texts, strict=True):
-            completions[i] = text
-    return completions

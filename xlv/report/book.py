@@ -107,14 +107,15 @@ def build_edition(
     Everything of the edition lies in `folder`; results in `results` (default `{folder}/results`). A second call
     computes nothing again. Raises ValueError for unknown models and settings, BookError for what fails later.
     """
-    from xlv.study import controllable, run_control, run_study
+    from xlv.report.results import has_published
+    from xlv.study import run_control, run_study, short_name
 
     folder = folder.resolve()
     results = (results or folder / "results").resolve()
     for model in models:
         run_study(model, profile.study, results, progress=progress)
-    for model in controllable(models, results):
-        run_control(model, profile.control, results, progress=progress)
+        if not has_published(results, short_name(model)):
+            run_control(model, profile.control, results, progress=progress)
     parameters = {
         "models": ",".join(models), "data": profile.study.data or "", "results": str(results), "profile": profile.name,
         "languages": ",".join(profile.study.languages or ()), "concepts": ",".join(profile.study.concepts or ()),

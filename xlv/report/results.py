@@ -10,7 +10,7 @@ from xlv import __version__
 from xlv.cache import whole_file
 
 SCHEMA = 2
-_DIGITS = {"margin": 3, "resampled": 4}  # finer digits are noise; without them files are a third smaller
+_DIGITS = {"margin": 3, "resampled": 4, "score": 3, "response_score": 3}  # finer digits are noise, and files larger
 
 
 class ResultsError(ValueError):

@@ -1,85 +1,199 @@
-"""The figures of question 4: each function takes the results of one model and returns one figure."""
+"""The figures of question 4: each function takes results by model and returns one figure, a row a model."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from xlv.control.names import FOLLOWING, KINDS, REFUSING
-from xlv.corpus.languages import labels
-from xlv.report.style import CONDITION_COLOURS, FAINT, INK, MARKERS, heat_map, new_figure, panels
+from xlv.control.names import DIRECTIONS, KINDS, OTHER_CONCEPT, OWN, RANDOM
+from xlv.corpus.languages import labels, language
+from xlv.report.style import (
+    BLUE,
+    CONDITION_COLOURS,
+    FAINT,
+    GREEN,
+    INK,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    heat_map,
+    legend_below,
+    new_figure,
+)
 from xlv.report.tables import control as tables
+from xlv.report.tables import control_score as scores
+
+HIGHLIGHTED = {"en": INK, "fr": BLUE, "zh": ORANGE, "ja": GREEN, "sw": PURPLE}
 
 
-def refusal_rates(dataset: xr.Dataset) -> Figure:
+def _rows(datasets: list[xr.Dataset], columns: int, heights: list[float], width: float = 8.6, **options):
+    """A figure with a row of axes a model."""
+    figure = new_figure(width, sum(heights) + 0.4)
+    axes = figure.subplots(len(datasets), columns, squeeze=False, height_ratios=heights, **options)
+    return figure, axes
+
+
+def _generated(datasets: dict[str, xr.Dataset]) -> list[xr.Dataset]:
+    return [dataset for dataset in datasets.values() if tables.is_generated(dataset)]
+
+
+def _nothing(text: str) -> Figure:
+    figure = new_figure(7.2, 1.0)
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=FAINT)
+    return figure
+
+
+def _codes(dataset: xr.Dataset) -> list[str]:
+    return [str(code) for code in dataset["target"].values]
+
+
+def refusal_rates(datasets: dict[str, xr.Dataset]) -> Figure:
     """Refusal rates of harmful and harmless instructions by language, without control and in both directions."""
-    table = tables.refusal_table(dataset)
-    codes = [str(code) for code in dataset["target"].values]
-    figure, axes = panels(len(KINDS), 0.42 * len(codes) + 0.85)
-    for panel, kind in zip(axes, KINDS, strict=True):
+    shown = _generated(datasets)
+    if not shown:
+        return _nothing("no completions were generated: no model here has a chat template")
+    figure, axes = _rows(shown, 2, [0.36 * len(_codes(d)) + 1.0 for d in shown], sharey="row")
+    for row, dataset in zip(axes, shown, strict=True):
+        table, codes = tables.refusal_table(dataset), _codes(dataset)
+        for panel, kind in zip(row, KINDS, strict=True):
+            for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
+                rows = table[(table["kind"] == kind) & (table["condition"] == condition)].set_index("target").loc[codes]
+                places = np.arange(len(codes)) + (k - 1) * 0.22
+                panel.hlines(places, rows["low"], rows["high"], color=colour, lw=1.4)
+                panel.plot(rows["rate"], places, MARKERS[condition], color=colour, ms=4.5, label=condition)
+            title = f"{dataset.attrs['title']}\n{kind} instructions"
+            panel.set(title=title, xlabel="refusal rate (95 % interval)", xlim=(-0.02, 1.02))
+        row[0].set_yticks(range(len(codes)), labels(codes))
+        row[0].invert_yaxis()
+    legend_below(figure, axes[0, 0])
+    return figure
+
+
+def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
+    """Mean refusal score of the source's harmful instructions over layers and dose, with the chosen setting framed."""
+    shown = [scores.of_source(dataset) for dataset in datasets.values()]
+    figure, axes = _rows(shown, 2, [0.4 * d.sizes["window"] + 1.2 for d in shown], sharey="row")
+    for row, dataset in zip(axes, shown, strict=True):
+        shift = dataset["search_score"] - dataset["search_baseline"]
+        limit = max(0.5, float(np.abs(shift).max()))
+        for panel, direction in zip(row, DIRECTIONS, strict=True):
+            frame = shift.sel(direction=direction).to_pandas()
+            frame.columns = [f"{dose:.1%}".replace("%", " %") for dose in frame.columns]
+            mesh = heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
+            chosen = dataset.sel(direction=direction)
+            line = list(dataset["window"].values).index(f"{int(chosen['first_layer'])}–{int(chosen['last_layer'])}")
+            column = int(np.abs(dataset["dose"].values - float(chosen["chosen_dose"])).argmin())
+            panel.add_patch(Rectangle((column - 0.5, line - 0.5), 1, 1, fill=False, ec=INK, lw=2.2))
+            title = f"{dataset.attrs['title']}\n{direction}"
+            panel.set(title=title, xlabel="dose |s|·‖v‖ / mean residual norm")
+        row[0].set_ylabel("layers")
+        figure.colorbar(mesh, ax=list(row), shrink=0.9, label="shift of score (nats)", pad=0.01)
+    return figure
+
+
+def score_shifts(datasets: dict[str, xr.Dataset]) -> Figure:
+    """Shift of the refusal score by language: the source's vector in both directions beside what it is held against."""
+    shown = list(datasets.values())
+    figure, axes = _rows(shown, 1, [0.34 * len(_codes(d)) + 0.9 for d in shown], width=7.6)
+    for panel, dataset in zip(axes[:, 0], shown, strict=True):
+        table, codes = scores.score_table(dataset), _codes(dataset)
+        places = np.arange(len(codes))
+
+        def draw(names, marker, look, label, offset, table=table, codes=codes, places=places, panel=panel):
+            for k, name in enumerate(names):
+                row = table.loc[name, codes]
+                panel.plot(row, places + offset, marker, label=label if k == 0 else None, **look)
+
+        draw(scores.names_by(dataset, RANDOM), ".", {"color": FAINT, "ms": 4}, "random vectors", 0.0)
+        other = {"color": PURPLE, "ms": 5}
+        draw(scores.names_by(dataset, OTHER_CONCEPT), "x", other, "another concept's vector", 0.0)
+        for direction in DIRECTIONS:
+            look = {"color": CONDITION_COLOURS[direction], "ms": 6}
+            draw([direction], MARKERS[direction], look, direction, 0.0)
+            hollow = {**look, "mfc": "none"}
+            draw(scores.names_by(dataset, OWN, direction), MARKERS[direction], hollow, f"own vector {direction}", 0.25)
+        panel.axvline(0, color=FAINT, lw=0.8)
+        panel.set_yticks(places, labels(codes))
+        panel.invert_yaxis()
+        panel.set(title=dataset.attrs["title"], xlabel="shift of the mean refusal score of harmful instructions (nats)")
+    legend_below(figure, axes[0, 0])
+    return figure
+
+
+def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
+    """Shift of the refusal score by dose in both directions, a line a language, harmful and harmless instructions."""
+    shown = list(datasets.values())
+    figure, axes = _rows(shown, 2, [2.6] * len(shown), sharey="row")
+    for row, dataset in zip(axes, shown, strict=True):
+        table = scores.response_table(dataset)
+        for panel, kind in zip(row, KINDS, strict=True):
+            for code, line in table[table["kind"] == kind].groupby("target", sort=False):
+                look = {"color": HIGHLIGHTED.get(code, "#bbbbbb"), "lw": 1.6 if code in HIGHLIGHTED else 0.8}
+                known = code in HIGHLIGHTED
+                panel.plot(100 * line["dose"], line["shift"], label=language(code).name if known else None, **look)
+            panel.axhline(0, color=FAINT, lw=0.8)
+            panel.axvline(0, color=FAINT, lw=0.8)
+            panel.set(title=f"{dataset.attrs['title']}\n{kind} instructions", xlabel="dose (%), towards refusing →")
+        row[0].set_ylabel("shift of score (nats)")
+    legend_below(figure, axes[0, 0], columns=5)
+    return figure
+
+
+def selectivity(datasets: dict[str, xr.Dataset]) -> Figure:
+    """Refusal of harmful instructions against over-refusal of harmless ones, a point a language and condition."""
+    shown = _generated(datasets)
+    if not shown:
+        return _nothing("no completions were generated: no model here has a chat template")
+    figure = new_figure(4.3 * len(shown) if len(shown) > 1 else 5.2, 4.6)
+    axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for panel, dataset in zip(axes, shown, strict=True):
+        table = tables.selectivity_table(dataset)
+        panel.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls="--")
+        for condition, colour in CONDITION_COLOURS.items():
+            rows = table[table["condition"] == condition]
+            panel.plot(rows["over_refusal"], rows["refusal"], MARKERS[condition], color=colour, ms=5, label=condition)
+            for _, row in rows.iterrows():
+                look = {"textcoords": "offset points", "fontsize": 6, "color": colour}
+                panel.annotate(row["target"], (row["over_refusal"], row["refusal"]), xytext=(3, 2), **look)
+        panel.set(title=dataset.attrs["title"], xlabel="over-refusal (harmless)")
+        panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    axes[0].set_ylabel("refusal rate (harmful)")
+    legend_below(figure, axes[0])
+    return figure
+
+
+def score_auroc(datasets: dict[str, xr.Dataset]) -> Figure:
+    """AUROC of the refusal score, harmful against harmless instructions, by language in the three main conditions."""
+    shown = list(datasets.values())
+    figure, axes = _rows(shown, 1, [0.34 * len(_codes(d)) + 0.9 for d in shown], width=7.2)
+    for panel, dataset in zip(axes[:, 0], shown, strict=True):
+        table, codes = scores.auroc_table(dataset), _codes(dataset)
         for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
-            rows = table[(table["kind"] == kind) & (table["condition"] == condition)].set_index("target").loc[codes]
+            rows = table[table["condition"] == condition].set_index("target").loc[codes]
             places = np.arange(len(codes)) + (k - 1) * 0.22
             panel.hlines(places, rows["low"], rows["high"], color=colour, lw=1.4)
-            panel.plot(rows["rate"], places, MARKERS[condition], color=colour, ms=5, label=condition)
-        panel.set(title=f"{kind} instructions", xlabel="refusal rate (95 % interval)", xlim=(-0.02, 1.02))
-    axes[0].set_yticks(range(len(codes)), labels(codes))
-    axes[0].invert_yaxis()
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+            panel.plot(rows["auroc"], places, MARKERS[condition], color=colour, ms=4.5, label=condition)
+        panel.axvline(0.5, color=FAINT, lw=0.8)
+        panel.set_yticks(range(len(codes)), labels(codes))
+        panel.invert_yaxis()
+        panel.set(title=dataset.attrs["title"], xlabel="AUROC of the refusal score (95 % interval)", xlim=(0.2, 1.01))
+    legend_below(figure, axes[0, 0])
     return figure
 
 
-def search_surface(dataset: xr.Dataset) -> Figure:
-    """Mean refusal score of the source's harmful instructions over layers and dose, with the chosen setting framed."""
-    directions = [str(d) for d in dataset["direction"].values]
-    figure, axes = panels(len(directions), 0.4 * dataset.sizes["window"] + 0.95)
-    shift = dataset["search_score"] - dataset.attrs["search_baseline"]
-    limit = max(0.5, float(np.abs(shift).max()))
-    for panel, direction in zip(axes, directions, strict=True):
-        frame = shift.sel(direction=direction).to_pandas()
-        frame.columns = [f"{dose:.1%}".replace("%", " %") for dose in frame.columns]
-        mesh = heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
-        chosen = dataset.sel(direction=direction)
-        row = list(dataset["window"].values).index(f"{int(chosen['first_layer'])}–{int(chosen['last_layer'])}")
-        column = int(np.abs(dataset["dose"].values - float(chosen["chosen_dose"])).argmin())
-        panel.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=INK, lw=2.2))
-        panel.set(title=direction, xlabel="dose |s|·‖v‖ / mean residual norm")
-    axes[0].set_ylabel("layers")
-    figure.colorbar(mesh, ax=list(axes), shrink=0.9, label="shift of refusal score (nats)", pad=0.01)
-    return figure
-
-
-def score_shifts(dataset: xr.Dataset) -> Figure:
-    """Shift of the refusal score by language: the concept vector in both directions, random vectors of equal dose."""
-    table = tables.score_table(dataset)
-    codes = [str(code) for code in dataset["target"].values]
-    figure = new_figure(7.2, 0.36 * len(codes) + 1.5)
-    axes = figure.subplots()
-    places = np.arange(len(codes))
-    noise = [name for name in table.index if str(name).startswith("random")]
-    for k, name in enumerate(noise):
-        axes.plot(
-            table.loc[name, codes],
-            places,
-            ".",
-            color=FAINT,
-            ms=5,
-            label="random vectors, equal dose" if k == 0 else None,
-        )
-    for direction in (REFUSING, FOLLOWING):
-        axes.plot(
-            table.loc[direction, codes],
-            places,
-            MARKERS[direction],
-            color=CONDITION_COLOURS[direction],
-            ms=6,
-            label=direction,
-        )
-    axes.axvline(0, color=FAINT, lw=0.8)
-    axes.set_yticks(places, labels(codes))
-    axes.invert_yaxis()
-    axes.set_xlabel("shift of the mean refusal score of harmful instructions (nats)")
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+def source_target_map(datasets: dict[str, xr.Dataset]) -> Figure:
+    """Shift of the refusal score of harmful instructions, sources down and targets across, in both directions."""
+    shown = list(datasets.values())
+    frames = [[scores.source_target(dataset, d) for d in DIRECTIONS] for dataset in shown]
+    figure, axes = _rows(shown, 2, [0.4 * len(row[0]) + 1.1 for row in frames], sharey="row")
+    for row, pair, dataset in zip(axes, frames, shown, strict=True):
+        limit = max(0.5, float(np.nanmax(np.abs(pd.concat(pair).to_numpy()))))
+        for panel, frame, direction in zip(row, pair, DIRECTIONS, strict=True):
+            mesh = heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=5.5)
+            panel.set(title=f"{dataset.attrs['title']}\n{direction}", xlabel="target")
+            panel.set_yticks(range(len(frame)), labels(frame.index))
+        figure.colorbar(mesh, ax=list(row), shrink=0.9, label="shift (nats)", pad=0.01)
     return figure

@@ -54,14 +54,15 @@ def _dots(panel: Axes, table: pd.DataFrame, places: np.ndarray, colour: str, mar
 def baselines(datasets: dict[str, xr.Dataset]) -> Figure:
     """Mean accuracy over values and languages of the concept vectors and of everything they must beat."""
     found = [tables.baseline_table(dataset) for dataset in datasets.values()]
-    figure, axes = panels(len(datasets), 0.27 * len(found[0]) + 0.8)
-    places = np.arange(len(found[0]))
+    figure, axes = panels(len(datasets), 0.27 * max(map(len, found)) + 0.8)
+    names = max((table.index for table in found), key=len)
+    places = np.arange(len(names))
     for panel, table, title in zip(axes, found, titles_of(datasets), strict=True):
         panel.axvline(0.5, color=FAINT, lw=0.8)
-        _dots(panel, table, places, INK, "o", "")
+        _dots(panel, table.reindex(names), places, INK, "o", "")
         panel.plot(table["value"].iloc[0], places[0], "o", color=BLUE, ms=7)
         panel.set(title=title, xlabel="accuracy (95 % interval)")
-    axes[0].set_yticks(places, found[0].index)
+    axes[0].set_yticks(places, names)
     axes[0].invert_yaxis()
     return figure
 

@@ -1,4 +1,4 @@
-"""The numbers behind the figures of question 4, as tables."""
+"""The numbers behind the figures of question 4: refusal rates, as tables."""
 
 from __future__ import annotations
 
@@ -9,56 +9,130 @@ import pandas as pd
 import xarray as xr
 
 from xlv.analysis.claims import Moved
+from xlv.analysis.detection import detection, prompt_weights
 from xlv.analysis.statistics import bootstrap_weights, holm, interval, proportion_interval
-from xlv.control.names import BASELINE, BROKEN, DIRECTIONS, OUTCOMES, REFUSAL, REFUSING
+from xlv.control.names import BASELINE, BROKEN, DIRECTIONS, KINDS, OUTCOMES, RANDOM, REFUSAL, REFUSING
+from xlv.control.validation import corrected_rate, load_validation, quality, quality_table
+from xlv.report.tables.control_score import names_by, side_effects_table
 
 OUTCOME_REFUSAL, OUTCOME_BROKEN = OUTCOMES.index(REFUSAL), OUTCOMES.index(BROKEN)
+HARDLY = 0.10
+
+
+def is_generated(dataset: xr.Dataset) -> bool:
+    """Whether completions were generated at all: not for a model without a chat template."""
+    return bool((dataset["outcome"] >= 0).any())
+
+
+def hardly_refuses(dataset: xr.Dataset) -> bool:
+    """Whether, without control, fewer than one in ten harmful instructions is refused in the source language."""
+    if not is_generated(dataset):
+        return True
+    found = dataset["outcome"].sel(condition=BASELINE, kind=KINDS[0])
+    code = dataset.attrs["source"] if dataset.attrs["source"] in found["target"].values else found["target"].values[0]
+    return float((found.sel(target=code) == OUTCOME_REFUSAL).mean()) < HARDLY
 
 
 def refusal_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Refusal rates by condition, kind of instruction and language, with 95 % Wilson intervals and broken shares."""
+    """Refusal rates by condition, kind of instruction and language, with 95 % Wilson intervals.
+
+    Also shares of broken completions, and of unbroken ones in the prompt's language (NaN where it cannot be told).
+    """
     outcome = dataset["outcome"]
-    generated = outcome.where(outcome >= 0)
-    trials = generated.notnull().sum("prompt")
-    refused = (outcome == OUTCOME_REFUSAL).sum("prompt")
-    broken = (outcome == OUTCOME_BROKEN).sum("prompt")
+    trials, refused, broken = (((outcome >= 0) if k is None else (outcome == k)).sum("prompt") for k in
+                               (None, OUTCOME_REFUSAL, OUTCOME_BROKEN))  # fmt: skip
     low, high = proportion_interval(refused.values, trials.values)
-    table = xr.Dataset(
-        {
-            "rate": refused / trials.where(trials > 0),
-            "low": (refused.dims, low),
-            "high": (refused.dims, high),
-            "broken": broken / trials.where(trials > 0),
-            "prompts": trials,
-        }
-    )
-    return table.to_dataframe().dropna().reset_index()
+    columns = {
+        "rate": refused / trials.where(trials > 0), "low": (refused.dims, low), "high": (refused.dims, high),
+        "broken": broken / trials.where(trials > 0), "prompts": trials, "refused": refused,
+    }  # fmt: skip
+    told = dataset["faithful"].where((dataset["faithful"] >= 0) & (outcome != OUTCOME_BROKEN))
+    columns["faithful"] = told.mean("prompt")
+    table = xr.Dataset(columns).drop_vars(["means", "effect"]).to_dataframe()
+    return table.dropna(subset=["rate"]).reset_index()
 
 
-def control_tests(dataset: xr.Dataset, direction: str) -> pd.DataFrame:
-    """Exact McNemar test a language of refusals of harmful instructions with control against without; Holm-adjusted."""
+def judge_table() -> pd.DataFrame | None:
+    """Precision and recall of the rule judge, pooled and by language; None if it was not validated."""
+    validation = load_validation()
+    return None if validation is None else quality_table(validation)
+
+
+def corrected_table(dataset: xr.Dataset) -> pd.DataFrame | None:
+    """The refusal table with rates corrected for the rule judge's errors; None without its validation."""
+    validation = load_validation()
+    if validation is None or not str(dataset.attrs.get("judge", "rules")).startswith("rules"):
+        return None
+    errors, table = quality(validation), refusal_table(dataset)
+    found = [corrected_rate(int(r), int(n), errors) for r, n in zip(table["refused"], table["prompts"], strict=True)]
+    return table.assign(**dict(zip(("corrected", "corrected_low", "corrected_high"), np.transpose(found), strict=True)))
+
+
+def control_tests(dataset: xr.Dataset, direction: str, kind: str = KINDS[0]) -> pd.DataFrame:
+    """Exact McNemar test a language of refusals with control against without, Holm-adjusted over languages.
+
+    With the change of the refusal rate and its 95 % bootstrap interval over prompts, paired.
+    """
     from scipy.stats import binomtest
 
-    outcome = dataset["outcome"].sel(kind="harmful")
+    outcome = dataset["outcome"].sel(kind=kind)
     before, after = (outcome.sel(condition=c).values == OUTCOME_REFUSAL for c in (BASELINE, direction))
     gained, lost = (after & ~before).sum(axis=1), (before & ~after).sum(axis=1)
     p = [binomtest(int(g), int(g + k)).pvalue if g + k else 1.0 for g, k in zip(gained, lost, strict=True)]
+    changes = prompt_weights(before.shape[1]) @ (after.astype(float) - before).T
+    low, high = interval(changes[1:])
     return pd.DataFrame(
         {
-            "gained": gained,
-            "lost": lost,
-            "change": (gained - lost) / before.shape[1],
-            "p": p,
-            "p_holm": holm(np.array(p)),
+            "gained": gained, "lost": lost, "change": changes[0], "low": low, "high": high,
+            "p": p, "p_holm": holm(np.array(p)),
         },
         index=pd.Index(dataset["target"].values, name="language"),
-    )
+    )  # fmt: skip
 
 
-def score_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Shift of the mean refusal score (nats) of harmful instructions against no control, condition by language."""
-    score = dataset["score"].sel(kind="harmful").mean("prompt")
-    return (score - score.sel(condition=BASELINE)).drop_sel(condition=BASELINE).to_pandas()
+def selectivity_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """How refusals tell harm from harmlessness, by condition and language, with 95 % bootstrap intervals over prompts.
+
+    Refusal rate of harmful instructions, over-refusal of harmless ones, their difference (selectivity), d′ and the
+    criterion (log-linear correction).
+    """
+    rows = []
+    outcome = dataset["outcome"].transpose("condition", "target", "kind", "prompt")
+    weights = prompt_weights(dataset.sizes["prompt"])
+    for name, condition in zip(outcome["condition"].values, outcome.values, strict=True):
+        for code, found in zip(outcome["target"].values, condition, strict=True):
+            if (found < 0).any():
+                continue
+            hits, false_alarms = (weights @ (row == OUTCOME_REFUSAL) for row in found)
+            d, c = detection(hits, false_alarms, found.shape[1])
+            row = {"condition": str(name), "target": str(code), "refusal": hits[0], "over_refusal": false_alarms[0]}
+            for label, samples in (("selectivity", hits - false_alarms), ("d", d), ("criterion", c)):
+                low, high = interval(samples[1:])
+                row |= {label: samples[0], f"{label}_low": float(low), f"{label}_high": float(high)}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def comparison_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """Every condition that was generated in the detailed languages, as means over them: what it does and what it costs.
+
+    Refusal rate, over-refusal, selectivity, share broken, share in the prompt's language, and on neutral sentences KL
+    divergence and perplexity; of random vectors the mean.
+    """
+    refusals, selectivity = refusal_table(dataset), selectivity_table(dataset)
+    counts = selectivity.groupby("condition")["target"].nunique()
+    codes = selectivity.groupby("target")["condition"].nunique()
+    codes = list(codes[codes == len(counts)].index)
+    within = [table[table["target"].isin(codes)] for table in (selectivity, refusals)]
+    parts = [
+        within[0].groupby("condition", sort=False)[["refusal", "over_refusal", "selectivity"]].mean(),
+        within[1].groupby("condition", sort=False)[["broken", "faithful"]].mean(),
+        side_effects_table(dataset).groupby("condition", sort=False)[["divergence", "perplexity"]].mean(),
+    ]
+    table = parts[0].join(parts[1:])
+    noise = {name: f"random vectors ({d})" for d in DIRECTIONS for name in names_by(dataset, RANDOM, d)}
+    table = table.groupby(lambda name: noise.get(name, name), sort=False).mean()
+    return table.rename_axis("condition")
 
 
 def moves(dataset: xr.Dataset) -> dict[str, Moved]:
@@ -71,7 +145,7 @@ def moves(dataset: xr.Dataset) -> dict[str, Moved]:
         sign = 1.0 if direction == REFUSING else -1.0
         change = sign * (refused.sel(condition=direction).values.astype(float) - base)
         low, high = interval(np.einsum("rp,lp->rl", bootstrap_weights(np.arange(base.shape[1]), 2000), change))
-        names = [str(n) for n in dataset["condition"].values if str(n).startswith("random") and direction in str(n)]
+        names = names_by(dataset, RANDOM, direction)
         generated = (harmful.sel(condition=names) >= 0).all("prompt").values
         noise = sign * (refused.sel(condition=names).mean("prompt").values - base.mean(axis=1))
         with warnings.catch_warnings():
@@ -84,3 +158,21 @@ def moves(dataset: xr.Dataset) -> dict[str, Moved]:
             random=random if names else np.full(len(base), np.nan), broken=spoilt.values,
         )  # fmt: skip
     return result
+
+
+def comparison_tables(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """The comparison tables of all models with generated completions, one below the other."""
+    found = {d.attrs["title"]: comparison_table(d).round(2) for d in datasets.values() if is_generated(d)}
+    return pd.concat(found, names=["model"]) if found else pd.DataFrame()
+
+
+def rates_by_language(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """Refusal rates of all models by language, kind and main condition; corrected for a validated judge's errors."""
+    found = {}
+    for dataset in filter(is_generated, datasets.values()):
+        corrected = corrected_table(dataset)
+        table = refusal_table(dataset) if corrected is None else corrected
+        table = table[table["condition"].isin([BASELINE, *DIRECTIONS])]
+        rate = "rate" if corrected is None else "corrected"
+        found[dataset.attrs["title"]] = table.pivot(index="target", columns=["kind", "condition"], values=rate).round(2)
+    return pd.concat(found, names=["model"]) if found else pd.DataFrame()

@@ -102,14 +102,15 @@ def baseline_table(dataset: xr.Dataset) -> pd.DataFrame:
     For shuffled labels and random directions the interval is the central 95 % of the null distribution itself.
     """
     surface = surface_hits(dataset)
-    likelihood = dataset["likelihood"]
     measured = {
         "concept vectors, protocol paper": own_hits(dataset, "paper"),
         **{f"surface {kind}": surface.sel(surface_kind=kind) for kind in dataset["surface_kind"].values},
         "token embeddings": dataset["embedded"],
-        "likelihood": xr.where(np.isfinite(likelihood), (likelihood > 0) + 0.5 * (likelihood == 0), np.nan),
-        "untrained model": dataset["untrained"].dropna("source", how="all"),
     }
+    if "likelihood" in dataset:  # left out of runs without baselines
+        nats = dataset["likelihood"]
+        measured["likelihood"] = xr.where(np.isfinite(nats), (nats > 0) + 0.5 * (nats == 0), np.nan)
+        measured["untrained model"] = dataset["untrained"].dropna("source", how="all")
     own = own_estimate(dataset)
     rows = {"concept vectors": Estimate(own.value.mean(), own.samples.mean(axis=1)).row()}
     for name, hits in measured.items():

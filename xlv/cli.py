@@ -1,4 +1,4 @@
-"""The command line: models, run, steer, book, import-results, cache, data."""
+"""The command line: models, run, steer, book, audit, import-results, cache, data."""
 
 from __future__ import annotations
 
@@ -221,6 +221,28 @@ def book(
     wanted = _profile(profile, concepts, languages, pairs, data=str(Path(data).resolve()) if data else None)
     index = build_edition(names, wanted, out_dir / wanted.name, results, progress=Ticker())
     out.print(f"The book: {index}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def audit(
+    model: Annotated[str, typer.Argument(help="Embedded name, preset, Hub id, folder or .gguf file.")],
+    data: Annotated[str, typer.Option(help="Corpus folder; default: the built-in corpus.")] = "",
+    concepts: Concepts = "",
+    languages: Languages = "",
+    pairs: Pairs = 0,
+    profile: ProfileName = "quick",
+    revision: Revision = "",
+    device: Device = "",
+    trust_remote_code: Trust = False,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the card and its results.")] = Path("audit"),
+) -> None:
+    """The four questions on one model, and one page with the verdicts: a card to attach to the model."""
+    from xlv.audit import audit_model
+
+    wanted = _profile(profile, concepts, languages, pairs, data=data or None)
+    model = f"{model}@{revision}" if revision else model
+    card = audit_model(model, wanted, out_dir, loading=Loading(device or None, trust_remote_code), progress=Ticker())
+    out.print(f"The card: {card}", highlight=False, soft_wrap=True)
 
 
 @app.command("import-results")

@@ -17,7 +17,8 @@ class Settings:
     """What a run of questions 1 to 3 depends on, besides the model.
 
     `pairs` is the number of pairs a concept (None: all), `neutral` that of neutral sentences a language; `baselines`
-    says whether likelihood, on `likelihood_pairs` a concept, and an untrained model are measured; `concepts` and `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
+    says whether likelihood, on `likelihood_pairs` a concept, and an untrained model are measured; `concepts` and
+    `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
     Raises ValueError for an unknown template or dtype when the model is loaded.
     """
 

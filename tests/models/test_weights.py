@@ -5,6 +5,7 @@ import zipfile
 import pytest
 import torch
 
+from tests.gguf_file import write_gguf
 from xlv.models import load, weights
 from xlv.models.activations import extract
 from xlv.models.load import load_model
@@ -31,6 +32,15 @@ def test_a_file_that_is_no_gguf_gives_one_clear_error(tmp_path):
     with pytest.raises(ModelError, match="cannot be read as a GGUF model"):
         resolve(str(path))
     assert not list((tmp_path / "cache" / "weights").glob("*"))
+
+
+def test_a_gguf_file_gives_the_states_and_tokens_of_the_model_it_was_made_of(tiny, tmp_path):
+    model = tiny()
+    write_gguf(tmp_path / "tiny.gguf", model.network, model.tokenizer)
+    loaded = load_model(str(tmp_path / "tiny.gguf"), dtype="fp32")
+    texts = ["I kept the promise.", "Yes."]
+    assert loaded.token_ids(texts) == model.token_ids(texts)
+    torch.testing.assert_close(extract(loaded, texts), extract(model, texts), atol=1e-6, rtol=1e-5)
 
 
 def test_a_damaged_folder_gives_one_clear_error(tiny_folder):

@@ -182,6 +182,17 @@ def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
     return found[0]
 
 
+def has_chat_template(model: str, *, trust_remote_code: bool = False) -> bool:
+    """Whether a model's tokenizer brings a chat template; loads the tokenizer only. Raises as `load_model`."""
+    source = resolve(model)
+    try:
+        with quiet():
+            options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
+            return bool(AutoTokenizer.from_pretrained(source.location, **options).chat_template)
+    except Exception as error:
+        raise _explained(error, model, source) from error
+
+
 def _explained(error: Exception, model: str, source: Source) -> ModelError:
     text = str(error)
     if "gated" in text or "401" in text or "403" in text:

@@ -58,8 +58,10 @@ def is_published(dataset: xr.Dataset) -> bool:
 
 def has_published(folder: Path, model: str) -> bool:
     """Whether the folder's results of a model are the authors' own, imported."""
-    path = result_path(folder, model, "recognition")
-    return path.is_file() and is_published(load(path))
+    try:
+        return is_published(load(result_path(folder, model, "recognition")))
+    except ResultsError:
+        return False
 
 
 def matching(path: Path, settings: str) -> xr.Dataset | None:

@@ -170,7 +170,7 @@ PROFILES = {
     for profile in (
         Profile(
             "quick",
-            Settings(pairs=16, likelihood_pairs=4, neutral=16),
+            Settings(pairs=16, neutral=16, baselines=False),
             ControlSettings(
                 targets=("en", "fr", "zh", "ja", "sw"), pairs=16, prompts=8, search_prompts=8, neutral=8, tokens=24,
                 random=2, random_generated=0, detailed=("en",), score_prompts=4, doses=(0.01, 0.02, 0.04), confirmed=2,

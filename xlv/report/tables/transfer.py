@@ -33,7 +33,7 @@ def _marks(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def margins(dataset: xr.Dataset) -> np.ndarray:
-    """Mean held-out margins `[source, target]` of protocol `cv` in units of their root mean square, mean over value concepts.
+    """Mean held-out margins `[source, target]` under `cv`, in units of their root mean square, over value concepts.
 
     Unlike an accuracy a margin has no ceiling, so it tells whether one-way transfer is an effect of one.
     """

@@ -88,8 +88,9 @@ def regression(found: dict[str, pd.DataFrame]) -> Figure:
         panel.hlines(places, table["lowest"], table["highest"], color=GREEN, lw=3, label="range without one family")
         panel.plot(table["coefficient"], places, "o", color=INK, ms=5, label="standardised coefficient")
         for place, p in zip(places, table["p_holm"], strict=True):
-            panel.annotate("p < 0.01" if p < 0.01 else f"p = {p:.2f}", (0.99, place), xycoords=("axes fraction", "data"), ha="right",
-                           va="bottom", fontsize=7, color=INK)  # fmt: skip
+            words = "p < 0.01" if p < 0.01 else f"p = {p:.2f}"
+            panel.annotate(words, (0.99, place), xycoords=("axes fraction", "data"), ha="right", va="bottom",
+                           fontsize=7, color=INK)  # fmt: skip
         panel.axvline(0, color=FAINT, lw=0.8)
         panel.set(title=title.replace(" (", "\n("), xlabel="coefficient", xlim=(-1, 1.3))
     axes[0].set_yticks(places, table.index)

@@ -141,7 +141,8 @@
         svg("circle", { class: "dot", cx: x(layer), cy: y(lines.at(-1).values[layer - 1]) || 0, r: 4 }));
     }
     picture.addEventListener("click", (event) => {
-      const across = (event.clientX - picture.getBoundingClientRect().left - left) / (width - left - right);
+      const box = picture.getBoundingClientRect(), place = (event.clientX - box.left) * (width / box.width);
+      const across = (place - left) / (width - left - right);
       choose(Math.min(layers, Math.max(1, Math.round(1 + across * (layers - 1)))));
     });
     return picture;
@@ -234,7 +235,7 @@
       choice("Model", "model", data.models.map((model, i) => [i, model.title])),
       choice("Concept", "concept", []), choice("Source language", "source", []), choice("Target language", "target", []),
       el("label", {}, shownLayer,
-        el("input", { type: "range", name: "layer", min: 1, step: 1 })),
+        el("input", { type: "range", name: "layer", min: 1, step: 1, "aria-label": "Layer" })),
       el("label", { class: "check" }, el("input", { type: "checkbox", name: "chosen", checked: true }),
         " at the layer that the protocol chose"),
       choice("Heat map of", "measure", Object.entries(MEASURES).map(([key, { label }]) => [key, label])),
@@ -263,8 +264,8 @@
         field.value = options.some(([key]) => key === before) ? before : options[0][0];
       };
       put(fields.concept, values > 1 ? [["", `mean over the ${values} values`], ...named] : named, "");
-      put(fields.source, spoken, "en");
-      put(fields.target, spoken, "sw");
+      put(fields.source, spoken, spoken[0][0]);
+      put(fields.target, spoken, spoken[Math.min(1, spoken.length - 1)][0]);
       fields.layer.max = layers;
     }
 

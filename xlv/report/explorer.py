@@ -33,11 +33,14 @@ def packed(array: np.ndarray, low: float, high: float, bits: int = 8) -> dict[st
 
 
 def _languages(dataset: xr.Dataset) -> dict[str, object]:
-    known = [language(str(code)) for code in dataset["source"].values]
+    codes = [str(code) for code in dataset["source"].values]
     order, basis = resource_order(dataset)
     return {
-        "languages": [{"code": l.code, "name": l.name, "label": l.label, "family": l.family} for l in known],
-        "order": [[l.code for l in known].index(code) for code in order],
+        "languages": [
+            {"code": known.code, "name": known.name, "label": known.label, "family": known.family}
+            for known in map(language, codes)
+        ],
+        "order": [codes.index(code) for code in order],
         "basis": basis,
     }
 
@@ -76,9 +79,10 @@ def data_text(
     return text.replace("<", "\\u003c")
 
 
-def explorer(recognition: Mapping[str, xr.Dataset], consistency: Mapping[str, xr.Dataset], protocol: str = "cv") -> HTML:
+def explorer(
+    recognition: Mapping[str, xr.Dataset], consistency: Mapping[str, xr.Dataset], protocol: str = "cv"
+) -> HTML:
     """The place where `book/_static/explorer.js` draws the explorer, with its data."""
     data = data_text(recognition, consistency, protocol)
-    return HTML(
-        f'<div class="xlv-explorer"><p>{FALLBACK}</p></div>\n<script type="application/json" id="xlv-data">{data}</script>'
-    )
+    place = f'<div class="xlv-explorer"><p>{FALLBACK}</p></div>'
+    return HTML(f'{place}\n<script type="application/json" id="xlv-data">{data}</script>')

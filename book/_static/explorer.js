@@ -117,7 +117,8 @@
     const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
     for (let tick = low; tick <= 1.001; tick += low < 0 ? 0.5 : 0.25) {
       picture.append(
-        svg("line", { class: tick === centre ? "grid centre" : "grid", x1: left, x2: width - right, y1: y(tick), y2: y(tick) }),
+        svg("line", { class: tick === centre ? "grid centre" : "grid",
+          x1: left, x2: width - right, y1: y(tick), y2: y(tick) }),
         svg("text", { x: left - 5, y: y(tick) + 4, "text-anchor": "end" }, write(tick)));
     }
     const step = Math.ceil(layers / (width / 40));
@@ -179,7 +180,8 @@
         languages[s].code),
       ...order.map((t) => cell(s, t))));
     return el("table", { role: "grid", "aria-label": `${scale.label} of all sources and targets`, onkeydown },
-      el("thead", {}, el("tr", {}, el("td", { class: "corner" }, el("span", { class: "wide" }, "↓ source, target →")), ...heads)),
+      el("thead", {}, el("tr", {},
+        el("td", { class: "corner" }, el("span", { class: "wide" }, "↓ source, target →")), ...heads)),
       el("tbody", {}, ...rows));
   }
 
@@ -233,7 +235,8 @@
     const shownLayer = el("span");
     const form = el("form", { "aria-label": "What to show", onsubmit: (event) => event.preventDefault() },
       choice("Model", "model", data.models.map((model, i) => [i, model.title])),
-      choice("Concept", "concept", []), choice("Source language", "source", []), choice("Target language", "target", []),
+      choice("Concept", "concept", []),
+      choice("Source language", "source", []), choice("Target language", "target", []),
       el("label", {}, shownLayer,
         el("input", { type: "range", name: "layer", min: 1, step: 1, "aria-label": "Layer" })),
       el("label", { class: "check" }, el("input", { type: "checkbox", name: "chosen", checked: true }),
@@ -303,15 +306,18 @@
       const own = { values: byLayer(view, "accuracy", target, target), kind: "own" };
       const width = (figure) => Math.max(240, figure.clientWidth);
       accuracy.replaceChildren(
-        chart({ ...common, width: width(accuracy), low: 0, centre: 0.5, band, lines: [own, { values: read, kind: "read" }],
+        chart({ ...common, width: width(accuracy), low: 0, centre: 0.5, band,
+          lines: [own, { values: read, kind: "read" }],
           label: `Accuracy by layer, ${from} to ${to}: ${write(Math.min(...read))} to ${write(Math.max(...read))}.` }),
         el("figcaption", {}, el("b", {}, "Accuracy by layer. "), `Line and band: ${from} → ${to} with its 95 % Wilson`
-          + ` interval over ${n} pairs. Dashed: ${to}'s own vector. 0.50 is chance. Triangles: layers the protocol chose.`));
+          + ` interval over ${n} pairs. Dashed: ${to}'s own vector. 0.50 is chance.`
+          + " Triangles: layers the protocol chose."));
       cosine.replaceChildren(
         chart({ ...common, width: width(cosine), low: Math.min(...alike) < 0 ? -1 : 0, centre: 0,
           lines: [{ values: alike, kind: "read" }],
           label: `Cosine by layer, ${from} to ${to}: ${write(Math.min(...alike))} to ${write(Math.max(...alike))}.` }),
-        el("figcaption", {}, el("b", {}, "Plain cosine by layer "), `of the vectors of ${from} and ${to}, from all pairs.`));
+        el("figcaption", {}, el("b", {}, "Plain cosine by layer "),
+          `of the vectors of ${from} and ${to}, from all pairs.`));
     }
 
     function draw() {

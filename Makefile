@@ -20,12 +20,12 @@ test: .venv/ready
 
 # The reference results of book/results, made anew and compared with the committed ones cell by cell (hours).
 RESULTS ?= build/results
-SERIES := --pairs 32 --dtype bf16 --no-baselines --out $(RESULTS)/series
+SERIES := --profile medium --no-baselines --out $(RESULTS)/series
 results: .venv/ready
 	$(BIN)/xlv run smollm2-135m --out $(RESULTS)
 	$(BIN)/xlv run gemma-3-270m --out $(RESULTS)
 	$(BIN)/xlv run qwen2.5-coder-0.5b --control --out $(RESULTS)
-	$(BIN)/xlv run qwen2.5-coder-1.5b --control --pairs 32 --dtype bf16 --out $(RESULTS)
+	$(BIN)/xlv run qwen2.5-coder-1.5b --control --profile medium --out $(RESULTS)
 	$(BIN)/xlv run qwen2.5-coder-0.5b $(SERIES)
 	$(BIN)/xlv run qwen2.5-coder-1.5b $(SERIES)
 	$(BIN)/python -m pytest tests/reference_results.py --results $(RESULTS)

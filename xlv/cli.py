@@ -177,6 +177,9 @@ def steer(
     tokens: Annotated[int, typer.Option(help="Length of the completions, 32 at most.")] = 32,
     pairs: Pairs = 32,
     data: Annotated[str, typer.Option(help="Corpus folder; default: the built-in corpus.")] = "",
+    revision: Revision = "",
+    device: Device = "",
+    trust_remote_code: Trust = False,
 ) -> None:
     """Complete a prompt unsteered and steered towards refusing, or towards the positive side of another concept."""
     from xlv.control.steer import steer as complete
@@ -188,8 +191,9 @@ def steer(
         raise ValueError(f"expected --layers as two shares of the depth, for example 0.4-0.7, got {layers!r}") from None
     wanted = ControlSettings(concept=concept, source=source, tokens=tokens, pairs=pairs or None, data=data or None)
     found = complete(
-        model, prompt, settings=wanted, direction=direction, dose=dose, window=(low, high), progress=Ticker()
-    )
+        f"{model}@{revision}" if revision else model, prompt, settings=wanted, direction=direction, dose=dose,
+        window=(low, high), loading=Loading(device or None, trust_remote_code), progress=Ticker(),
+    )  # fmt: skip
     acted = f"{found.direction}, layers {found.layers[0]}–{found.layers[-1]}, s = {found.strength:+.3g}"
     for title, text in (("unsteered", found.plain), (acted, found.steered)):
         out.print(f"{title}:", style="bold", highlight=False)

@@ -17,7 +17,8 @@ class Settings:
     """What a run of questions 1 to 3 depends on, besides the model.
 
     `pairs` is the number of pairs a concept (None: all), `neutral` that of neutral sentences a language; `baselines`
-    says whether likelihood, on `likelihood_pairs` a concept, and an untrained model are measured; `concepts` and `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
+    says whether likelihood, on `likelihood_pairs` a concept, and an untrained model are measured; `concepts` and
+    `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
     Raises ValueError for an unknown template or dtype when the model is loaded.
     """
 
@@ -146,7 +147,7 @@ class Profile:
         """The profile with some settings replaced; None leaves one as it is.
 
         A corpus folder brings its own concepts. Pairs go for question 4 too, languages for its targets (if any of them
-        remains), and a corpus folder if it has a control set.
+        remains) and its further sources, and a corpus folder if it has a control set.
         """
         wanted = {key: value for key, value in (("pairs", pairs), ("data", data)) if value is not None}
         common = {
@@ -155,8 +156,11 @@ class Profile:
         wanted |= {key: value for key, value in (("languages", languages), *study.items()) if value is not None}
         if data and not study.get("concepts"):
             wanted["concepts"] = None  # all that the folder has, not those of the built-in corpus
-        targets = tuple(code for code in self.control.targets if not languages or code in languages)
-        control = replace(self.control, **common, targets=targets or self.control.targets)
+        targets, sources = (
+            tuple(code for code in codes if not languages or code in languages)
+            for codes in (self.control.targets, self.control.sources)
+        )
+        control = replace(self.control, **common, targets=targets or self.control.targets, sources=sources)
         return replace(self, study=replace(self.study, **wanted), control=control)
 
 
@@ -166,11 +170,19 @@ PROFILES = {
     for profile in (
         Profile(
             "quick",
-            Settings(pairs=16, likelihood_pairs=4, neutral=16),
+            Settings(pairs=16, neutral=16, baselines=False),
             ControlSettings(
                 targets=("en", "fr", "zh", "ja", "sw"), pairs=16, prompts=8, search_prompts=8, neutral=8, tokens=24,
                 random=2, random_generated=0, detailed=("en",), score_prompts=4, doses=(0.01, 0.02, 0.04), confirmed=2,
                 response_doses=(0.01, 0.04),
+            ),
+        ),
+        Profile(
+            "medium",
+            Settings(concepts=tuple(CONCEPTS), pairs=32),
+            ControlSettings(
+                targets=ALL_TARGETS, pairs=32, prompts=20, search_prompts=16, neutral=16, random=5, random_generated=1,
+                score_prompts=4, response_doses=(0.01, 0.02, 0.04),
             ),
         ),
         Profile(

@@ -11,7 +11,7 @@ from xlv.analysis.vectors import pair_gram
 N_LANGUAGES, N_PAIRS, N_LAYERS, WIDTH = 8, 32, 3, 20
 GROUPS = np.arange(N_PAIRS) // 2
 N_DOMINANT = 2
-WILD = 0.65
+WILD = 0.75
 
 
 def noise(generator: np.random.Generator, n: int = N_LANGUAGES) -> np.ndarray:

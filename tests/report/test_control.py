@@ -41,7 +41,7 @@ def found(tmp_path_factory, tokenizer):
 
 
 @pytest.mark.parametrize("draw", FIGURES, ids=lambda draw: draw.__name__)
-@pytest.mark.parametrize("names", [("chat",), ("base",), ("base", "chat")], ids="+".join)
+@pytest.mark.parametrize("names", [(), ("chat",), ("base",), ("base", "chat")], ids="+".join)
 def test_every_figure_can_be_drawn_of_any_models(found, draw, names):
     drawn = draw({name: found[name] for name in names})
     drawn.draw_without_rendering()

@@ -1,17 +1,24 @@
 import json
+import shutil
+from base64 import b64decode
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
+from xlv.analysis.rules import FAILS, HOLDS, OPEN
 from xlv.notebook import check_parameters, open_results
 from xlv.report import answers
+from xlv.report.figures import claims as claims_figures
 from xlv.report.figures import consistency as consistency_figures
 from xlv.report.figures import recognition as recognition_figures
 from xlv.report.figures import transfer as transfer_figures
+from xlv.report.numbers import csv_text, numbers
 from xlv.report.results import ResultsError, load, matching, save
-from xlv.report.tables import consistency, recognition
+from xlv.report.tables import claims, consistency, recognition
 from xlv.settings import PROFILES, Settings
 from xlv.study import run_study
 
@@ -113,6 +120,7 @@ def test_unknown_and_ill_typed_notebook_parameters_raise():
 def test_profiles_can_be_narrowed():
     narrow = PROFILES["quick"].changed(languages=("en", "sw"), pairs=8)
     assert narrow.study.languages == ("en", "sw") and narrow.control.targets == ("en", "sw")
+    assert PROFILES["full"].changed(languages=("en", "fr")).control.sources == ("en", "fr")
     assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].study.pairs == 16
 
 
@@ -134,3 +142,40 @@ def test_notebooks_are_thin_and_clean(path):
         assert len(lines) <= 10 and not any(line.startswith(("def ", "class ")) for line in lines)
     prose = sum(len("".join(cell["source"])) for cell in cells if cell["cell_type"] == "markdown")
     assert path.stem in ("home", "corpus", "models") or prose > sum(len("".join(c["source"])) for c in code)
+
+
+def test_numbers_to_download_are_those_of_the_table(studied):
+    dataset = load(studied[2] / "my-model" / "recognition.nc")
+    frame = pd.read_csv(StringIO(csv_text(recognition.own_accuracy, {"m": dataset})))
+    assert list(frame["model"].unique()) == [dataset.attrs["title"]]
+    np.testing.assert_allclose(frame["accuracy"], recognition.own_accuracy(dataset)["accuracy"], atol=1e-5)
+    link = numbers("own", recognition.own_accuracy, {"m": dataset}).data
+    data = b64decode(link.split("base64,")[1].split('"')[0]).decode()
+    assert 'download="own.csv"' in link and data == csv_text(recognition.own_accuracy, {"m": dataset})
+
+
+def test_baselines_can_be_left_out(tiny_folder, tmp_path):
+    settings = Settings(
+        concepts=("morality",), languages=("en", "sw"), pairs=12, neutral=3, dtype="fp32", baselines=False
+    )
+    dataset = run_study(str(tiny_folder), settings, tmp_path)
+    assert "untrained" not in dataset and "likelihood" not in dataset
+    table = recognition.baseline_table(dataset)
+    assert "token embeddings" in table.index and "untrained model" not in table.index
+
+
+def test_the_ledger_judges_every_claim_of_every_model_from_results_on_disk(tiny_folder, studied, tmp_path):
+    _, settings, out = studied
+    for name in ("small", "large"):
+        shutil.copytree(out / "my-model", tmp_path / "ledger" / "series" / name)
+    shutil.copytree(out / "my-model", tmp_path / "ledger" / "my-model")
+    recognised, alike = (load(tmp_path / "ledger" / "my-model" / f"{q}.nc") for q in ("recognition", "consistency"))
+    found = claims.findings({"large": recognised}, {"large": alike}, {}, {"small": recognised, "large": recognised})
+    assert [f.claim for f in found["large"]] == list(range(1, 9))
+    second = found["large"][1]
+    assert second.value == 0 and second.low == second.high == 0 and second.verdict == FAILS
+    table = claims.ledger(found, {"large": "My model"})
+    assert len(table) == 8 and set(table["verdict"]) <= {HOLDS, FAILS, OPEN}
+    words = answers.claims(found, {"large": "My model"})
+    assert "**My model**" in words and "question 4 was not asked" in words
+    assert claims_figures.verdicts(found, {"large": "My model"}).axes

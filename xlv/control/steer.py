@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import NamedTuple
 
 from xlv.cache import Progress, silent
@@ -11,7 +12,7 @@ from xlv.control.search import layer_windows
 from xlv.control.vectors import control_vectors
 from xlv.models.decoding import generate
 from xlv.models.load import load_model
-from xlv.settings import ControlSettings
+from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading
 
 HARM = "harmfulness"
 
@@ -52,6 +53,7 @@ def steer(
     direction: str = "",
     dose: float = 0.04,
     window: tuple[float, float] = (0.4, 0.7),
+    loading: Loading = DEFAULT_LOADING,
     progress: Progress = silent,
 ) -> Steered:
     """Complete a prompt with and without a concept's vector (`settings.concept`, of `settings.source`).
@@ -62,7 +64,7 @@ def steer(
     if not 0 <= window[0] < window[1] <= 1:
         raise ValueError(f"expected a window of relative depth between 0 and 1, got {window[0]:g} to {window[1]:g}")
     asked = checked_direction(model, settings.concept, direction, dose)
-    loaded = load_model(model, dtype=settings.dtype, progress=progress)
+    loaded = load_model(model, dtype=settings.dtype, **asdict(loading), progress=progress)
     loaded = loaded.with_template("chat" if loaded.tokenizer.chat_template else "raw")
     vectors = control_vectors(loaded, settings.concept, settings.source, settings)
     [layers] = layer_windows(loaded.n_layers, [window])

@@ -10,7 +10,8 @@ from xlv import __version__
 from xlv.cache import whole_file
 
 SCHEMA = 2
-_DIGITS = {"margin": 3, "resampled": 4, "score": 3, "response_score": 3}  # finer digits are noise, and files larger
+# Decimals that are kept of large arrays: finer ones are noise, and files larger.
+_DIGITS = {"margin": 2, "readout": 3, "resampled": 4, "score": 3, "response_score": 3}
 
 
 class ResultsError(ValueError):

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
+from xlv.analysis.rules import RELIABLE
 from xlv.corpus.languages import language
 from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE, legend_below, matrices, panels, titles_of
 from xlv.report.tables import consistency as tables
@@ -41,14 +42,19 @@ def linguistic_correlation(datasets: dict[str, xr.Dataset]) -> Figure:
 
 
 def layer_profile(datasets: dict[str, xr.Dataset]) -> Figure:
-    """Through the layers: corrected cosine between languages, cosine of half vectors, and the plain cosine."""
+    """Through the layers: plain and corrected cosine between languages, and the cosine of half vectors.
+
+    The corrected one is drawn where half vectors agree enough for it (dotted line).
+    """
     figure, axes = panels(len(datasets), 2.4)
     for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
         table = tables.profile_table(dataset)
         depth = table.index.to_numpy() / table.index.max()
         panel.plot(depth, table["plain"], color=ORANGE, lw=1.5, label="plain cosine between languages")
         panel.plot(depth, table["half vectors"], color=INK, lw=1.5, ls="--", label="half vectors of one language")
-        panel.plot(depth, table["corrected"], color=BLUE, lw=1.8, label="corrected cosine between languages")
+        sound = table["corrected"].where(table["half vectors"] >= RELIABLE)
+        panel.plot(depth, sound, "o-", ms=3, color=BLUE, lw=1.8, label="corrected cosine between languages")
+        panel.axhline(RELIABLE, color=FAINT, lw=0.8, ls=":")
         panel.axhline(0, color=FAINT, lw=0.8)
         panel.set(title=title, xlabel="relative depth (layer / L)", ylim=(-0.15, 1.15))
     axes[0].set_ylabel("cosine, mean over values")
@@ -82,8 +88,9 @@ def regression(found: dict[str, pd.DataFrame]) -> Figure:
         panel.hlines(places, table["lowest"], table["highest"], color=GREEN, lw=3, label="range without one family")
         panel.plot(table["coefficient"], places, "o", color=INK, ms=5, label="standardised coefficient")
         for place, p in zip(places, table["p_holm"], strict=True):
-            panel.annotate(f"p = {p:.2f}", (0.99, place), xycoords=("axes fraction", "data"), ha="right",
-                           va="bottom", fontsize=7, color=INK)  # fmt: skip
+            words = "p < 0.01" if p < 0.01 else f"p = {p:.2f}"
+            panel.annotate(words, (0.99, place), xycoords=("axes fraction", "data"), ha="right", va="bottom",
+                           fontsize=7, color=INK)  # fmt: skip
         panel.axvline(0, color=FAINT, lw=0.8)
         panel.set(title=title.replace(" (", "\n("), xlabel="coefficient", xlim=(-1, 1.3))
     axes[0].set_yticks(places, table.index)

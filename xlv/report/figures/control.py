@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -46,10 +49,21 @@ def _nothing(text: str) -> Figure:
     return figure
 
 
+def _of_some(draw: Callable[[dict[str, xr.Dataset]], Figure]) -> Callable[[dict[str, xr.Dataset]], Figure]:
+    """The figure, or a line that says that there is nothing to draw."""
+
+    @wraps(draw)
+    def drawn(datasets: dict[str, xr.Dataset]) -> Figure:
+        return draw(datasets) if datasets else _nothing("question 4 was not asked of any of these models")
+
+    return drawn
+
+
 def _codes(dataset: xr.Dataset) -> list[str]:
     return [str(code) for code in dataset["target"].values]
 
 
+@_of_some
 def refusal_rates(datasets: dict[str, xr.Dataset]) -> Figure:
     """Refusal rates of harmful and harmless instructions by language, without control and in both directions."""
     shown = _generated(datasets)
@@ -72,6 +86,7 @@ def refusal_rates(datasets: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
+@_of_some
 def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
     """Mean refusal score of the source's harmful instructions over layers and dose, with the chosen setting framed."""
     shown = [scores.of_source(dataset) for dataset in datasets.values()]
@@ -94,6 +109,7 @@ def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
+@_of_some
 def score_shifts(datasets: dict[str, xr.Dataset]) -> Figure:
     """Shift of the refusal score by language: the source's vector in both directions beside what it is held against."""
     shown = list(datasets.values())
@@ -123,6 +139,7 @@ def score_shifts(datasets: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
+@_of_some
 def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
     """Shift of the refusal score by dose in both directions, a line a language, harmful and harmless instructions."""
     shown = list(datasets.values())
@@ -142,6 +159,7 @@ def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
+@_of_some
 def selectivity(datasets: dict[str, xr.Dataset]) -> Figure:
     """Refusal of harmful instructions against over-refusal of harmless ones, a point a language and condition."""
     shown = _generated(datasets)
@@ -165,6 +183,7 @@ def selectivity(datasets: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
+@_of_some
 def score_auroc(datasets: dict[str, xr.Dataset]) -> Figure:
     """AUROC of the refusal score, harmful against harmless instructions, by language in the three main conditions."""
     shown = list(datasets.values())
@@ -184,6 +203,7 @@ def score_auroc(datasets: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
+@_of_some
 def source_target_map(datasets: dict[str, xr.Dataset]) -> Figure:
     """Shift of the refusal score of harmful instructions, sources down and targets across, in both directions."""
     shown = list(datasets.values())

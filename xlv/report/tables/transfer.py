@@ -33,11 +33,11 @@ def _marks(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def margins(dataset: xr.Dataset) -> np.ndarray:
-    """Mean held-out margins `[source, target]` in units of their root mean square, mean over value concepts.
+    """Mean held-out margins `[source, target]` under `cv`, in units of their root mean square, over value concepts.
 
     Unlike an accuracy a margin has no ceiling, so it tells whether one-way transfer is an effect of one.
     """
-    chosen = dataset["margin"].sel(protocol="cv", concept=value_concepts(dataset))
+    chosen = dataset["margin"].sel(concept=value_concepts(dataset))
     return chosen.mean("pair").mean("concept").values
 
 

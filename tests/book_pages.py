@@ -44,6 +44,14 @@ def test_every_page_has_its_figures_and_no_error(book, name):
         assert fault not in page
 
 
+def test_the_explorer_has_its_data_and_its_script(book):
+    page = (book / "notebooks" / "explorer.html").read_text(encoding="utf-8")
+    data = re.search(r'<script type="application/json" id="xlv-data">(.*?)</script>', page)
+    assert json.loads(data.group(1))["models"] and len(page.encode()) < 3_000_000
+    script = re.search(r'<script [^>]*src="(\.\./_static/explorer\.js)', page)
+    assert (book / "notebooks" / script.group(1)).resolve().is_file()
+
+
 @pytest.mark.parametrize("name", ["method", "run", "own-concept", "api", "limits", "ethics", "references"])
 def test_the_prose_is_there(book, name):
     assert len((book / "book" / f"{name}.html").read_text(encoding="utf-8")) > 5000

@@ -181,8 +181,8 @@ PROFILES = {
             "medium",
             Settings(concepts=tuple(CONCEPTS), pairs=32),
             ControlSettings(
-                targets=ALL_TARGETS, pairs=32, prompts=20, search_prompts=16, neutral=16, random=5, random_generated=1,
-                score_prompts=4, response_doses=(0.01, 0.02, 0.04),
+                targets=ALL_TARGETS, pairs=32, prompts=20, search_prompts=16, neutral=16, random=3, random_generated=1,
+                detailed=("en", "zh", "sw"), score_prompts=4, response_doses=(0.01, 0.02, 0.04),
             ),
         ),
         Profile(

@@ -77,8 +77,7 @@ def test_the_dominant_language_s_lead_is_measured_on_the_same_targets():
     np.fill_diagonal(accuracy, 0.95)
     assert dominant_contrast(accuracy, 0) == pytest.approx(0.2)
     assert dominant_contrast(np.stack([accuracy, accuracy.T]), 0) == pytest.approx([0.2, 0.0])
-    with pytest.raises(ValueError, match="two languages beside"):
-        dominant_contrast(accuracy[:2, :2], 0)
+    assert np.isnan(dominant_contrast(accuracy[:2, :2], 0))
 
 
 def test_the_additive_model_finds_planted_effects_and_ignores_the_diagonal():
@@ -89,8 +88,7 @@ def test_the_additive_model_finds_planted_effects_and_ignores_the_diagonal():
     np.testing.assert_allclose(found.source, source, atol=1e-12)
     np.testing.assert_allclose(found.target, target, atol=1e-12)
     assert found.explained == pytest.approx(1.0)
-    with pytest.raises(ValueError, match="three languages"):
-        additive(accuracy[:2, :2])
+    assert np.isnan(additive(accuracy[:2, :2]).source).all()
 
 
 def symmetric(generator: np.random.Generator, n: int) -> np.ndarray:

@@ -20,7 +20,8 @@ from xlv.models.presets import caption
 from xlv.settings import Profile
 
 NOTEBOOKS = (
-    "home", "corpus", "models", "q1_recognition", "q2_consistency", "q3_transfer", "q4_control", "as_published",
+    "home", "corpus", "models", "q1_recognition", "q2_consistency", "q3_transfer", "q4_control",
+    "claims", "explorer", "as_published",
 )  # fmt: skip
 
 

@@ -1,0 +1,88 @@
+"""The explorer page: accuracies and cosines of all models as text, small enough to stand in the page itself."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from IPython.display import HTML
+
+from xlv.corpus.languages import language
+from xlv.report.tables.common import accuracy, resource_order, value_concepts
+
+FALLBACK = "The explorer is drawn in the browser by a script of the built book; without it, see the other chapters."
+
+
+def packed(array: np.ndarray, low: float, high: float, bits: int = 8) -> dict[str, object]:
+    """An array as base64 of unsigned little-endian codes of 8 or 16 bits, in C order.
+
+    Code `k` stands for `low + k / (2**bits - 2) * (high - low)`, the largest for NaN: a value comes back within half
+    of that step. Raises ValueError for values outside `low` … `high`.
+    """
+    array = np.asarray(array, dtype=float)
+    outside = (array < low - 1e-3) | (array > high + 1e-3)  # a cosine may pass one by a rounding error
+    if outside.any():
+        raise ValueError(f"expected values between {low} and {high}, got {array[outside][0]}")
+    top = 2**bits - 2
+    steps = np.rint((np.clip(array, low, high) - low) / (high - low) * top)
+    codes = np.where(np.isnan(array), top + 1, steps).astype(f"<u{bits // 8}")
+    return {"bits": bits, "low": low, "high": high, "data": b64encode(codes.tobytes()).decode()}
+
+
+def _languages(dataset: xr.Dataset) -> dict[str, object]:
+    codes = [str(code) for code in dataset["source"].values]
+    order, basis = resource_order(dataset)
+    return {
+        "languages": [
+            {"code": known.code, "name": known.name, "label": known.label, "family": known.family}
+            for known in map(language, codes)
+        ],
+        "order": [codes.index(code) for code in order],
+        "basis": basis,
+    }
+
+
+def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str = "cv") -> dict[str, object]:
+    """What the page needs of one model.
+
+    `accuracy` and `cosine` `[concept, source, target, layer]` in 8 bits; `chosen_accuracy` and `chosen_cosine`
+    `[concept, source, target]` at the chosen layer in 16, so that they agree with the other pages; `chosen_layer`;
+    `pairs` `[concept]`, the number of test pairs of a cell. The cosine's chosen layer is the concept's, which the
+    corrected cosine has too.
+    """
+    places = {name: recognition[name] for name in ("concept", "source", "target")}
+    found, alike = recognition.sel(protocol=protocol), consistency.sel(places)
+    values = value_concepts(recognition)
+    return {
+        "title": recognition.attrs["title"],
+        **_languages(recognition),
+        "concepts": [{"name": str(c), "value": str(c) in values} for c in recognition["concept"].values],
+        "pairs": found["correct"].count("pair").min(("source", "target")).values.tolist(),
+        "layers": recognition.sizes["layer"],
+        "accuracy": packed(found["accuracy"].values, 0, 1),
+        "chosen_accuracy": packed(accuracy(recognition, protocol).values, 0, 1, bits=16),
+        "chosen_layer": packed(found["chosen_layer"].values, 0, 254),
+        "cosine": packed(alike["cosine"].values, -1, 1),
+        "chosen_cosine": packed(alike["cosine"].sel(layer=alike["chosen_layer"]).values, -1, 1, bits=16),
+    }
+
+
+def data_text(
+    recognition: Mapping[str, xr.Dataset], consistency: Mapping[str, xr.Dataset], protocol: str = "cv"
+) -> str:
+    """Data of all models as JSON that can stand in a script element."""
+    models = [model_data(dataset, consistency[name], protocol) for name, dataset in recognition.items()]
+    text = json.dumps({"protocol": protocol, "models": models}, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def explorer(
+    recognition: Mapping[str, xr.Dataset], consistency: Mapping[str, xr.Dataset], protocol: str = "cv"
+) -> HTML:
+    """The place where `book/_static/explorer.js` draws the explorer, with its data."""
+    data = data_text(recognition, consistency, protocol)
+    place = f'<div class="xlv-explorer"><p>{FALLBACK}</p></div>'
+    return HTML(f'{place}\n<script type="application/json" id="xlv-data">{data}</script>')

@@ -84,7 +84,8 @@ def one_way_transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> F
 def additive_effects(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
     """How well each language teaches (source effect) and is read (target effect), in resource order, 95 % intervals."""
     found = [tables.additive_table(dataset, protocol) for dataset in datasets.values()]
-    reach = 1.05 * max(float(table.abs().to_numpy().max()) for table in found)
+    effects = np.concatenate([table.to_numpy().ravel() for table in found])
+    reach = 1.05 * np.nanmax(np.abs(effects)) if np.isfinite(effects).any() else 1.0
     figure, axes = panels(len(found), 0.25 * len(found[0]) + 0.8, share=False)
     for panel, table, title in zip(axes, found, titles_of(datasets), strict=True):
         places = np.arange(len(table))

@@ -85,7 +85,8 @@ def test_every_table_figure_and_answer_can_be_made_of_any_model_s_results(studie
     for draw in (consistency_figures.consistency_map, consistency_figures.linguistic_correlation,
                  consistency_figures.layer_profile, consistency_figures.language_tree):  # fmt: skip
         assert draw(alike).axes
-    assert consistency_figures.regression(consistency.regression_tables(alike, found)).axes
+    regressions = consistency.regression_tables(alike, found)
+    assert consistency_figures.regression(regressions).axes and "beside script" in answers.kinship(regressions)
     table = recognition.own_accuracy(found["my-model"])
     assert ((table["low"] <= table["accuracy"]) & (table["accuracy"] <= table["high"])).all()
     assert (table["pairs"] == 12).all()  # morality alone: tense is no value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xlv.analysis.claims import Finding
@@ -65,12 +66,29 @@ def consistency(datasets: dict[str, xr.Dataset]) -> str:
     return "\n".join(lines)
 
 
+def kinship(regressions: dict[str, pd.DataFrame]) -> str:
+    """Which similarities of languages consistency follows beside script and shared tokens, by model title."""
+    lines = []
+    for title, table in regressions.items():
+        kept = [
+            f"{kind} similarity ({row['coefficient']:+.2f}, {_p(row['p_holm'])})"
+            for kind, row in table.iterrows() if row["p_holm"] < 0.05
+        ]  # fmt: skip
+        found = "consistency follows " + " and ".join(kept) if kept else "no similarity is followed beyond chance"
+        lines.append(f"- **{title}**: {found}, beside script and token overlap.")
+    return "\n".join(lines)
+
+
+def _p(value: float) -> str:
+    return f"p = {value:.3f}" if value >= 0.001 else "p < 0.001"
+
+
 def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
     """Question 3 in words: whether transfer runs one way, from high- to low-resource languages."""
     lines = []
     summary = transfer_tables.transfer_summary(datasets, protocol)
     for title, row in summary.iterrows():
-        p = f"p = {row['p']:.3f}" if row["p"] >= 0.001 else "p < 0.001"
+        p = _p(row["p"])
         one_way = row["U_low"] > 0 and row["p"] < 0.05
         verdict = (
             "one-way transfer from high to low resource"

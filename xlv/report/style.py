@@ -62,11 +62,14 @@ def new_figure(width: float, height: float) -> Figure:
 def panels(
     count: int, height: float, *, width: float = 8.6, per_row: int = 0, share: bool = True
 ) -> tuple[Figure, Sequence[Axes]]:
-    """A figure of `count` panels, each `height` inches high: up to three in a row, four as two by two."""
+    """A figure of `count` panels, each `height` inches high: up to three in a row, four as two by two.
+
+    Panels that `share` have the same scales, so that models compare at a glance.
+    """
     per_row = min(count, per_row or (2 if count == 4 else 3))
     rows = -(-count // per_row)
     figure = new_figure(width, rows * height + 0.55)
-    axes = figure.subplots(rows, per_row, sharey=share, squeeze=False).ravel()
+    axes = figure.subplots(rows, per_row, sharex=share, sharey=share, squeeze=False).ravel()
     for spare in axes[count:]:
         spare.remove()
     return figure, axes[:count]

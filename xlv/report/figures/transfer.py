@@ -84,6 +84,7 @@ def one_way_transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> F
 def additive_effects(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
     """How well each language teaches (source effect) and is read (target effect), in resource order, 95 % intervals."""
     found = [tables.additive_table(dataset, protocol) for dataset in datasets.values()]
+    reach = 1.05 * max(float(table.abs().to_numpy().max()) for table in found)
     figure, axes = panels(len(found), 0.25 * len(found[0]) + 0.8, share=False)
     for panel, table, title in zip(axes, found, titles_of(datasets), strict=True):
         places = np.arange(len(table))
@@ -94,7 +95,7 @@ def additive_effects(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> F
         panel.set_yticks(places, labels(table.index), fontsize=7)
         panel.invert_yaxis()
         explained = f"{100 * table.attrs['explained']:.0f} % of variance explained"
-        panel.set(title=f"{title}\n{explained}", xlabel="effect on accuracy")
+        panel.set(title=f"{title}\n{explained}", xlabel="effect on accuracy", xlim=(-reach, reach))
     legend_below(figure, axes[0])
     return figure
 

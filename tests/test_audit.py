@@ -15,8 +15,9 @@ PROFILE = Profile(
     "tiny",
     Settings(concepts=("morality", "fairness"), languages=("en", "fr", "sw", "zh"), pairs=12, neutral=2),
     ControlSettings(
-        targets=("en", "fr", "sw"), pairs=12, prompts=3, search_prompts=2, neutral=2, tokens=2, random=1, doses=(0.01,),
-        windows=((0.4, 0.7),),
+        targets=("en", "sw"), detailed=(), contrast="", pairs=12, prompts=2, search_prompts=2, neutral=2, tokens=2,
+        random=1, random_generated=1, score_prompts=1, response_doses=(0.01,), doses=(0.01,), windows=((0.4, 0.7),),
+        confirmed=1,
     ),
 )  # fmt: skip
 PLAIN = ("meta", "br", "img")

@@ -91,13 +91,13 @@ def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
         p = _p(row["p"])
         one_way = row["U_low"] > 0 and row["p"] < 0.05
         verdict = (
-            "one-way transfer from high to low resource"
+            "transfer leans from high to low resource more than chance would have it"
             if one_way
-            else "no one-way transfer that can be told from chance"
+            else "transfer leans neither way further than chance would have it"
         )
         lines.append(
             f"- **{title}**: {verdict} (U = {row['U']:+.3f}, 95 % interval {row['U_low']:+.3f} to {row['U_high']:+.3f}, "
-            f"{p} under permuted languages; of it U_A = {row['U_A']:+.3f} crosses, the rest is own accuracy); another language's vector reads at "
+            f"{p} under permuted languages; of it U_A = {row['U_A']:+.3f} lies between the languages, the rest in their own accuracies); another language's vector reads at "
             f"{row['cross_accuracy']:.2f} on average, the own one at {row['own_accuracy']:.2f}."
         )
     return "\n".join(lines)

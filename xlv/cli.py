@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
 
 from xlv import __version__
 from xlv.settings import PROFILES, Loading, Profile
-
-out, err = Console(), Console(stderr=True)
-
-
-class OneLineErrors(TyperGroup):
-    """What a user did wrong ends in one line with exit status 2; an interrupt says that nothing is lost."""
-
-    def invoke(self, ctx):
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            message, status = "\ninterrupted: what was computed is kept, and the same command goes on from there", 130
-        except (ValueError, OSError) as error:
-            message, status = f"error: {error}", 2
-        err.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
-        sys.exit(status)
-
+from xlv.terminal import OneLineErrors, Ticker, out
 
 app = typer.Typer(
     cls=OneLineErrors, no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
@@ -51,26 +31,6 @@ Revision = Annotated[str, typer.Option(help="Revision of a Hub model: a branch, 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 … or auto (spread over all); default: cuda if here.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that the model brings; read it first.")]
 Pairs = Annotated[int, typer.Option(help="Pairs a concept; 0: as many as the profile has.", min=0)]
-
-
-class Ticker:
-    """Progress on standard error: what, how far, how long still. A live line on a terminal, sparse lines elsewhere."""
-
-    def __init__(self) -> None:
-        self.what, self.begun, self.said = "", 0.0, 0.0
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if what != self.what:
-            self.what, self.begun, self.said = what, now, 0.0
-        last = done >= total
-        if not last and not err.is_terminal and now - self.said < 10:
-            return
-        self.said = now
-        elapsed = now - self.begun
-        left = f", about {elapsed / done * (total - done):.0f} s left" if done and not last else ""
-        text = f"{what}: {done} of {total}{f' in {elapsed:.0f} s' if last else left}"
-        err.print(text, end="\r" if err.is_terminal and not last else "\n", highlight=False, markup=False)
 
 
 def _names(text: str) -> tuple[str, ...] | None:

@@ -23,7 +23,7 @@ class Recognition:
 
     accuracy  `[source, target, layer]` share of held-out pairs recognised at every layer
     correct   `[source, target, pair]`  the same at the chosen layer, a pair at a time (NaN: not a test pair)
-    margin    `[source, target, pair]`  its margins there, in units of their root mean square over pairs
+    margin    `[source, target]`        its mean margin there, in units of the root mean square over pairs; only `cv`
     layer     `[source, target]`        the chosen layer (1 … L), the median over folds where these differ
     by_layer  `[layer, pair]`          hits of own vectors at every layer, mean over languages
     folds     `[partition, pair]`       the fold that tests each pair; None under `paper`
@@ -32,9 +32,9 @@ class Recognition:
 
     accuracy: np.ndarray
     correct: np.ndarray
-    margin: np.ndarray
     layer: np.ndarray
     by_layer: np.ndarray
+    margin: np.ndarray | None = None
     folds: np.ndarray | None = None
     choice: np.ndarray | None = None
 
@@ -145,7 +145,7 @@ def cross_validated(
         accuracy=right.mean(axis=(1, 4)).transpose(1, 2, 0),
         by_layer=np.diagonal(right.mean(axis=1), axis1=1, axis2=2).mean(axis=-1),
         correct=hits(chosen).mean(axis=0),
-        margin=np.divide(chosen, scale, out=np.zeros(chosen.shape), where=scale > 0).mean(axis=0),
+        margin=np.divide(chosen, scale, out=np.zeros(chosen.shape), where=scale > 0).mean(axis=(0, 3)),
         layer=np.repeat(typical[:, None], margins.shape[3], axis=1),
         folds=folds,
         choice=choice,
@@ -204,16 +204,9 @@ def as_published(grams: Iterable[np.ndarray]) -> Recognition:
     best = right.mean(axis=-1).argmax(axis=0)
     source, target = np.indices(best.shape)
     correct, by_layer = np.full((*best.shape, n_pairs), np.nan), np.full((len(right), n_pairs), np.nan)
-    margin = correct.copy()
     by_layer[:, test] = np.diagonal(right, axis1=1, axis2=2).mean(axis=-1)
     correct[..., test] = right[best, source, target]
-    chosen = margins[best, source, target]
-    scale = np.sqrt(np.square(chosen).mean(axis=-1, keepdims=True))
-    margin[..., test] = np.divide(chosen, scale, out=np.zeros_like(chosen), where=scale > 0)
-    return Recognition(right.mean(axis=-1).transpose(1, 2, 0), correct, margin, best + 1, by_layer)
-
-
-PROTOCOLS = {"cv": cross_validated, "paper": as_published}
+    return Recognition(right.mean(axis=-1).transpose(1, 2, 0), correct, best + 1, by_layer)
 
 
 CURVE = (4, 8, 16, 32, 48)

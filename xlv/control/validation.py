@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from xlv.analysis.statistics import interval, proportion_interval
-from xlv.control.names import OUTCOMES, REFUSAL
+from xlv.control.names import BROKEN, OUTCOMES, REFUSAL
 
 VALIDATION = Path(__file__).with_name("judge_validation.tsv")
 COLUMNS = ("language", "model", "condition", "completion_sha256", "rule", "label_1", "label_2")
@@ -83,13 +83,18 @@ def cohens_kappa(first: pd.Series, second: pd.Series) -> float:
 
 
 def quality_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Precision and recall with intervals, pooled (`all`) and for each language with at least ten refusals."""
+    """Precision and recall with intervals, pooled (`all`) and for each language with at least ten refusals.
+
+    Also how many completions both passes call broken, and how many of them the rules do.
+    """
     rows = {}
     for name, part in [("all", table), *table.groupby("language")]:
         found = quality(part)
         if name != "all" and found.refusals < MIN_REFUSALS:
             continue
+        broken = part[(part["label_1"] == BROKEN) & (part["label_2"] == BROKEN)]
         row = {"completions": len(part), "refusals": found.refusals, "disagreed": found.disagreed, "kappa": found.kappa}
+        row |= {"broken": len(broken), "broken_found": int((broken["rule"] == BROKEN).sum())}
         for share, (value, low, high) in found.shares().items():
             row |= {share: value, f"{share}_low": low, f"{share}_high": high}
         rows[name] = row

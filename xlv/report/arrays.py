@@ -46,7 +46,7 @@ def recognition_arrays(
         {
             "accuracy": ((*protocol, "layer"), both(lambda r: r.accuracy)),
             "correct": ((*protocol, "pair"), both(lambda r: padded(r.correct, n_pairs))),
-            "margin": ((*PLACES, "pair"), _stacked(found, lambda a: padded(a.cv.margin, n_pairs))),
+            "margin": (PLACES, _stacked(found, lambda a: a.cv.margin)),
             "chosen_layer": (protocol, both(lambda r: r.layer)),
             "by_layer": (("protocol", "concept", "layer", "pair"), both(lambda r: padded(r.by_layer, n_pairs))),
             "readout": (("concept", "measure", "reader", "source", "pair"), _stacked(found, lambda a: _readers(

@@ -100,7 +100,7 @@ def _without_control(title: str, table: pd.DataFrame) -> str:
         return text + "."
     return (
         f"{text}; in {names_of(blind)} harmless ones are refused at least half as often as harmful ones: there a refusal "
-        "says that the model did not understand more than that it saw harm."
+        "may say that the model did not understand rather than that it saw harm."
     )
 
 
@@ -113,5 +113,7 @@ def judge(errors: pd.DataFrame | None) -> str:
         f"On {row['completions']:.0f} completions labelled twice ({row['refusals']:.0f} refusals; the passes agree at "
         f"κ = {row['kappa']:.2f}) the rule judge has a precision of **{row['precision']:.2f}** (95 % interval "
         f"{row['precision_low']:.2f} to {row['precision_high']:.2f}) and a recall of **{row['recall']:.2f}** "
-        f"({row['recall_low']:.2f} to {row['recall_high']:.2f})."
+        f"({row['recall_low']:.2f} to {row['recall_high']:.2f}). Of {row['broken']:.0f} completions that both passes call "
+        f"broken it finds {row['broken_found']:.0f}; it takes the others for answers, so shares of broken completions are "
+        "lower bounds."
     )

@@ -11,7 +11,7 @@ from xlv.cache import whole_file
 
 SCHEMA = 2
 # Decimals that are kept of large arrays: finer ones are noise, and files larger.
-_DIGITS = {"margin": 2, "readout": 3, "resampled": 4, "score": 3, "response_score": 3}
+_DIGITS = {"readout": 3, "resampled": 4, "score": 3, "response_score": 3}
 
 
 class ResultsError(ValueError):

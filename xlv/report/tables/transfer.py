@@ -37,8 +37,7 @@ def margins(dataset: xr.Dataset) -> np.ndarray:
 
     Unlike an accuracy a margin has no ceiling, so it tells whether one-way transfer is an effect of one.
     """
-    chosen = dataset["margin"].sel(concept=value_concepts(dataset))
-    return chosen.mean("pair").mean("concept").values
+    return dataset["margin"].sel(concept=value_concepts(dataset)).mean("concept").values
 
 
 def transfer_summary(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:

@@ -31,15 +31,16 @@ def accuracy_by_language(datasets: dict[str, xr.Dataset], protocol: str = "cv") 
     codes = [str(code) for code in next(iter(datasets.values()))["source"].values]
     figure, axes = panels(len(datasets), 0.25 * len(codes) + 0.8)
     places = np.arange(len(codes))
-    for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
-        table = tables.own_accuracy(dataset, protocol).loc[codes]
+    found = [tables.own_accuracy(dataset, protocol).loc[codes] for dataset in datasets.values()]
+    left = min(0.38, min(float(table["low"].min()) for table in found) - 0.02)
+    for panel, table, title in zip(axes, found, titles_of(datasets), strict=True):
         panel.axvline(0.5, color=FAINT, lw=0.8)
         panel.hlines(places, table["low"], table["high"], color=BLUE, lw=1.6)
         panel.plot(table["accuracy"], places, "o", color=BLUE, ms=5, label="concept vector (95 % interval)")
         panel.plot(table["surface"], places, "x", color=ORANGE, ms=5, label="surface words or characters")
         nothing = table[["shuffled", "random"]].max(axis=1)
         panel.plot(nothing, places, "|", color=FAINT, ms=8, label="shuffled labels or random directions, 97.5 %")
-        panel.set(title=title, xlabel="recognition accuracy", xlim=(0.38, 1.0))
+        panel.set(title=title, xlabel="recognition accuracy", xlim=(left, 1.0))
     axes[0].set_yticks(places, labels(codes))
     axes[0].invert_yaxis()
     legend_below(figure, axes[0])

@@ -1,10 +1,12 @@
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.conftest import ARCHITECTURES
-from xlv.models.activations import cached_activations, extract, read_shard, token_batches
+from xlv.models.activations import cached_activations, extract, read_shard
 from xlv.models.likelihood import total_nats
 from xlv.models.weights import ModelError
 
@@ -14,6 +16,21 @@ TEXTS = [
     "I paid my neighbour for the window that I broke yesterday evening.",
     "Yes, I did.",
 ]
+ALIKE = [
+    "I paid my neighbour for the window.",
+    "I paid my neighbour for nothing at all.",
+    "I paid my neighbour",
+    "You paid me.",
+]
+
+
+@contextmanager
+def tokens_read(model):
+    """A list that grows by the number of tokens, padding included, of every forward pass."""
+    seen = []
+    handle = model.blocks[0].register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0].shape[:2].numel()))
+    yield seen
+    handle.remove()
 
 
 def reference(model, text):
@@ -39,12 +56,29 @@ def test_result_does_not_depend_on_the_batch(tiny, budget):
 
 def test_repeated_texts_run_once_and_come_back_in_order(tiny):
     model = tiny()
-    seen = []
-    handle = model.blocks[0].register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0].shape[0]))
-    states = extract(model, [TEXTS[0], TEXTS[1], TEXTS[0]])
-    handle.remove()
-    assert sum(seen) == 2
+    extract(model, TEXTS)
+    with tokens_read(model) as seen:
+        extract(model, TEXTS[:2])
+        once = sum(seen)
+        states = extract(model, [TEXTS[0], TEXTS[1], TEXTS[0]])
+    assert sum(seen) == 2 * once
     assert torch.equal(states[0], states[2]) and not torch.equal(states[0], states[1])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_texts_that_begin_alike_give_the_states_they_give_alone(tiny, architecture):
+    model = tiny(architecture)
+    for row, text in zip(extract(model, ALIKE), ALIKE, strict=True):
+        torch.testing.assert_close(row, reference(model, text), atol=2e-5, rtol=1e-4)
+
+
+def test_what_texts_begin_with_is_computed_once(tiny):
+    model = tiny()
+    extract(model, TEXTS)
+    with tokens_read(model) as seen:
+        extract(model, ALIKE[:2])
+    lengths = [len(row) for row in model.token_ids(ALIKE[:2])]
+    assert max(lengths) < sum(seen) < sum(lengths) - 4
 
 
 def test_the_vocabulary_head_is_never_computed(tiny):
@@ -59,13 +93,6 @@ def test_hooks_are_removed_even_after_an_error(tiny):
     with pytest.raises(ValueError, match="has no tokens"):
         extract(model, ["fine", ""])
     assert all(not block._forward_hooks for block in model.blocks)
-
-
-def test_batches_cover_every_index_once_within_the_budget():
-    lengths = [3, 50, 7, 7, 21, 4]
-    batches = list(token_batches(lengths, 42))
-    assert sorted(i for batch in batches for i in batch) == list(range(6))
-    assert all(len(b) == 1 or len(b) * max(lengths[i] for i in b) <= 42 for b in batches)
 
 
 def small_memory(model, tokens, error):

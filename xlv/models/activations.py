@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,64 +12,16 @@ from safetensors.torch import load_file, save_file
 
 from xlv.cache import Progress, cache_root, fingerprint, silent, whole_file
 from xlv.models.load import Model
-from xlv.models.weights import ModelError
+from xlv.models.packing import Row, run_batches, sheet
 
 EXTRACTOR = 1
-TOKEN_BUDGET = 1024
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # of CUDA and other devices; of the processor
-
-
-def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices in batches of near-equal length whose padded size stays within `budget` tokens."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and lengths[index] * (len(batch) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def run_batches(lengths: Sequence[int], budget: int, run: Callable[[list[int]], None]) -> None:
-    """Call `run` on batches of indices; where memory runs out, go on with half the budget for all that remain.
-
-    `run` must stand being called again on the texts of a batch that failed. Raises ModelError when one text alone is
-    too much.
-    """
-    batches = list(token_batches(lengths, budget))
-    while batches:
-        batch = batches.pop(0)
-        if _fits(run, batch):
-            continue
-        if len(batch) == 1:
-            raise ModelError(
-                f"no memory left for a single text of {lengths[batch[0]]} tokens: choose --dtype bf16, or --device cpu"
-            )
-        budget = len(batch) * max(lengths[i] for i in batch) // 2
-        rest = [*batch, *chain.from_iterable(batches)]
-        batches = [[rest[i] for i in part] for part in token_batches([lengths[i] for i in rest], budget)]
-
-
-def _fits(run: Callable[[list[int]], None], batch: list[int]) -> bool:
-    """Whether `run` gets through a batch without running out of memory; other errors pass."""
-    try:
-        run(batch)
-        return True
-    except RuntimeError as error:
-        if not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
-            raise
-    # Only outside the except clause is the failed batch's memory free to be given back.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    return False
 
 
 class _LastTokens:
-    """Hooks that keep, of every block's output, the rows at the last real token only."""
+    """Hooks that keep, of every block's output, only what stands at the texts' last tokens."""
 
     def __init__(self, model: Model) -> None:
-        self.rows = torch.empty(0)
+        self.rows = self.columns = torch.empty(0, dtype=torch.long)
         self.taken: dict[int, torch.Tensor] = {}
         # The final norm belongs to layer L, so its state is read off the base model's output instead.
         self.handles = [
@@ -80,7 +31,7 @@ class _LastTokens:
     def _keep(self, layer: int):
         def hook(_module, _inputs, output):
             hidden = output[0] if isinstance(output, tuple) else output
-            self.taken[layer] = hidden[torch.arange(len(hidden), device=hidden.device), self.rows.to(hidden.device)]
+            self.taken[layer] = hidden[self.rows.to(hidden.device), self.columns.to(hidden.device)]
 
         return hook
 
@@ -93,31 +44,30 @@ class _LastTokens:
 
 
 @torch.inference_mode()
-def extract(model: Model, texts: Sequence[str], *, token_budget: int = TOKEN_BUDGET) -> torch.Tensor:
+def extract(model: Model, texts: Sequence[str], *, token_budget: int | None = None) -> torch.Tensor:
     """Hidden states `[example, layer, d_model]` of each text's last token, layers 1 … L, in the model's dtype.
 
-    Equal to `outputs.hidden_states[k][:, -1]` of Hugging Face for k = 1 … L (section 3.1 of the paper). Each
-    distinct text runs once, through the base model only. Texts are padded on the right, where causal attention
-    cannot see the padding, so no mask is needed and no result depends on the batch beyond rounding. Batches halve
+    Equal to `outputs.hidden_states[k][:, -1]` of Hugging Face for k = 1 … L (section 3.1 of the paper), up to
+    rounding. Each distinct text runs once, through the base model only, and what several texts begin with (a pair's
+    common words, a chat template) is computed once a row, if the model can have several texts in a row. Batches halve
     when memory runs out. Raises ValueError for a text without tokens, or too long for the memory.
     """
     distinct = list(dict.fromkeys(texts))
     ids = model.token_ids(distinct)
-    base, device = model.network.base_model, model.network.device
+    base = model.network.base_model
     states = torch.empty(len(distinct), model.n_layers, model.d_model, dtype=model.network.dtype)
-    pad = model.tokenizer.pad_token_id or 0
+    like, pad = next(model.network.parameters()), model.tokenizer.pad_token_id or 0
 
-    def read(batch: list[int]) -> None:
-        width = max(len(ids[i]) for i in batch)
-        rows = torch.tensor([ids[i] + [pad] * (width - len(ids[i])) for i in batch], device=device)
+    def read(batch: list[Row]) -> None:
+        inputs, indices, rows, paths = sheet(ids, batch, pad, like)
         last.taken.clear()
-        last.rows = torch.tensor([len(ids[i]) - 1 for i in batch])
-        final = base(input_ids=rows, use_cache=False).last_hidden_state
-        last.taken[model.n_layers] = final[torch.arange(len(batch)), last.rows]
-        states[batch] = torch.stack([last.taken[k].cpu() for k in range(1, model.n_layers + 1)], dim=1)
+        last.rows, last.columns = torch.tensor(rows), torch.tensor([path[-1] for path in paths])
+        final = base(**inputs, use_cache=False).last_hidden_state
+        last.taken[model.n_layers] = final[last.rows.to(final.device), last.columns.to(final.device)]
+        states[indices] = torch.stack([last.taken[k].cpu() for k in range(1, model.n_layers + 1)], dim=1)
 
     with _LastTokens(model) as last:
-        run_batches([len(row) for row in ids], token_budget, read)
+        run_batches(model, ids, read, token_budget)
     where = {text: i for i, text in enumerate(distinct)}
     return states if len(distinct) == len(texts) else states[[where[text] for text in texts]]
 

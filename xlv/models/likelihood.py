@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
 
-from xlv.models.activations import run_batches
 from xlv.models.load import Model
+from xlv.models.packing import Row, run_batches, sheet
 
 _ROWS = 256
 
 
 @torch.inference_mode()
-def total_nats(model: Model, texts: Sequence[str], *, token_budget: int = 1024) -> np.ndarray:
+def total_nats(model: Model, texts: Sequence[str], *, token_budget: int | None = None) -> np.ndarray:
     """Negative log-likelihood of each text in nats, `[text]`, given its first token; raw text, no template."""
     ids = model.with_template("raw").token_ids(list(texts))
     if min(map(len, ids)) < 2:
         raise ValueError("expected texts of at least two tokens: the first one is given, not predicted")
-    head, device = model.network.get_output_embeddings(), model.network.device
+    head, like = model.network.get_output_embeddings(), next(model.network.parameters())
     softcap = getattr(model.network.config.get_text_config(), "final_logit_softcapping", None)
     pad, nats = model.tokenizer.pad_token_id or 0, np.zeros(len(ids))
 
-    def read(batch: list[int]) -> None:
-        nats[batch] = 0.0
-        width = max(len(ids[i]) for i in batch)
-        rows = torch.tensor([ids[i] + [pad] * (width - len(ids[i])) for i in batch], device=device)
-        hidden = model.network.base_model(input_ids=rows, use_cache=False).last_hidden_state[:, :-1]
-        lengths = torch.tensor([len(ids[i]) - 1 for i in batch])
-        real = torch.arange(width - 1)[None] < lengths[:, None]
-        owners = torch.nonzero(real)[:, 0]
-        states, targets = hidden[real.to(hidden.device)], rows[:, 1:][real.to(device)]
-        for start in range(0, len(states), _ROWS):
-            part = slice(start, start + _ROWS)
-            logits = head(states[part]).float()
+    def read(batch: list[Row]) -> None:
+        inputs, indices, rows, paths = sheet(ids, batch, pad, like)
+        hidden = model.network.base_model(**inputs, use_cache=False).last_hidden_state
+        tokens = inputs["input_ids"].cpu()
+        # Each token follows one other; texts that begin alike share these steps.
+        steps = {(r, here): before for r, path in zip(rows, paths, strict=True) for before, here in pairwise(path)}
+        row, here = torch.tensor(list(steps)).T
+        before = torch.tensor(list(steps.values()))
+        losses = torch.zeros(tokens.shape, dtype=torch.float64)
+        for part in torch.arange(len(row)).split(_ROWS):
+            logits = head(hidden[row[part].to(hidden.device), before[part].to(hidden.device)]).float()
             if softcap:
                 logits = softcap * torch.tanh(logits / softcap)
-            losses = torch.nn.functional.cross_entropy(logits, targets[part].to(logits.device), reduction="none")
-            np.add.at(nats, np.asarray(batch)[owners[part].numpy()], losses.double().cpu().numpy())
+            targets = tokens[row[part], here[part]].to(logits.device)
+            step_losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+            losses[row[part], here[part]] = step_losses.double().cpu()
+        nats[indices] = [float(losses[r, path[1:]].sum()) for r, path in zip(rows, paths, strict=True)]
 
-    run_batches([len(row) for row in ids], token_budget, read)
+    run_batches(model, ids, read, token_budget)
     return nats

@@ -58,7 +58,7 @@ def test_an_instruction_goes_in_the_system_role_or_in_front_of_the_prompt(tiny):
     assert chat.prompt("Sing.", "Be kind.").startswith("<|system|>Be kind.<|end|><|user|>Sing.")
     assert raw.prompt("Sing.", "Be kind.") == "Be kind.\n\nSing."
     assert raw.with_template("[{input}]").prompt("Sing.", "Be kind.") == "[Be kind.\n\nSing.]"
-    longer, plain = (left_padded(chat, ["Sing."], system)["input_ids"] for system in ("Be kind.", None))
+    longer, plain = (left_padded(chat, ["Sing."], system)[0]["input_ids"] for system in ("Be kind.", None))
     assert longer.shape[1] > plain.shape[1]
 
 

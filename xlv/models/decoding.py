@@ -6,18 +6,31 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from transformers import Cache
 
+from xlv.models.likelihood import path_log
 from xlv.models.load import Model
+from xlv.models.packing import layout_for, shared_tokens, sheet
+
+# Logits held at once while openings are read, prompts × tokens × vocabulary: 256 MB in two bytes each.
+_LOGITS = 2**27
+# A beginning that prompts share is read apart, and its keys and values repeated, from so many tokens on.
+_PREFIX = 8
 
 
-def left_padded(model: Model, prompts: Sequence[str], system: str | None = None) -> dict[str, torch.Tensor]:
-    """Token ids and attention mask of prompts under the template, padded on the left, as decoding needs them."""
+def left_padded(model: Model, prompts: Sequence[str], system: str | None = None) -> tuple[dict[str, torch.Tensor], int]:
+    """Token ids and attention mask of prompts under the template, as decoding needs them, and what all begin with.
+
+    Returns the tensors `[prompt, token]`, in which padding stands behind the number of tokens, also returned, that all
+    prompts have in common from the start.
+    """
     ids = model.token_ids(list(prompts), system)
-    width = max(map(len, ids))
-    pad = model.tokenizer.pad_token_id or 0
-    rows = torch.tensor([[pad] * (width - len(row)) + row for row in ids])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids])
-    return {"input_ids": rows.to(model.network.device), "attention_mask": mask.to(model.network.device)}
+    shared = min(shared_tokens(ids[0], row) for row in ids)
+    shared = min(shared, min(map(len, ids)) - 1)  # each prompt keeps a token of its own to be read last
+    width, pad = max(map(len, ids)), model.tokenizer.pad_token_id or 0
+    rows = torch.tensor([row[:shared] + [pad] * (width - len(row)) + row[shared:] for row in ids])
+    mask = torch.tensor([[1] * shared + [0] * (width - len(row)) + [1] * (len(row) - shared) for row in ids])
+    return {"input_ids": rows.to(model.network.device), "attention_mask": mask.to(model.network.device)}, shared
 
 
 class ReadPrompts:
@@ -29,37 +42,78 @@ class ReadPrompts:
 
     @torch.inference_mode()
     def __init__(self, model: Model, prompts: Sequence[str], system: str | None = None) -> None:
-        self.model, self.inputs = model, left_padded(model, prompts, system)
-        mask = self.inputs["attention_mask"]
+        self.model = model
+        self.inputs, shared = left_padded(model, prompts, system)
+        rows, mask = self.inputs["input_ids"], self.inputs["attention_mask"]
         self.positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        output = model.network(**self.inputs, position_ids=self.positions, use_cache=True, logits_to_keep=1)
+        self.cache, read = self._read_once(rows[:1, :shared]), shared
+        if self.cache is None:
+            read = 0
+        output = model.network(
+            input_ids=rows[:, read:], attention_mask=mask, position_ids=self.positions[:, read:],
+            past_key_values=self.cache, use_cache=True, logits_to_keep=1,
+        )  # fmt: skip
         self.first, self.cache = output.logits[:, -1].float().log_softmax(-1), output.past_key_values
+
+    def _read_once(self, beginning: torch.Tensor) -> Cache | None:
+        """Keys and values of what all prompts begin with, repeated for each, or None where that is not worth it."""
+        prompts = len(self.inputs["input_ids"])
+        if prompts == 1 or beginning.shape[1] < _PREFIX:
+            return None
+        cache = self.model.network.base_model(input_ids=beginning, use_cache=True).past_key_values
+        if not isinstance(cache, Cache) or any(cache.is_linear):
+            return None
+        cache.batch_repeat_interleave(prompts)
+        return cache
 
     @torch.inference_mode()
     def opening_logs(self, openings: Sequence[str]) -> np.ndarray:
         """Log-probability in nats `[opening, prompt]` that a completion opens with each text.
 
-        Each opening is read behind the prompts' shared KV cache, which is cropped back afterwards.
+        The openings are read behind the prompts' KV cache, several in a row if the model can have that, and the cache
+        is cropped back afterwards.
         """
-        return np.stack([self._opening(text) for text in openings])
+        ids = [self.model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in openings]
+        logs = self.first[:, [row[0] for row in ids]].T.double()
+        longer = [i for i, row in enumerate(ids) if len(row) > 1]
+        width = min(max(1, _LOGITS // self.first.numel()), sum(map(len, ids)))
+        layout = layout_for(self.model, [range(self.positions.shape[1] + width)])
+        for row in layout([row[:-1] for row in ids], longer, width):
+            logs[row] += self._read_on([ids[i] for i in row])
+        return logs.cpu().numpy()
 
-    def _opening(self, text: str) -> np.ndarray:
-        mask, device = self.inputs["attention_mask"], self.first.device
-        ids = self.model.tokenizer(text, add_special_tokens=False)["input_ids"]
-        total = self.first[:, ids[0]].clone()
-        if len(ids) > 1:
-            rows = torch.tensor([ids[:-1]] * len(mask), device=device)
-            output = self.model.network(
-                input_ids=rows, attention_mask=torch.cat([mask, torch.ones_like(rows)], dim=1), use_cache=True,
-                position_ids=self.positions[:, -1:] + torch.arange(1, len(ids), device=device),
-                past_key_values=self.cache,
-            )  # fmt: skip
-            self.cache = output.past_key_values
-            self.cache.crop(1 - len(ids))
-            logits = output.logits.float()
-            wanted = torch.tensor(ids[1:], device=device)[None, :, None].expand(len(mask), -1, 1)
-            total += (logits.gather(-1, wanted)[..., 0] - logits.logsumexp(-1)).sum(-1)
-        return total.cpu().numpy()
+    def _read_on(self, ids: list[list[int]]) -> torch.Tensor:
+        """Log-probability `[opening, prompt]` of all tokens but the first of openings that are read in one row."""
+        mask, prompts = self.inputs["attention_mask"], len(self.first)
+        inputs, _, _, paths = sheet([row[:-1] for row in ids], [[*range(len(ids))]], 0, self.first.new_empty(0))
+        rows = inputs["input_ids"].expand(prompts, -1)
+        places = inputs.get("position_ids", torch.arange(rows.shape[1], device=rows.device)[None])
+        output = self.model.network(
+            input_ids=rows, attention_mask=self._behind_prompts(mask, inputs), past_key_values=self.cache,
+            position_ids=self.positions[:, -1:] + 1 + places, use_cache=True,
+        )  # fmt: skip
+        self.cache = output.past_key_values
+        self.cache.crop(-rows.shape[1])
+        return torch.tensor(
+            [
+                [path_log(logits, path, row[1:]) for logits in output.logits]
+                for row, path in zip(ids, paths, strict=True)
+            ],
+            device=self.first.device, dtype=torch.float64,
+        )  # fmt: skip
+
+    def _behind_prompts(self, mask: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The mask of a row read behind the prompts: all of them is seen, and of the row what its own mask says."""
+        length = inputs["input_ids"].shape[1]
+        if "attention_mask" not in inputs:
+            return torch.cat([mask, mask.new_ones(len(mask), length)], dim=1)
+        own, dtype = inputs["attention_mask"], self.model.network.dtype
+        least = torch.finfo(dtype).min
+        past = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(mask == 0, least)
+        own = own.to(dtype).clamp(min=least)
+        return torch.cat(
+            [past[:, None, None].expand(-1, -1, length, -1), own.expand(len(mask), -1, -1, -1)], dim=-1
+        )
 
     @torch.inference_mode()
     def complete(self, max_new_tokens: int) -> list[str]:

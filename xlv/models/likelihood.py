@@ -1,9 +1,8 @@
-"""How likely a model finds texts, in nats, without ever holding the logits of a whole batch."""
+"""How likely a model finds texts, in nats."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ import torch
 from xlv.models.load import Model
 from xlv.models.packing import Row, run_batches, sheet
 
-_ROWS = 256
+_BUDGET = 256  # tokens a batch: the logits of each over the whole vocabulary are held at once
 
 
 @torch.inference_mode()
@@ -20,27 +19,22 @@ def total_nats(model: Model, texts: Sequence[str], *, token_budget: int | None =
     ids = model.with_template("raw").token_ids(list(texts))
     if min(map(len, ids)) < 2:
         raise ValueError("expected texts of at least two tokens: the first one is given, not predicted")
-    head, like = model.network.get_output_embeddings(), next(model.network.parameters())
-    softcap = getattr(model.network.config.get_text_config(), "final_logit_softcapping", None)
-    pad, nats = model.tokenizer.pad_token_id or 0, np.zeros(len(ids))
+    like, pad, nats = next(model.network.parameters()), model.tokenizer.pad_token_id or 0, np.zeros(len(ids))
 
     def read(batch: list[Row]) -> None:
         inputs, indices, rows, paths = sheet(ids, batch, pad, like)
-        hidden = model.network.base_model(**inputs, use_cache=False).last_hidden_state
-        tokens = inputs["input_ids"].cpu()
-        # Each token follows one other; texts that begin alike share these steps.
-        steps = {(r, here): before for r, path in zip(rows, paths, strict=True) for before, here in pairwise(path)}
-        row, here = torch.tensor(list(steps)).T
-        before = torch.tensor(list(steps.values()))
-        losses = torch.zeros(tokens.shape, dtype=torch.float64)
-        for part in torch.arange(len(row)).split(_ROWS):
-            logits = head(hidden[row[part].to(hidden.device), before[part].to(hidden.device)]).float()
-            if softcap:
-                logits = softcap * torch.tanh(logits / softcap)
-            targets = tokens[row[part], here[part]].to(logits.device)
-            step_losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
-            losses[row[part], here[part]] = step_losses.double().cpu()
-        nats[indices] = [float(losses[r, path[1:]].sum()) for r, path in zip(rows, paths, strict=True)]
+        logits = model.network(**inputs, use_cache=False).logits
+        nats[indices] = [
+            -path_log(logits[row], path[:-1], ids[i][1:]) for i, row, path in zip(indices, rows, paths, strict=True)
+        ]
 
-    run_batches(model, ids, read, token_budget)
+    run_batches(model, ids, read, token_budget or _BUDGET)
     return nats
+
+
+def path_log(logits: torch.Tensor, places: Sequence[int], tokens: Sequence[int]) -> float:
+    """Log-probability in nats of the tokens that follow each of the places, from logits `[place, vocabulary]`."""
+    losses = torch.nn.functional.cross_entropy(
+        logits[list(places)].float(), torch.tensor(tokens, device=logits.device), reduction="none"
+    )
+    return -float(losses.double().sum())

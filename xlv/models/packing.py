@@ -46,7 +46,7 @@ def many_a_row(ids: Ids, texts: Sequence[int], width: int) -> Iterator[Row]:
     row: Row = []
     used = 0
     for i in sorted(texts, key=lambda i: ids[i]):
-        new = len(ids[i]) - (_shared(ids[row[-1]], ids[i]) if row else 0)
+        new = len(ids[i]) - (shared_tokens(ids[row[-1]], ids[i]) if row else 0)
         if row and used + new > width:
             yield row
             row, used, new = [], 0, len(ids[i])
@@ -56,7 +56,7 @@ def many_a_row(ids: Ids, texts: Sequence[int], width: int) -> Iterator[Row]:
         yield row
 
 
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+def shared_tokens(one: Sequence[int], other: Sequence[int]) -> int:
     """Number of tokens two texts have in common from the start."""
     return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
@@ -64,7 +64,7 @@ def _shared(one: Sequence[int], other: Sequence[int]) -> int:
 def _size(ids: Ids, row: Row) -> int:
     """Tokens of a row, each shared beginning counted once."""
     lengths = (len(ids[i]) for i in row)
-    return sum(lengths) - sum(_shared(ids[a], ids[b]) for a, b in pairwise(row))
+    return sum(lengths) - sum(shared_tokens(ids[a], ids[b]) for a, b in pairwise(row))
 
 
 def batches(ids: Ids, texts: Sequence[int], budget: int, layout: Layout = one_a_row) -> Iterator[list[Row]]:
@@ -134,7 +134,7 @@ def sheet(ids: Ids, batch: list[Row], pad: int, like: torch.Tensor) -> Sheet:
         path: list[int] = []
         used = 0
         for before, i in zip([None, *row], row, strict=False):
-            shared = 0 if before is None else _shared(ids[before], ids[i])
+            shared = 0 if before is None else shared_tokens(ids[before], ids[i])
             new = range(used, used + len(ids[i]) - shared)
             tokens[r, new.start : new.stop] = torch.tensor(ids[i][shared:])
             places[r, new.start : new.stop] = torch.arange(shared, len(ids[i]))

@@ -24,7 +24,7 @@ from xlv.report.arrays import consistency_arrays, recognition_arrays
 from xlv.report.results import has_published, load, matching, result_path, save
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 
-ANALYSIS = 2  # raised when the analysis changes, so that results of an earlier one are computed anew
+ANALYSIS = 3  # raised when the analysis changes, so that results of an earlier one are computed anew
 
 
 def identity(model: str) -> str:

@@ -21,6 +21,7 @@ class HalfCosines:
     low, high    `[source, target]` its 95 % interval over resampled splits
     reliability  `[language]`       median cosine of a language's own two half vectors
     mean         `[split]`          mean of the corrected cosine over pairs of different languages
+    agreement    `[split]`          mean over languages of the cosine of their two half vectors
     """
 
     corrected: np.ndarray
@@ -28,6 +29,7 @@ class HalfCosines:
     high: np.ndarray
     reliability: np.ndarray
     mean: np.ndarray
+    agreement: np.ndarray
 
 
 def cosines(gram: np.ndarray) -> np.ndarray:
@@ -86,17 +88,16 @@ def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = N_SPLI
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """Mean corrected cosine between languages, and mean cosine of a language's own half vectors, each `[layer]`."""
+    """Mean corrected cosine between languages, and mean cosine of a language's own half vectors: `[layer, split]`."""
 
     corrected: np.ndarray
     reliability: np.ndarray
 
 
 def layer_profile(grams: Iterable[np.ndarray], groups: np.ndarray) -> LayerProfile:
-    """How consistency and what it rests on run through the layers; medians over splits. Raises as `half_cosines`."""
+    """How consistency and what it rests on run through the layers, in resampled splits. Raises as `half_cosines`."""
     found = [half_cosines(gram, groups, n_splits=N_PROFILE_SPLITS) for gram in grams]
-    means = [np.nanmedian(f.mean) if np.isfinite(f.mean).any() else np.nan for f in found]
-    return LayerProfile(np.array(means), np.array([f.reliability.mean() for f in found]))
+    return LayerProfile(np.stack([f.mean for f in found]), np.stack([f.agreement for f in found]))
 
 
 def _summary(corrected: np.ndarray, reliability: np.ndarray) -> HalfCosines:
@@ -107,4 +108,5 @@ def _summary(corrected: np.ndarray, reliability: np.ndarray) -> HalfCosines:
     counts = np.isfinite(values).sum(axis=1)
     mean = np.divide(np.nansum(values, axis=1), counts, out=np.full(len(values), np.nan), where=counts > 0)
     blank = np.where(known, 0.0, np.nan)
-    return HalfCosines(middle + blank, low + blank, high + blank, np.median(reliability, axis=0), mean)
+    middle, low, high = middle + blank, low + blank, high + blank
+    return HalfCosines(middle, low, high, np.median(reliability, axis=0), mean, reliability.mean(axis=1))

@@ -82,8 +82,10 @@ def consistency_arrays(found: Found, languages: Sequence[str]) -> xr.Dataset:
             "corrected_high": (PLACES, _stacked(found, lambda a: a.halves.high)),
             "reliability": (("concept", "source"), _stacked(found, lambda a: a.halves.reliability)),
             "corrected_mean": (("concept", "split"), _stacked(found, lambda a: a.halves.mean)),
-            "corrected_profile": (("concept", "layer"), _stacked(found, lambda a: a.profile.corrected)),
-            "reliability_profile": (("concept", "layer"), _stacked(found, lambda a: a.profile.reliability)),
+            "corrected_profile": (("concept", "layer", "halving"), _stacked(found, lambda a: a.profile.corrected)),
+            "reliability_profile": (
+                ("concept", "layer", "halving"), _stacked(found, lambda a: a.profile.reliability)
+            ),
             "chosen_layer": (("concept",), [a.layer for a in found.values()]),
         },
         coords={

@@ -9,7 +9,7 @@ import xarray as xr
 from xlv import __version__
 from xlv.cache import whole_file
 
-SCHEMA = 2
+SCHEMA = 3
 # Decimals that are kept of large arrays: finer ones are noise, and files larger.
 _DIGITS = {"readout": 3, "resampled": 4, "score": 3, "response_score": 3}
 

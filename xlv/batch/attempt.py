@@ -17,10 +17,10 @@ import psutil
 
 from xlv import __version__
 from xlv.batch.plan import DONE, Run
+from xlv.batch.tree import MARK, end_all
 from xlv.cache import file_sha256, whole_file
 from xlv.models.devices import claimed_gpus
 
-MARK = "XLV_ATTEMPT"  # in the environment of an attempt's processes, by which all of them are found
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -72,16 +72,6 @@ def stop(batch: str) -> None:
     """End all attempts that this process makes for a batch."""
     for attempt in [path for path, name in _running.items() if name == batch]:
         end_all(attempt)
-
-
-def end_all(attempt: Path) -> None:
-    """Kill all processes of an attempt but the calling one: a notebook's kernel is in a session of its own."""
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get(MARK) == str(attempt):
-                process.kill()
-        except psutil.Error:
-            continue  # it has ended meanwhile, or belongs to someone else
 
 
 def _new_attempt(run: Run) -> Path:
@@ -151,7 +141,7 @@ def _record(job: Job, attempt: Path, seconds: float) -> None:
     record = {
         "name": run.name, "key": run.key, "parameters": dict(run.parameters), "xlv": __version__,
         "attempt": attempt.name, "host": socket.gethostname(), "seconds": round(seconds, 1),
-        "cost": {**job.cost, "seconds": round(seconds, 1)},
+        "cost": {**job.cost, "notebooks": len(run.notebooks), "seconds": round(seconds, 1)},
         "files": {str(path.relative_to(run.folder)): file_sha256(path) for path in files},
     }  # fmt: skip
     with whole_file(run.folder / DONE) as temporary:

@@ -47,8 +47,7 @@ def estimate(runs: Sequence[Run]) -> dict[str, Cost]:
     """The cost of each run by name: as long as the same run took before, else from the rate of earlier runs of the
     batch, else from the speed of a matrix product on this machine."""
     earlier = _earlier(runs[0].folder.parent)
-    work, seconds = (sum(one[name] for one in earlier if one["work"]) for name in ("work", "seconds"))
-    rate, basis = (work / seconds, "rate of earlier runs") if seconds else (None, "")
+    rate = _rate([one for one in earlier if one["work"]])
     result = {}
     for run in runs:
         size, tokens = parameter_count(run.model), _tokens(run)
@@ -59,10 +58,16 @@ def estimate(runs: Sequence[Run]) -> dict[str, Cost]:
             result[run.name] = Cost(size, tokens, None, "unknown size of model")
         else:
             here = rate or SHARE_OF_PEAK * _matmul_rate()
-            overhead = 0 if rate else NOTEBOOK_SECONDS * len(run.notebooks)
-            spent = 2 * size * tokens / here + overhead
-            result[run.name] = Cost(size, tokens, spent, basis or f"{here / 1e9:.0f} GFLOP/s measured here, rough")
+            spent = 2 * size * tokens / here + NOTEBOOK_SECONDS * len(run.notebooks)
+            source = "of earlier runs" if rate else "measured here, rough"
+            result[run.name] = Cost(size, tokens, spent, f"{here / 1e9:.3g} GFLOP/s {source}")
     return result
+
+
+def _rate(earlier: Sequence[dict]) -> float | None:
+    """Operations a second of earlier runs, without what their notebooks take anyway; None without any."""
+    seconds = [max(0.1 * one["seconds"], one["seconds"] - NOTEBOOK_SECONDS * one["notebooks"]) for one in earlier]
+    return sum(one["work"] for one in earlier) / sum(seconds) if earlier else None
 
 
 def kind(run: Run) -> str:

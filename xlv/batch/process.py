@@ -10,7 +10,7 @@ from pathlib import Path
 
 from papermill.exceptions import PapermillExecutionError
 
-from xlv.batch.attempt import MARK, end_all
+from xlv.batch.tree import MARK, end_all
 from xlv.report.book import BookError, execute_notebooks
 
 

@@ -52,14 +52,14 @@ def test_the_explorer_has_its_data_and_its_script(book):
     assert (book / "notebooks" / script.group(1)).resolve().is_file()
 
 
-@pytest.mark.parametrize("name", ["method", "run", "own-concept", "api", "limits", "ethics", "references"])
+@pytest.mark.parametrize("name", ["method", "run", "batch", "own-concept", "api", "limits", "ethics", "references"])
 def test_the_prose_is_there(book, name):
     assert len((book / "book" / f"{name}.html").read_text(encoding="utf-8")) > 5000
 
 
 def test_pages_say_their_edition_and_ask_no_other_host(book):
     pages = [*(book / "notebooks").glob("*.html"), *(book / "book").glob("*.html")]
-    assert len(pages) == len(FIGURES) + 7
+    assert len(pages) == len(FIGURES) + 8
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert "Edition “quick”" in text

@@ -32,7 +32,7 @@ def measured(model: Model, table: pd.DataFrame, settings: Settings, progress: Pr
     }
     if settings.baselines:
         found["likelihood"] = (("concept", "source", "pair"), _likelihood(model, table, settings, progress))
-        found["untrained"] = (("concept", "source", "pair"), _untrained(model, table, progress))
+        found["untrained"] = (("concept", "source", "pair"), _untrained(model, table, settings.seed, progress))
     nats = _neutral_nats(model, languages, settings, progress)
     return found if nats is None else found | {"neutral_nats": (("source", "sentence"), nats)}
 
@@ -56,11 +56,11 @@ def _embedded(model: Model, table: pd.DataFrame, progress: Progress) -> np.ndarr
     return _level(result)
 
 
-def _untrained(model: Model, table: pd.DataFrame, progress: Progress) -> np.ndarray:
+def _untrained(model: Model, table: pd.DataFrame, seed: int, progress: Progress) -> np.ndarray:
     """Hits `[concept, language, pair]` of a random model of the same shape, in every fourth language (else NaN)."""
     languages = list(dict.fromkeys(table["language"]))
     asked = table[table["language"].isin(languages[::UNTRAINED_STEP])]
-    blank = replace(untrained(model), name=f"{model.name}, untrained")
+    blank = replace(untrained(model, seed=seed), name=f"{model.name}, untrained")
     result = []
     for concept, states in concept_states(blank, texts_of(asked), progress=progress).items():
         found = _own_hits(states, model.n_layers, asked[asked["concept"] == concept])

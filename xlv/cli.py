@@ -1,4 +1,4 @@
-"""The command line: models, run, steer, book, audit, import-results, cache, data."""
+"""The command line: models, run, steer, book, batch, audit, import-results, cache, data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from xlv import __version__
 from xlv.settings import PROFILES, Loading, Profile
-from xlv.terminal import OneLineErrors, Ticker, out
+from xlv.terminal import OneLineErrors, Ticker, err, out
 
 app = typer.Typer(
     cls=OneLineErrors, no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
@@ -184,6 +184,39 @@ def book(
 
 
 @app.command()
+def batch(
+    spec: Annotated[Path, typer.Argument(help="The batch's spec, a YAML file; see the page on batch runs.")],
+    workers: Annotated[int, typer.Option(help="Runs at a time, by a local Dask cluster; 0: one, without.", min=0)] = 0,
+    scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler, as tcp://host:8786.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its estimated cost only.")] = False,
+) -> None:
+    """Run a matrix of models and parameters, here or on a cluster, and build one book that compares them."""
+    from xlv.batch.board import plan_table
+    from xlv.batch.conduct import conduct
+    from xlv.batch.edition import build_batch_book
+    from xlv.batch.plan import plan
+    from xlv.batch.spec import read_spec
+
+    if workers and scheduler:
+        raise ValueError("--workers starts a cluster here and --scheduler takes one that is there: give one of them")
+    wanted = read_spec(spec)
+    runs = plan(wanted)
+    if dry_run:
+        (out if out.is_terminal else Console(width=200)).print(plan_table(runs, max(1, workers)))
+        return
+    failed = conduct(wanted, runs, err, workers=workers, scheduler=scheduler)
+    count = f"{len(runs) - len(failed)} of {len(runs)} runs done"
+    out.print(f"{count}: {wanted.out / 'runs'}", highlight=False, soft_wrap=True)
+    for name, error in failed.items():
+        out.print(f"failed: {name}: {error}", highlight=False, markup=False, soft_wrap=True)
+    if wanted.book and len(failed) < len(runs):
+        index = build_batch_book(wanted, runs, failed, progress=Ticker())
+        out.print(f"The book: {index}", highlight=False, soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def audit(
     model: Annotated[str, typer.Argument(help="Embedded name, preset, Hub id, folder or .gguf file.")],
     data: Annotated[str, typer.Option(help="Corpus folder; default: the built-in corpus.")] = "",
@@ -229,7 +262,7 @@ def cache_list() -> None:
     table = Table(title=f"Cache: {root}", title_justify="left")
     table.add_column("entry")
     table.add_column("size", justify="right")
-    for path in sorted(root.glob("*/*")):
+    for path in sorted(path for path in root.glob("*/*") if not path.name.startswith(".")):
         table.add_row(str(path.relative_to(root)), f"{size_of(path) / 1e6:.1f} MB")
     out.print(table)
 

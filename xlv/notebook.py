@@ -16,7 +16,8 @@ from xlv.report.tables.control import moves
 from xlv.settings import Profile
 from xlv.study import run_control, run_study, short_name
 
-PARAMETERS = ("models", "data", "results", "profile", "languages", "concepts", "pairs", "protocol")
+PARAMETERS = ("models", "data", "results", "profile", "languages", "concepts", "pairs", "seed", "protocol")
+STORED = "stored"  # the profile of an edition that shows what is in its folder of results, and computes nothing
 _SHELL = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 
 
@@ -34,7 +35,7 @@ def check_parameters(names: dict[str, object]) -> dict[str, object]:
     if unknown:
         raise ValueError(f"unknown parameter {unknown[0]!r}: this notebook has {', '.join(PARAMETERS)}")
     for name, value in given.items():
-        kind = int if name == "pairs" else str
+        kind = int if name in ("pairs", "seed") else str
         if not isinstance(value, kind):
             raise ValueError(f"the parameter {name!r} is {value!r}, expected {kind.__name__}")
     if given.get("protocol", "cv") not in ("cv", "paper"):
@@ -44,6 +45,17 @@ def check_parameters(names: dict[str, object]) -> dict[str, object]:
 
 def _split(text: object) -> tuple[str, ...] | None:
     return tuple(part.strip() for part in str(text).split(",") if part.strip()) or None
+
+
+def profile_of(given: dict[str, object]) -> Profile:
+    """The profile that a notebook's parameters ask for; raises ValueError for an unknown one."""
+    return Profile.named(str(given["profile"])).changed(
+        data=str(given["data"]) or None,
+        languages=_split(given["languages"]),
+        concepts=_split(given["concepts"]),
+        pairs=int(str(given["pairs"])) or None,
+        seed=int(str(given.get("seed", 0))) or None,
+    )
 
 
 def _reference_folder() -> Path | None:
@@ -72,20 +84,17 @@ def open_results(names: dict[str, object], question: str, *, published: bool = F
 
     `names` are the notebook's globals. Results are looked for in the folder `results`; without one, the reference
     results serve every model that has them as long as no other size of run is asked for, and what is computed goes to
-    the cache. Results that others published, which hold no single pairs, are left out with a sentence unless
+    the cache. With the profile `stored` the folder is shown as it is, whatever the size of its runs, and nothing is
+    computed. Results that others published, which hold no single pairs, are left out with a sentence unless
     `published` asks for them.
     Raises ValueError for unknown parameters, models, languages and concepts.
     """
     given = start(names)
-    profile = Profile.named(str(given["profile"])).changed(
-        data=str(given["data"]) or None,
-        languages=_split(given["languages"]),
-        concepts=_split(given["concepts"]),
-        pairs=int(str(given["pairs"])) or None,
-    )
-    asked = any(given[name] for name in ("data", "languages", "concepts", "pairs"))
-    reference = None if asked or given["results"] or profile.name != "full" else _reference_folder()
+    stored = given["profile"] == STORED
+    profile = Profile.named("full") if stored else profile_of(given)
+    asked = any(given.get(name) for name in ("data", "languages", "concepts", "pairs", "seed", "results"))
     folder = Path(str(given["results"])) if given["results"] else cache_root() / "results" / profile.name
+    reference = folder if stored else None if asked or profile.name != "full" else _reference_folder()
     models = _split(given["models"])
     if not models:
         raise ValueError("the parameter 'models' is empty: name at least one model")
@@ -98,6 +107,8 @@ def open_results(names: dict[str, object], question: str, *, published: bool = F
             found[model] = load(path)
         elif path is not None and path.parent.is_dir():
             continue  # the reference edition did not ask this question of this model
+        elif stored:
+            found[model] = load(path)  # raises: the folder has nothing of this model
         elif question == "control":
             found[model] = run_control(model, profile.control, folder)
         else:

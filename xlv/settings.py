@@ -18,7 +18,8 @@ class Settings:
 
     `pairs` is the number of pairs a concept (None: all), `neutral` that of neutral sentences a language; `baselines`
     says whether likelihood, on `likelihood_pairs` a concept, and an untrained model are measured; `concepts` and
-    `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one.
+    `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one. `seed` draws the folds, the
+    resamples and the untrained model.
     Raises ValueError for an unknown template or dtype when the model is loaded.
     """
 
@@ -31,6 +32,7 @@ class Settings:
     data: str | None = None
     dtype: str = "bf16"
     template: str = "raw"
+    seed: int = 0
 
     @property
     def folder(self) -> Path | None:
@@ -55,7 +57,8 @@ class ControlSettings:
     Comparisons: further `sources` at settings searched on them, the vectors of the `contrast` concept, and `random`
     vectors of equal dose; on the first `score_prompts` instructions of a kind by score everywhere, on all and by
     generation in the `detailed` languages (of random vectors, the first `random_generated`). `response_doses` are those
-    of the dose–response curves. `judge` is `rules`, `chat:MODEL` or `classifier:MODEL:LABEL`.
+    of the dose–response curves. `judge` is `rules`, `chat:MODEL` or `classifier:MODEL:LABEL`; `seed` draws the random
+    vectors.
     Raises ValueError for values out of range.
     """
 
@@ -84,6 +87,7 @@ class ControlSettings:
     max_divergence: float = 0.25
     confirmed: int = 3
     max_broken: float = 0.10
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.tokens <= 32:
@@ -142,14 +146,15 @@ class Profile:
         languages: tuple[str, ...] | None = None,
         pairs: int | None = None,
         data: str | None = None,
+        seed: int | None = None,
         **study: object,
     ) -> Profile:
         """The profile with some settings replaced; None leaves one as it is.
 
-        A corpus folder brings its own concepts. Pairs go for question 4 too, languages for its targets (if any of them
-        remains) and its further sources, and a corpus folder if it has a control set.
+        A corpus folder brings its own concepts. Pairs and the seed go for question 4 too, languages for its targets (if
+        any of them remains) and its further sources, and a corpus folder if it has a control set.
         """
-        wanted = {key: value for key, value in (("pairs", pairs), ("data", data)) if value is not None}
+        wanted = {key: value for key, value in (("pairs", pairs), ("data", data), ("seed", seed)) if value is not None}
         common = {
             key: value for key, value in wanted.items() if key != "data" or (Path(str(value)) / "control").is_dir()
         }

@@ -67,7 +67,7 @@ def run_study(
 
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     states = concept_states(loaded, texts_of(table), progress=progress)
-    recognition, consistency = analyse(table, states, loaded.n_layers, progress=progress)
+    recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
     for name, values in measured(loaded, table, settings, progress).items():
         recognition[name] = values
     provenance = _provenance(model, stamp, loaded.weights, corpus_fingerprint(table), settings.dtype, settings.template)
@@ -136,9 +136,12 @@ def _provenance(model: str, settings: str, weights: str, corpus: str, dtype: str
 
 
 def analyse(
-    table: pd.DataFrame, states: Mapping[str, Layers], n_layers: int, *, progress: Progress = silent
+    table: pd.DataFrame, states: Mapping[str, Layers], n_layers: int, *, seed: int = 0, progress: Progress = silent
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Recognition and consistency of every concept of a table of pairs, from the states of its texts by concept."""
+    """Recognition and consistency of every concept of a table of pairs, from the states of its texts by concept.
+
+    `seed` draws the folds, and with the concept's place the resamples: the same in two models pairs their differences.
+    """
     languages = list(dict.fromkeys(table["language"]))
     found, groupings, surface = {}, [], []
     for done, (concept, layers) in enumerate(states.items()):
@@ -146,7 +149,7 @@ def analyse(
         rows = table[table["concept"] == concept]
         groupings.append(group_indices(rows.loc[rows["language"] == languages[0], "group"].tolist()))
         surface.append(_surface(rows, languages))
-        found[concept] = analyse_concept(layers, n_layers, groupings[-1], seed=done)
+        found[concept] = analyse_concept(layers, n_layers, groupings[-1], folds=seed, seed=done + 1000 * seed)
     progress("analysing", len(states), len(states))
     recognition = recognition_arrays(found, languages, groupings, surface)
     recognition["across"] = (("concept", "other", "source"), _across(found, states))

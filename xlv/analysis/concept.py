@@ -45,9 +45,11 @@ class ConceptAnalysis:
     vectors: np.ndarray
 
 
-def analyse_concept(states: Layers, n_layers: int, groups: np.ndarray, *, seed: int = 0) -> ConceptAnalysis:
-    """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first, and `seed`
-    draws the resamples: the same in two models makes their differences paired.
+def analyse_concept(
+    states: Layers, n_layers: int, groups: np.ndarray, *, folds: int = 0, seed: int = 0
+) -> ConceptAnalysis:
+    """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first. `folds`
+    is the seed of the folds, `seed` that of the resamples: the same in two models makes their differences paired.
 
     Only Gram matrices and vectors of all layers are held at once. Raises ValueError for fewer than four groups.
     """
@@ -57,7 +59,7 @@ def analyse_concept(states: Layers, n_layers: int, groups: np.ndarray, *, seed: 
         half = here.shape[1] // 2
         grams.append(pair_gram(here[:, :half] - here[:, half:]))
         vectors.append(concept_vectors(here[:, :half].swapaxes(0, 1), here[:, half:].swapaxes(0, 1)))
-    cv = cross_validated(grams, groups)
+    cv = cross_validated(grams, groups, seed=folds)
     layer = int(np.median(cv.layer[:, 0]))
     return ConceptAnalysis(
         cv=cv,

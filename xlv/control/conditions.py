@@ -151,13 +151,13 @@ def comparisons(
 
 
 def random_conditions(
-    vectors: ConceptVectors, chosen: Mapping[str, Setting], count: int, generated: int
+    vectors: ConceptVectors, chosen: Mapping[str, Setting], count: int, generated: int, seed: int = 0
 ) -> list[Condition]:
     """Random vectors of equal norm at the same layers, `count` a direction, the first `generated` by generation too."""
 
-    def one(seed: int, direction: str) -> Condition:
-        steering = addition(vectors, chosen[direction], noise=seed)
-        name = f"random {seed + 1} ({direction})"
-        return Condition(name, RANDOM, direction, lambda _code: steering, generated=seed < generated)
+    def one(draw: int, direction: str) -> Condition:
+        steering = addition(vectors, chosen[direction], noise=draw + 1000 * seed)
+        name = f"random {draw + 1} ({direction})"
+        return Condition(name, RANDOM, direction, lambda _code: steering, generated=draw < generated)
 
-    return [one(seed, direction) for seed in range(count) for direction in DIRECTIONS]
+    return [one(draw, direction) for draw in range(count) for direction in DIRECTIONS]

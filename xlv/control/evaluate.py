@@ -65,7 +65,7 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
         surfaces[code] = search(bench, vectors(settings.concept, code), code, settings, progress=progress)
         further += source_conditions(code, vectors(settings.concept, code), surfaces[code].chosen)
     further += comparisons(vectors, settings.concept, _contrast(settings), settings.source, chosen)
-    further += random_conditions(source, chosen, settings.random, settings.random_generated)
+    further += random_conditions(source, chosen, settings.random, settings.random_generated, settings.seed)
     found |= _measure(bench, list(_comparison_cells(further, settings)), settings, "comparing", progress)
     measured = Measured(
         [*main, *further], surfaces, found,

@@ -14,6 +14,8 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from xlv.cache import Progress, cache_root, file_sha256, fingerprint, need_space, silent, whole_file, whole_folder
 from xlv.models.presets import PRESETS, Preset, Wheels
 
@@ -80,23 +82,48 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
     Raises ModelError for a name that is none of these, a revision of what is not on the Hub, or damaged weights.
     """
     asked = model
-    model, revision = split_revision(asked)
+    model, revision = check_name(asked)
     preset, path = PRESETS.get(model), Path(model).expanduser()
-    if revision and (path.exists() or (preset is not None and preset.embedded)):
-        raise ModelError(f"{model} has no revisions: only models of the Hub have; leave out @{revision}")
     if preset is not None and preset.embedded:
-        return Source(model, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
+        with _one_at_a_time(model):
+            return Source(model, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
     if preset is not None:
         return Source(asked, preset.hub, fingerprint(preset.hub, revision), revision)
     if path.suffix == ".gguf":
-        if not path.is_file():
-            raise ModelError(f"no file {path}: give the path of an existing .gguf file")
         sha = file_sha256(path)
-        return Source(path.stem, str(_convert(path, sha, path.stem, progress)), sha[:16])
+        with _one_at_a_time(path.stem):
+            return Source(path.stem, str(_convert(path, sha, path.stem, progress)), sha[:16])
     if path.is_dir():
         return Source(path.resolve().name, str(path.resolve()), _folder_fingerprint(path))
-    if model.count("/") == 1 and not model.startswith((".", "/", "~")):
-        return Source(asked.split("/", 1)[1], model, fingerprint(model, revision), revision)
+    return Source(asked.split("/", 1)[1], model, fingerprint(model, revision), revision)
+
+
+def _one_at_a_time(name: str) -> FileLock:
+    """Keep two processes from fetching or unpacking the same weights."""
+    folder = cache_root() / "weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f".{name}.lock")
+
+
+def check_name(model: str) -> tuple[str, str | None]:
+    """A model's name and revision, for what `resolve` can find; nothing is fetched.
+
+    Raises ModelError for a name that is none of those, a folder that holds no model, or a revision of what is not on
+    the Hub.
+    """
+    model, revision = split_revision(model)
+    preset, path = PRESETS.get(model), Path(model).expanduser()
+    if revision and (path.exists() or (preset is not None and preset.embedded)):
+        raise ModelError(f"{model} has no revisions: only models of the Hub have; leave out @{revision}")
+    if preset is not None:
+        return model, revision
+    if path.suffix == ".gguf" and not path.is_file():
+        raise ModelError(f"no file {path}: give the path of an existing .gguf file")
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise ModelError(f"{path} holds no config.json: expected a folder written by `save_pretrained`")
+    on_hub = model.count("/") == 1 and not model.startswith((".", "/", "~"))
+    if path.is_dir() or path.suffix == ".gguf" or on_hub:
+        return model, revision
     raise ModelError(
         f"unknown model {model!r}: expected one of {', '.join(PRESETS)}, a Hugging Face id such as "
         "`org/name`, an existing folder or a .gguf file"
@@ -104,8 +131,6 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
 
 
 def _folder_fingerprint(folder: Path) -> str:
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{folder} holds no config.json: expected a folder written by `save_pretrained`")
     kinds = {".safetensors", ".json", ".model", ".bin", ".jinja", ".py"}
     files = sorted(f for f in folder.iterdir() if f.suffix in kinds)
     return fingerprint([(f.name, file_sha256(f)) for f in files])

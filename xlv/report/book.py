@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -38,26 +38,33 @@ def repository() -> Path:
 
 
 def execute_notebooks(
-    names: Sequence[str], parameters: dict[str, object], target: Path, *, progress: Progress = silent
+    names: Sequence[str],
+    parameters: dict[str, object],
+    target: Path,
+    *,
+    root: Path | None = None,
+    cwd: Path | None = None,
+    progress: Progress = silent,
 ) -> None:
-    """Execute notebooks into `target` with papermill.
+    """Execute notebooks of the repository `root` into `target` with papermill, in the folder `cwd` (default: `root`).
 
-    Raises BookError naming the notebook that failed; its partial output stays in `target`.
+    Raises BookError naming the notebook that failed, with the notebook's own error as its cause; the partial output
+    stays in `target`.
     """
-    root = repository()
+    root = root or repository()
     target.mkdir(parents=True, exist_ok=True)
     for done, name in enumerate(names):
         progress("executing notebooks", done, len(names))
         output = target / f"{name}.ipynb"
         try:
             papermill.execute_notebook(
-                root / "notebooks" / f"{name}.ipynb", output, parameters, cwd=root, kernel_name="python3",
+                root / "notebooks" / f"{name}.ipynb", output, parameters, cwd=cwd or root, kernel_name="python3",
                 progress_bar=False,
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise BookError(
                 f"notebook {name} failed: {error.ename}: {error.evalue} (as far as it came: {output})"
-            ) from None
+            ) from error
     _drop_injected_cells(target)
     progress("executing notebooks", len(names), len(names))
 
@@ -75,17 +82,20 @@ def _drop_injected_cells(folder: Path) -> None:
 def _banner(models: Sequence[str], profile: Profile) -> str:
     size = "all" if profile.study.pairs is None else str(profile.study.pairs)
     shown = ", ".join(caption(model) for model in models)
-    kind = f"{size} pairs a concept, {profile.study.dtype}"
-    return f"Edition “{profile.name}”: {shown}; {kind}. xlv {__version__}, {date.today()}."
+    return f"Edition “{profile.name}”: {shown}; {size} pairs a concept, {profile.study.dtype}."
 
 
-def _assemble(source: Path, models: Sequence[str], profile: Profile) -> None:
+def _assemble(source: Path, banner: str, pages: Mapping[str, str]) -> None:
     root = repository()
     shutil.copytree(root / "book", source / "book", dirs_exist_ok=True, ignore=shutil.ignore_patterns("results"))
-    shutil.copy(root / "_toc.yml", source / "_toc.yml")
+    contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    for name, text in pages.items():
+        (source / "book" / f"{name}.md").write_text(text, encoding="utf-8")
+        contents["parts"][0]["chapters"].append({"file": f"book/{name}"})
+    (source / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     config["execute"] = {"execute_notebooks": "off"}
-    config.setdefault("html", {})["announcement"] = _banner(models, profile)
+    config.setdefault("html", {})["announcement"] = f"{banner} xlv {__version__}, {date.today()}."
     (source / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
@@ -120,11 +130,26 @@ def build_edition(
     parameters = {
         "models": ",".join(models), "data": profile.study.data or "", "results": str(results), "profile": profile.name,
         "languages": ",".join(profile.study.languages or ()), "concepts": ",".join(profile.study.concepts or ()),
-        "pairs": profile.study.pairs or 0,
+        "pairs": profile.study.pairs or 0, "seed": profile.study.seed,
     }  # fmt: skip
+    return build_book(parameters, folder, _banner(models, profile), progress=progress)
+
+
+def build_book(
+    parameters: dict[str, object],
+    folder: Path,
+    banner: str,
+    pages: Mapping[str, str] | None = None,
+    *,
+    progress: Progress = silent,
+) -> Path:
+    """Execute all notebooks on results that are there, assemble them with the prose and build; returns index.html.
+
+    `pages` are further chapters by name, in Markdown. Raises BookError.
+    """
     source = folder / "source"
     execute_notebooks(NOTEBOOKS, parameters, source / "notebooks", progress=progress)
-    _assemble(source, models, profile)
+    _assemble(source, banner, pages or {})
     progress("building the book", 0, 1)
     index = _build(source, folder / "jupyter-book.log")
     progress("building the book", 1, 1)

@@ -1,0 +1,59 @@
+import sys
+import threading
+
+import pytest
+
+from xlv.batch.attempt import Job, perform
+from xlv.batch.executors import BatchError, executor
+from xlv.batch.plan import plan
+from xlv.batch.spec import read_spec
+from xlv.models.devices import claimed_gpus
+
+
+def test_an_attempt_over_its_limit_is_stopped_and_says_so(spec, repository):
+    run = plan(read_spec(spec(needs={"time": "1 s"})))[0]
+    outcome = perform(Job(run, repository, "batch", {}))
+    assert not outcome.done and not outcome.lost and outcome.error == "TimeoutError: stopped at its limit of 1 s"
+    assert (run.folder / "attempt-1" / "log.txt").read_text().startswith("llama-seed-0 on ") and not run.record()
+
+
+def test_a_run_that_needs_more_than_there_is_is_refused_before_anything_starts(spec, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    for needs, message in (({"memory": "900 TB"}, "needs 900000 GB and this machine has"),
+                           ({"gpus": 2}, "needs 2 GPUs and this machine has 1 GPUs")):  # fmt: skip
+        with pytest.raises(BatchError, match=message):
+            executor(plan(read_spec(spec(needs=needs))), "batch", 0, "")
+
+
+def test_without_dask_a_cluster_is_refused_with_what_to_install(spec, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(BatchError, match=r"pip install 'xlv\[batch\]'"):
+        executor(plan(read_spec(spec())), "batch", 2, "")
+
+
+def test_a_scheduler_that_does_not_answer_is_named(spec, monkeypatch):
+    dask = pytest.importorskip("dask")
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        with pytest.raises(BatchError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
+            executor(plan(read_spec(spec())), "batch", 0, "tcp://127.0.0.1:9")
+
+
+def test_a_gpu_is_claimed_by_one_at_a_time(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-xlv-a,GPU-xlv-b")
+    got = []
+
+    def claim_both():
+        with claimed_gpus(2, poll=0.01) as names:
+            got.append(names)
+
+    with claimed_gpus(1) as first, claimed_gpus(1) as second:
+        assert sorted(first + second) == ["GPU-xlv-a", "GPU-xlv-b"]
+        waiting = threading.Thread(target=claim_both)
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive() and not got
+    waiting.join(5)
+    assert got == [["GPU-xlv-a", "GPU-xlv-b"]]
+    with pytest.raises(ValueError, match="expected 3 GPUs, this worker sees 2"):
+        with claimed_gpus(3):
+            pass

@@ -1,0 +1,80 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from xlv.batch.plan import plan
+from xlv.batch.spec import Needs, SpecError, read_spec
+
+PAGE = Path(__file__).resolve().parents[2] / "book" / "batch.md"
+BASE = "matrix: {models: [llama], seed: [0, 1]}\nnotebooks: [short]\n"
+
+
+@pytest.fixture
+def written(repository):
+    def write(text):
+        (repository / "spec.yaml").write_text(text)
+        return repository / "spec.yaml"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the spec: expected names with values"),
+        ("matrix: [", "is not YAML"),
+        ("matrix: {seed: [0]}\nnotebooks: [short]", "matrix: expected models"),
+        ("matrix: {models: llama}\nnotebooks: [short]", "matrix: models: expected a list of at least one"),
+        ("matrix: {models: ['a,b']}\nnotebooks: [short]", "expected one model an entry, got 'a,b'"),
+        ("matrix: {models: [a, a]}\nnotebooks: [short]", "models has 'a' twice"),
+        ("matrix: {models: [a], seeds: [0]}\nnotebooks: [short]", "unknown parameter 'seeds': did you mean 'seed'?"),
+        ("matrix: {models: [a], results: [x]}\nnotebooks: [short]", "unknown parameter 'results'"),
+        ("matrix: {models: [a], languages: [no]}\nnotebooks: [short]", "'languages' is False, expected str; put it"),
+        ("matrix: {models: [a], pairs: ['8']}\nnotebooks: [short]", "'pairs' is '8', expected int"),
+        (BASE + "parameters: {seed: 1}", "'seed' stands in matrix and in parameters"),
+        (BASE + "parameters: {colour: red}", "unknown parameter 'colour': choose from models, data"),
+        (BASE + "retry: 2", "unknown key 'retry': did you mean 'retries'?"),
+        (BASE + "retries: -1", "retries: expected a whole number from 0, got -1"),
+        (BASE + "book: maybe", "book: expected true or false"),
+        (BASE + "out: 3", "out: expected a folder"),
+        (BASE + "out: a\nout: b", "'out' is given twice"),
+        (BASE + "exclude: [{seed: 2}]", "exclude: 2 is not among the values of seed"),
+        (BASE + "exclude: [{}]", "an empty entry matches every run"),
+        (BASE + "needs: {memory: 8}", "needs: memory: expected a number with a unit (kb, mb, gb, tb), got 8"),
+        (BASE + "needs: {time: 0 h}", "needs: time: expected a number with a unit"),
+        (BASE + "needs: {gpu: 1}", "unknown key of needs 'gpu': did you mean 'gpus'?"),
+        (BASE + "overrides: [{where: {models: gemma}, needs: {}}]", "'gemma' is not among the values of models"),
+        ("matrix: {models: [a]}\nnotebooks: [long]", "unknown notebook 'long': choose from short"),
+    ],
+)
+def test_what_is_wrong_in_a_spec_is_said_in_one_line_that_names_it(written, text, message):
+    with pytest.raises(SpecError, match=re.escape(message)) as found:
+        read_spec(written(text))
+    assert "spec.yaml" in str(found.value) and "\n" not in str(found.value)
+
+
+def test_needs_have_units_and_overrides_change_those_of_the_runs_they_name(written, models):
+    spec = read_spec(written(
+        "matrix: {models: [llama, gpt2]}\nnotebooks: [short]\nneeds: {memory: 4 GB, time: 90 min}\n"
+        "overrides:\n- where: {models: gpt2}\n  needs: {memory: 1.5 TB, gpus: 2}\n"
+    ))  # fmt: skip
+    first, second = plan(spec)
+    assert first.needs == Needs(4_000_000_000, None, 5400.0, None)
+    assert second.needs == Needs(1_500_000_000_000, 2, 5400.0, None)
+
+
+def test_paths_start_at_the_folder_of_the_spec(written, repository, models, monkeypatch):
+    path = written("matrix: {models: [llama, org/llama-2]}\nnotebooks: [short]\nout: ../there\n")
+    monkeypatch.chdir(repository / "notebooks")
+    spec = read_spec(path)
+    assert spec.matrix["models"] == (str(repository / "llama"), "org/llama-2")
+    assert spec.out == repository.parent / "there"
+
+
+def test_the_spec_on_the_page_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(PAGE.parents[1])
+    example = re.search(r"```yaml\n(out:.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)[1]
+    (tmp_path / "spec.yaml").write_text(example)
+    runs = plan(read_spec(tmp_path / "spec.yaml"))
+    assert len(runs) == 5 and {run.needs.gpus for run in runs} == {None, 1}

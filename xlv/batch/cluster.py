@@ -1,0 +1,126 @@
+"""A Dask cluster as executor: its scheduler gives a dead worker's run to another."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from distributed import Client, Future, KilledWorker, LocalCluster
+from distributed.comm.addressing import get_address_host
+
+from xlv import __version__
+from xlv.batch import attempt
+from xlv.batch.attempt import Job, Outcome, perform
+from xlv.batch.executors import BatchError, Ended, resources
+
+_FRESH = 3.0  # seconds
+
+
+class Cluster:
+    """The workers of a scheduler. `folder` is where runs lie: workers must see it under the same path."""
+
+    def __init__(self, address: str, batch: str, folder: Path, cluster: LocalCluster | None = None) -> None:
+        self.batch, self.address, self.cluster = batch, address, cluster
+        try:
+            self.client = Client(address, set_as_default=False)
+        except (OSError, ValueError) as error:
+            why = f"no Dask scheduler answers at {address} ({error})"
+            raise BatchError(f"{why}: start one with `dask scheduler`") from None
+        self._sent, self._waiting, self._seen = 0, {}, (0.0, {})
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        self._check_workers(folder)
+
+    @classmethod
+    def local(cls, workers: int, offer: dict[str, float], batch: str, folder: Path) -> Cluster:
+        """A cluster of worker processes on this machine, each with one run at a time."""
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, resources=offer, memory_limit=0, dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )  # fmt: skip
+        return cls(cluster.scheduler_address, batch, folder, cluster)
+
+    def submit(self, job: Job, ended: Ended) -> None:
+        """Queue an attempt for a worker that offers what the run needs."""
+        if self.client.status != "running":
+            raise BatchError(f"the scheduler {self.address} was lost: what is done is kept, the same command goes on")
+        self._sent += 1
+        key, needs = f"{job.run.name}-{self.batch}-{self._sent}", resources(job.run)
+        hosts = Counter(get_address_host(address) for address in self._about())
+        job = replace(job, cores=1 / max(hosts.values(), default=1))
+        self._waiting[key] = needs
+        future = self.client.submit(perform, job, key=key, resources=needs, pure=False)
+
+        def pass_on(future: Future) -> None:
+            del self._waiting[key]
+            ended(_outcome(future))
+
+        future.add_done_callback(pass_on)
+
+    def workers(self) -> int:
+        """How many attempts the workers can make at a time."""
+        return sum(about["nthreads"] for about in self._about().values())
+
+    def obstacle(self) -> str:
+        """That there is no worker, or none that offers what a queued run needs."""
+        about, start = self._about(), f"dask worker {self.address}"
+        if not about:
+            return f"no worker is connected to the scheduler: start one with `{start} --nthreads 1`"
+        for needs in list(self._waiting.values()):
+            if not any(_offers(worker["resources"], needs) for worker in about.values()):
+                wanted = " ".join(f"{name}={amount:g}" for name, amount in needs.items())
+                return f"no worker offers {wanted}: start one with `{start} --nthreads 1 --resources \"{wanted}\"`"
+        return ""
+
+    def stop(self) -> None:
+        """End this batch's attempts wherever they are made, and drop the others."""
+        try:
+            if self.cluster is None:
+                self.client.run(attempt.stop, self.batch)
+        finally:
+            self.client.close()
+            if self.cluster is not None:
+                self.cluster.close()
+
+    def _about(self) -> dict[str, dict]:
+        """What the scheduler says of each worker, asked every few seconds."""
+        asked, found = self._seen
+        if time.monotonic() > asked + _FRESH and self.client.status == "running":
+            self._seen = time.monotonic(), self.client.scheduler_info(n_workers=-1)["workers"]
+        return self._seen[1]
+
+    def _check_workers(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for address, found in self.client.run(_sees, folder, on_error="return").items():
+            if found != (True, __version__):
+                raise BatchError(
+                    f"worker {address} cannot run this batch ({_why(found, folder)}): it needs xlv {__version__}, and "
+                    f"the folder {folder} under the same path"
+                )
+
+
+def _offers(offer: dict[str, float], needs: dict[str, float]) -> bool:
+    return all(offer.get(name, 0) >= amount for name, amount in needs.items())
+
+
+def _sees(folder: Path) -> tuple[bool, str]:
+    return folder.is_dir(), __version__
+
+
+def _why(found: object, folder: Path) -> str:
+    if isinstance(found, Exception):
+        return f"{type(found).__name__}: {found}"
+    return f"it does not see {folder}" if not found[0] else f"it has xlv {found[1]}"
+
+
+def _outcome(future: Future) -> Outcome:
+    if future.status == "finished":
+        return future.result()
+    if future.status != "error":
+        return Outcome(False, error="the scheduler was lost", lost=True)
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return Outcome(False, error="the workers that took it up died", lost=True)
+    return Outcome(False, error=f"{type(error).__name__}: {error}")

@@ -11,6 +11,7 @@ from xlv.analysis.estimators import estimator_hits
 from xlv.analysis.nulls import random_accuracy, shuffled_accuracy
 from xlv.analysis.readout import Readout, readout
 from xlv.analysis.recognition import Recognition, as_published, cross_validated, learning_curve, resampled_accuracy
+from xlv.analysis.statistics import N_RESAMPLES
 from xlv.analysis.vectors import Layers, concept_vectors, pair_gram
 
 
@@ -45,9 +46,11 @@ class ConceptAnalysis:
     vectors: np.ndarray
 
 
-def analyse_concept(states: Layers, n_layers: int, groups: np.ndarray, *, seed: int = 0) -> ConceptAnalysis:
+def analyse_concept(
+    states: Layers, n_layers: int, groups: np.ndarray, *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> ConceptAnalysis:
     """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first, and `seed`
-    draws the resamples: the same in two models makes their differences paired.
+    draws the `n_resamples` resamples: the same in two models makes their differences paired.
 
     Only Gram matrices and vectors of all layers are held at once. Raises ValueError for fewer than four groups.
     """
@@ -62,7 +65,7 @@ def analyse_concept(states: Layers, n_layers: int, groups: np.ndarray, *, seed: 
     return ConceptAnalysis(
         cv=cv,
         paper=as_published(grams),
-        resampled=resampled_accuracy(grams, cv, groups, seed=seed),
+        resampled=resampled_accuracy(grams, cv, groups, n_resamples=n_resamples, seed=seed),
         readout=readout(states, cv),
         shuffled=shuffled_accuracy(grams, groups),
         random=random_accuracy(states(layer)),
@@ -70,7 +73,7 @@ def analyse_concept(states: Layers, n_layers: int, groups: np.ndarray, *, seed: 
         curve=learning_curve(grams, groups),
         cosine=np.stack([cosines(gram) for gram in grams], axis=-1),
         layer=layer,
-        halves=half_cosines(grams[layer - 1], groups),
+        halves=half_cosines(grams[layer - 1], groups, n_splits=n_resamples),
         profile=layer_profile(grams, groups),
         vectors=np.stack(vectors).astype(np.float32),
     )

@@ -11,6 +11,7 @@ from xlv.analysis.estimators import estimator_hits
 from xlv.analysis.nulls import random_accuracy, shuffled_accuracy
 from xlv.analysis.readout import Readout, readout
 from xlv.analysis.recognition import Recognition, as_published, cross_validated, learning_curve, resampled_accuracy
+from xlv.analysis.statistics import N_RESAMPLES
 from xlv.analysis.vectors import Layers, concept_vectors, pair_gram
 
 
@@ -46,10 +47,17 @@ class ConceptAnalysis:
 
 
 def analyse_concept(
-    states: Layers, n_layers: int, groups: np.ndarray, *, folds: int = 0, seed: int = 0
+    states: Layers,
+    n_layers: int,
+    groups: np.ndarray,
+    *,
+    n_resamples: int = N_RESAMPLES,
+    folds: int = 0,
+    seed: int = 0,
 ) -> ConceptAnalysis:
     """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first. `folds`
-    is the seed of the folds, `seed` that of the resamples: the same in two models makes their differences paired.
+    is the seed of the folds, `seed` that of the `n_resamples` resamples: the same in two models makes their
+    differences paired.
 
     Only Gram matrices and vectors of all layers are held at once. Raises ValueError for fewer than four groups.
     """
@@ -64,7 +72,7 @@ def analyse_concept(
     return ConceptAnalysis(
         cv=cv,
         paper=as_published(grams),
-        resampled=resampled_accuracy(grams, cv, groups, seed=seed),
+        resampled=resampled_accuracy(grams, cv, groups, n_resamples=n_resamples, seed=seed),
         readout=readout(states, cv),
         shuffled=shuffled_accuracy(grams, groups),
         random=random_accuracy(states(layer)),
@@ -72,7 +80,7 @@ def analyse_concept(
         curve=learning_curve(grams, groups),
         cosine=np.stack([cosines(gram) for gram in grams], axis=-1),
         layer=layer,
-        halves=half_cosines(grams[layer - 1], groups),
+        halves=half_cosines(grams[layer - 1], groups, n_splits=n_resamples),
         profile=layer_profile(grams, groups),
         vectors=np.stack(vectors).astype(np.float32),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,10 +103,18 @@ def layer_profile(grams: Iterable[np.ndarray], groups: np.ndarray) -> LayerProfi
 def _summary(corrected: np.ndarray, reliability: np.ndarray) -> HalfCosines:
     known = np.isfinite(corrected).mean(axis=0) >= MIN_SOUND
     off_diagonal = known & ~np.eye(corrected.shape[1], dtype=bool)
-    low, middle, high = np.nanquantile(np.where(known, corrected, 0.0), [0.025, 0.5, 0.975], axis=0)
+    low, middle, high = _quantiles(np.where(known, corrected, 0.0), [0.025, 0.5, 0.975])
     values = corrected[:, off_diagonal]
     counts = np.isfinite(values).sum(axis=1)
     mean = np.divide(np.nansum(values, axis=1), counts, out=np.full(len(values), np.nan), where=counts > 0)
     blank = np.where(known, 0.0, np.nan)
     middle, low, high = middle + blank, low + blank, high + blank
     return HalfCosines(middle, low, high, np.median(reliability, axis=0), mean, reliability.mean(axis=1))
+
+
+def _quantiles(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Quantiles `[level, …]` along the first axis; the slow way that passes NaN over only where there are any."""
+    result = np.quantile(values, levels, axis=0)
+    holes = np.isnan(values).any(axis=0)
+    result[:, holes] = np.nanquantile(values[:, holes], levels, axis=0)
+    return result

@@ -19,8 +19,20 @@ def _diffmean(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
 def _principal(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     """First right singular vector of the differences; its sign, which PCA leaves open, is that of their mean."""
     differences = positive - negative
-    first = np.linalg.svd(differences, full_matrices=False)[2][0]
+    left, scale = _singular(differences)
+    first = left[:, 0] @ differences / scale[0]
     return first * (1.0 if differences.mean(axis=0) @ first >= 0 else -1.0)
+
+
+def _singular(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left singular vectors and singular values, largest first, in double precision.
+
+    By the Gram matrix of the rows, which are far fewer than their dimensions: many times as fast as the whole
+    decomposition, and double precision makes up for the squaring.
+    """
+    rows = rows.astype(np.float64)
+    values, left = np.linalg.eigh(rows @ rows.T)
+    return left[:, ::-1], np.sqrt(np.maximum(values[::-1], 0.0))
 
 
 def _fitted(model: Callable) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -31,11 +43,12 @@ def _fitted(model: Callable) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """
         texts = np.concatenate([positive, negative])
         texts = texts - texts.mean(axis=0)
-        left, scale, right = np.linalg.svd(texts, full_matrices=False)
+        left, scale = _singular(texts)
         kept = scale > 1e-5 * scale[0]
-        coordinates = left[:, kept] * scale[kept] / np.sqrt(np.mean(scale**2))
+        left, scale = left[:, kept], scale[kept]
+        coordinates = (left * scale / np.sqrt(np.mean(scale**2))).astype(np.float32)
         labels = np.repeat([1, 0], [len(positive), len(negative)])
-        return model().fit(coordinates, labels).coef_[0] @ right[kept]
+        return (model().fit(coordinates, labels).coef_[0] / scale) @ left.T @ texts
 
     return direction
 

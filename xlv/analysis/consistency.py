@@ -86,17 +86,22 @@ def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = N_SPLI
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """Mean corrected cosine between languages, and mean cosine of a language's own half vectors, each `[layer]`."""
+    """Mean corrected cosine between languages, and mean cosine of a language's own half vectors, each `[layer]`.
+
+    mean `[split, layer]` is the corrected one by split, the same splits at every layer, for its interval.
+    """
 
     corrected: np.ndarray
     reliability: np.ndarray
+    mean: np.ndarray
 
 
 def layer_profile(grams: Iterable[np.ndarray], groups: np.ndarray) -> LayerProfile:
     """How consistency and what it rests on run through the layers; medians over splits. Raises as `half_cosines`."""
     found = [half_cosines(gram, groups, n_splits=N_PROFILE_SPLITS) for gram in grams]
     means = [np.nanmedian(f.mean) if np.isfinite(f.mean).any() else np.nan for f in found]
-    return LayerProfile(np.array(means), np.array([f.reliability.mean() for f in found]))
+    mean = np.stack([f.mean for f in found], axis=-1)
+    return LayerProfile(np.array(means), np.array([f.reliability.mean() for f in found]), mean)
 
 
 def _summary(corrected: np.ndarray, reliability: np.ndarray) -> HalfCosines:

@@ -83,6 +83,7 @@ def consistency_arrays(found: Found, languages: Sequence[str]) -> xr.Dataset:
             "reliability": (("concept", "source"), _stacked(found, lambda a: a.halves.reliability)),
             "corrected_mean": (("concept", "split"), _stacked(found, lambda a: a.halves.mean)),
             "corrected_profile": (("concept", "layer"), _stacked(found, lambda a: a.profile.corrected)),
+            "profile_mean": (("concept", "profile_split", "layer"), _stacked(found, lambda a: a.profile.mean)),
             "reliability_profile": (("concept", "layer"), _stacked(found, lambda a: a.profile.reliability)),
             "chosen_layer": (("concept",), [a.layer for a in found.values()]),
         },

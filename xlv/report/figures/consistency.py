@@ -44,7 +44,7 @@ def linguistic_correlation(datasets: dict[str, xr.Dataset]) -> Figure:
 def layer_profile(datasets: dict[str, xr.Dataset]) -> Figure:
     """Through the layers: plain and corrected cosine between languages, and the cosine of half vectors.
 
-    The corrected one is drawn where half vectors agree enough for it (dotted line).
+    The corrected one is drawn, with its 95 % band, where half vectors agree enough for it (dotted line).
     """
     figure, axes = panels(len(datasets), 2.4)
     for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
@@ -52,8 +52,10 @@ def layer_profile(datasets: dict[str, xr.Dataset]) -> Figure:
         depth = table.index.to_numpy() / table.index.max()
         panel.plot(depth, table["plain"], color=ORANGE, lw=1.5, label="plain cosine between languages")
         panel.plot(depth, table["half vectors"], color=INK, lw=1.5, ls="--", label="half vectors of one language")
-        sound = table["corrected"].where(table["half vectors"] >= RELIABLE)
-        panel.plot(depth, sound, "o-", ms=3, color=BLUE, lw=1.8, label="corrected cosine between languages")
+        sound = table.where(table["half vectors"] >= RELIABLE)
+        panel.fill_between(depth, sound["low"], sound["high"], color=BLUE, alpha=0.2, lw=0)
+        words = "corrected cosine between languages"
+        panel.plot(depth, sound["corrected"], "o-", ms=3, color=BLUE, lw=1.8, label=words)
         panel.axhline(RELIABLE, color=FAINT, lw=0.8, ls=":")
         panel.axhline(0, color=FAINT, lw=0.8)
         panel.set(title=title, xlabel="relative depth (layer / L)", ylim=(-0.15, 1.15))

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.analysis.linguistics import correlation, mrqap, permutation_interval
-from xlv.analysis.statistics import holm, interval
+from xlv.analysis.statistics import holm, interval, interval_about
 from xlv.corpus.distances import KINDS, linguistic_similarity
 from xlv.corpus.languages import language
 from xlv.report.tables.common import dominant_languages, value_concepts
@@ -57,16 +57,25 @@ def linguistic_table(dataset: xr.Dataset) -> pd.DataFrame:
 
 
 def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """By layer, mean over value concepts: corrected cosine between languages, half-vector cosine, and plain cosine."""
+    """By layer, mean over value concepts: corrected cosine between languages, half-vector cosine, and plain cosine.
+
+    `low` and `high` are the 95 % interval of the corrected one over splits; NaN where the results hold no splits.
+    """
     chosen = dataset.sel(concept=value_concepts(dataset))
     off = ~np.eye(dataset.sizes["source"], dtype=bool)
     plain = chosen["cosine"].mean("concept").values[off].mean(axis=0)
     with np.errstate(invalid="ignore"):
         corrected = chosen["corrected_profile"].mean("concept").values
+    known = "profile_mean" in chosen
+    splits = chosen["profile_mean"].mean("concept").values if known else np.full((2, len(plain)), np.nan)
+    low, high = interval_about(corrected, splits)
     return pd.DataFrame(
-        {"corrected": corrected, "half vectors": chosen["reliability_profile"].mean("concept").values, "plain": plain},
+        {
+            "corrected": corrected, "low": low, "high": high,
+            "half vectors": chosen["reliability_profile"].mean("concept").values, "plain": plain,
+        },
         index=dataset["layer"].values,
-    )
+    )  # fmt: skip
 
 
 def pooled_consistency(dataset: xr.Dataset) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test results clean
+.PHONY: book test results quality screenshots clean
 .DELETE_ON_ERROR:
 
 .venv/ready: constraints.txt pyproject.toml
@@ -29,6 +29,18 @@ results: .venv/ready
 	$(BIN)/xlv run qwen2.5-coder-0.5b $(SERIES)
 	$(BIN)/xlv run qwen2.5-coder-1.5b $(SERIES)
 	$(BIN)/python -m pytest tests/reference_results.py --results $(RESULTS)
+
+# A built book in headless Chromium (the machine's own, or the variable CHROMIUM): faults of its pages; README's pictures.
+BOOK ?= _build/html
+.venv/quality: .venv/ready
+	@$(BIN)/pip install --progress-bar off --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,quality]'
+	@touch .venv/quality
+
+quality: .venv/quality
+	@$(BIN)/python -m pytest tests/book_in_browser.py -rs --book $(BOOK)
+
+screenshots: .venv/quality
+	@$(BIN)/python -m tests.screenshots $(BOOK) book/images
 
 clean:
 	rm -rf build _build

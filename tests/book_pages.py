@@ -3,8 +3,13 @@
 import json
 import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from xlv import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
@@ -15,6 +20,8 @@ FIGURES = {
     ]
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
 }
+CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+CHAPTERS = [chapter["file"] for part in CONTENTS["parts"] for chapter in part["chapters"]]
 
 
 @pytest.fixture
@@ -52,16 +59,30 @@ def test_the_explorer_has_its_data_and_its_script(book):
     assert (book / "notebooks" / script.group(1)).resolve().is_file()
 
 
-@pytest.mark.parametrize("name", ["method", "run", "batch", "own-concept", "api", "limits", "ethics", "references"])
+@pytest.mark.parametrize("name", [chapter for chapter in CHAPTERS if chapter.startswith("book/")])
 def test_the_prose_is_there(book, name):
-    assert len((book / "book" / f"{name}.html").read_text(encoding="utf-8")) > 5000
+    assert len((book / f"{name}.html").read_text(encoding="utf-8")) > 5000
 
 
-def test_pages_say_their_edition_and_ask_no_other_host(book):
+def test_pages_say_their_edition_version_and_date_and_ask_no_other_host(book):
     pages = [*(book / "notebooks").glob("*.html"), *(book / "book").glob("*.html")]
-    assert len(pages) == len(FIGURES) + 8
+    assert len(pages) == len(CHAPTERS) + 1
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        assert "Edition “quick”" in text
+        assert "Edition “quick”" in text or "Reference edition" in text
+        assert re.search(r"Last updated on \d{4}-\d\d-\d\d", text) and f"xlv {__version__}" in text
         assert not re.search(r'<(script|link|img)[^>]*(src|href)="https?://', text), page
         assert "/build/ci" not in text
+
+
+def test_every_link_within_the_book_leads_somewhere(book):
+    pages = {path.resolve(): BeautifulSoup(path.read_bytes(), "html.parser") for path in book.glob("**/*.html")}
+    names = {path: {tag["id"] for tag in page.find_all(id=True)} for path, page in pages.items()}
+    for path, page in pages.items():
+        for link in page.find_all("a", href=True):
+            parts = urlsplit(link["href"])
+            if parts.scheme:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.is_file(), f"{link['href']} in {path.name}"
+            assert not parts.fragment or unquote(parts.fragment) in names[target], f"{link['href']} in {path.name}"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xlv.analysis.consistency import cosines, half_cosines
+from xlv.analysis.consistency import cosines, half_cosines, layer_profile
 from xlv.analysis.vectors import pair_gram
 
 N_PAIRS, WIDTH = 80, 32
@@ -48,3 +48,10 @@ def test_a_language_without_a_vector_says_nothing():
 def test_too_few_groups_are_refused():
     with pytest.raises(ValueError, match="at least four groups"):
         half_cosines(gram(0.5), np.zeros(N_PAIRS, dtype=int))
+
+
+def test_the_interval_of_a_layer_holds_its_value_and_narrows_where_the_vector_is_clearer():
+    found = layer_profile([gram(0.5, effect=2.0), gram(0.5, effect=6.0)], GROUPS)
+    for values in (found.corrected, found.reliability):
+        low, high = np.nanquantile(values, [0.025, 0.975], axis=1)
+        assert (high - low)[1] < (high - low)[0] / 1.5

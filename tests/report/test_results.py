@@ -81,7 +81,7 @@ def test_every_table_figure_and_answer_can_be_made_of_any_model_s_results(studie
                  recognition_figures.across_concepts, transfer_figures.transfer_map, transfer_figures.one_way_transfer,
                  transfer_figures.additive_effects, transfer_figures.competence_order):  # fmt: skip
         assert draw(found).axes
-    assert transfer_figures.transfer_by_concept(found["my-model"]).axes
+    assert transfer_figures.transfer_by_concept(found).axes
     for draw in (consistency_figures.consistency_map, consistency_figures.linguistic_correlation,
                  consistency_figures.layer_profile, consistency_figures.language_tree):  # fmt: skip
         assert draw(alike).axes

@@ -17,6 +17,7 @@ from xlv.report.style import (
     heat_map,
     legend_below,
     matrices,
+    new_figure,
     panels,
     titles_of,
 )
@@ -44,19 +45,22 @@ def transfer_map(datasets: dict[str, xr.Dataset], protocol: str = "cv", concept:
     return figure
 
 
-def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> Figure:
-    """Transferability of one model, a small map a value concept, languages in resource order."""
-    names = value_concepts(dataset)
-    frames = [tables.transfer_matrix(dataset, protocol, name) for name in names]
-    limit = max(0.1, max(float(np.abs(frame.to_numpy()).max()) for frame in frames))
-    figure, axes = panels(len(names), 2.3, share=False, per_row=3)
-    for panel, frame, name in zip(axes, frames, names, strict=True):
-        mesh = heat_map(panel, frame, cmap="RdBu_r", low=-limit, high=limit, text="")
-        _triangle(panel, len(frame))
-        panel.tick_params(labelsize=6)
-        panel.set(title=name)
-    figure.colorbar(mesh, ax=list(axes), shrink=0.5, label="transferability T", pad=0.01)
-    figure.suptitle(dataset.attrs["title"], fontsize=10)
+def transfer_by_concept(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
+    """Transferability of each value concept, models side by side on one scale, each in its resource order."""
+    names = value_concepts(next(iter(datasets.values())))
+    frames = [[tables.transfer_matrix(d, protocol, name) for d in datasets.values()] for name in names]
+    limit = max(0.1, max(float(np.abs(frame.to_numpy()).max()) for row in frames for frame in row))
+    figure = new_figure(8.6, 1.9 * len(names) + 0.8)
+    axes = figure.subplots(len(names), len(datasets), sharex="col", squeeze=False)
+    for panels_, row, name in zip(axes, frames, names, strict=True):
+        for panel, frame in zip(panels_, row, strict=True):
+            mesh = heat_map(panel, frame, cmap="RdBu_r", low=-limit, high=limit, text="")
+            _triangle(panel, len(frame))
+            panel.tick_params(labelsize=5)
+        panels_[0].set_ylabel(name, fontsize=9)
+    for panel, title in zip(axes[0], titles_of(datasets), strict=True):
+        panel.set_title(title, fontsize=9)
+    figure.colorbar(mesh, ax=list(axes.ravel()), location="bottom", shrink=0.5, aspect=40, label="transferability T")
     return figure
 
 

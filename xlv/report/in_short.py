@@ -1,0 +1,58 @@
+"""The findings in one line a question, for the home page: each model's number with its verdict on the paper's claim."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import xarray as xr
+
+from xlv.analysis.claims import Finding
+from xlv.analysis.rules import FAILS, HOLDS, OPEN, READ
+from xlv.control.names import BASELINE, DIRECTIONS, KINDS
+from xlv.report.figures.claims import statistic
+from xlv.report.tables import control as tables
+
+MEASURES = {
+    1: f"Languages read above {READ:.2f} and above the surface of the texts",
+    3: "Corrected cosine between two languages' vectors, one if they point the same way",
+    5: "One-way transfer U, accuracy gained from high to low resource",
+    8: "Share of languages in which refusals move as asked",
+}
+Ledger = Mapping[str, list[Finding]]
+
+
+def short(title: str) -> str:
+    """A model's title without its quantisation."""
+    return title.split(" (")[0]
+
+
+def line(claim: int, found: Ledger, titles: Mapping[str, str]) -> str:
+    """The number behind a claim, with its simultaneous interval, and the verdict, model by model."""
+    parts = []
+    for model, findings in found.items():
+        finding = next(f for f in findings if f.claim == claim)
+        number = statistic(finding)
+        parts.append(f"{short(titles[model])} {f'**{number}**' if number else 'not measured'}, *{finding.verdict}*")
+    return f"{MEASURES[claim]}: {'; '.join(parts)}."
+
+
+def tally(found: Ledger) -> str:
+    """How many verdicts of each kind the ledger has."""
+    verdicts = Counter(finding.verdict for findings in found.values() for finding in findings)
+    counts = ", ".join(f"{verdicts[kind]} *{kind}*" for kind in (HOLDS, FAILS, OPEN))
+    return f"Of {verdicts.total()} verdicts, one a claim and model, {counts}."
+
+
+def refusals(datasets: Mapping[str, xr.Dataset]) -> str:
+    """Refusal rates of harmful instructions without control and in both directions, for models that refuse."""
+    lines = []
+    for dataset in datasets.values():
+        if tables.hardly_refuses(dataset):
+            continue
+        table = tables.refusal_table(dataset)
+        table = table[(table["kind"] == KINDS[0]) & (table["target"] != dataset.attrs["source"])]
+        rate = table.groupby("condition")["rate"].mean()
+        moved = " and ".join(f"**{rate[direction]:.2f}** {direction}" for direction in DIRECTIONS)
+        lines.append(f"{short(dataset.attrs['title'])} refuses harmful instructions at {rate[BASELINE]:.2f}, {moved}.")
+    return " ".join(lines)

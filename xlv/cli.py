@@ -196,6 +196,7 @@ def batch(
     from xlv.batch.edition import build_batch_book
     from xlv.batch.plan import plan
     from xlv.batch.spec import read_spec
+    from xlv.report.book import BookError
 
     if workers and scheduler:
         raise ValueError("--workers starts a cluster here and --scheduler takes one that is there: give one of them")
@@ -210,8 +211,12 @@ def batch(
     for name, error in failed.items():
         out.print(f"failed: {name}: {error}", highlight=False, markup=False, soft_wrap=True)
     if wanted.book and len(failed) < len(runs):
-        index = build_batch_book(wanted, runs, failed, progress=Ticker())
-        out.print(f"The book: {index}", highlight=False, soft_wrap=True)
+        try:
+            index = build_batch_book(wanted, runs, failed, progress=Ticker())
+            out.print(f"The book: {index}", highlight=False, soft_wrap=True)
+        except BookError as error:
+            failed["book"] = str(error)
+            out.print(f"failed: the book: {error}", highlight=False, markup=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 

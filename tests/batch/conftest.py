@@ -1,6 +1,7 @@
 """A repository of one short notebook, tiny models beside it, and specs of runs that take a few seconds each."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -20,18 +21,22 @@ pairs = 0
 seed = 0"""
 WORK = """from xlv.notebook import open_results
 found = open_results(globals() | {"protocol": "cv"}, "recognition")"""
+IDLE = """import time
+time.sleep(2)"""
 
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A checkout with the notebook `short`, which is the current folder."""
-    notebook = nbformat.v4.new_notebook(cells=[
-        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(WORK),
-    ], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})  # fmt: skip
+    """A checkout with the notebooks `short`, which computes results, and `idle`; it is the current folder."""
     root = tmp_path / "checkout"
     (root / "notebooks").mkdir(parents=True)
     (root / "_toc.yml").write_text("format: jb-book\n")
-    nbformat.write(notebook, root / "notebooks" / "short.ipynb")
+    for name, source in (("short", WORK), ("idle", IDLE)):
+        cells = [nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
+        cells.append(nbformat.v4.new_code_cell(source))
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
     monkeypatch.chdir(root)
     return root
 
@@ -61,10 +66,19 @@ def spec(repository, models):
     return write
 
 
-def start(*arguments):
-    """`xlv batch` as a process of its own in the current folder, in a session of its own."""
-    command = [sys.executable, "-m", "xlv.cli", "batch", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    )
+@pytest.fixture
+def start():
+    """Start `xlv batch` with arguments as a process in a session of its own, which does not outlive the test."""
+    started = []
+
+    def begin(*arguments):
+        command = [sys.executable, "-m", "xlv.cli", "batch", *map(str, arguments)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, **pipes, start_new_session=True))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()

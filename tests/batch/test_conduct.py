@@ -12,7 +12,6 @@ import psutil
 import pytest
 from rich.console import Console
 
-from tests.batch.conftest import start
 from xlv.batch.attempt import Outcome
 from xlv.batch.conduct import _alone, conduct
 from xlv.batch.executors import BatchError
@@ -23,7 +22,7 @@ from xlv.notebook import profile_of
 from xlv.report.results import load
 from xlv.study import run_study
 
-LIMIT = 300
+LIMIT = 600
 
 
 def until(condition, what):
@@ -60,7 +59,7 @@ def undisturbed(run, folder):
     return run_study(run.model, profile.study, folder)
 
 
-def test_a_batch_of_which_a_worker_is_killed_ends_with_the_results_of_an_undisturbed_one(spec, tmp_path):
+def test_a_batch_of_which_a_worker_is_killed_ends_with_the_results_of_an_undisturbed_one(spec, start, tmp_path):
     runs = plan(read_spec(spec()))
     batch = start(spec(), "--workers", 2)
     process, worker = until(lambda: sum(bool(r.record()) for r in runs) >= 1 and attempts_of(runs), "a run").popitem()
@@ -75,13 +74,13 @@ def test_a_batch_of_which_a_worker_is_killed_ends_with_the_results_of_an_undistu
     assert not attempts_of(runs)
 
 
-def test_a_run_that_fails_for_cause_is_reported_with_its_last_line_and_stops_no_other(spec, models, repository):
+def test_a_run_that_fails_for_cause_is_reported_with_its_last_line_and_stops_no_other(spec, start, models, repository):
     (repository / "damaged").mkdir()
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (repository / "damaged" / name).write_bytes((repository / "llama" / name).read_bytes())
     (repository / "damaged" / "model.safetensors").write_bytes(b"no weights")
     path = spec(
-        matrix={"models": ["damaged", *models], "seed": [0, 1]}, retries=1,
+        matrix={"models": ["damaged", *models], "seed": [0, 1]},
         exclude=[{"models": "damaged", "seed": 1}, {"models": "bloom", "seed": 1}],
     )  # fmt: skip
     batch = start(path, "--workers", 2)
@@ -91,15 +90,14 @@ def test_a_run_that_fails_for_cause_is_reported_with_its_last_line_and_stops_no_
     assert re.match(r"failed: damaged-seed-0: \w*Error: .+", line) and "Traceback" not in out + err
     failed, *others = plan(read_spec(path))
     assert all(run.record() for run in others) and len(others) == 5 and not failed.record()
-    assert [folder.name for folder in failed.attempts()] == ["attempt-1", "attempt-2"]  # tried again, once
     log = (failed.attempts()[0] / "log.txt").read_text()
     assert "Traceback" in log and log.strip().splitlines()[-1] in line
     partial = nbformat.read(failed.attempts()[0] / "notebooks" / "short.ipynb", as_version=4)
     assert any(output["output_type"] == "error" for cell in partial.cells for output in cell.get("outputs", []))
 
 
-def test_after_an_interrupt_the_same_command_goes_on(spec):
-    path = spec(matrix={"models": ["llama"], "seed": [0, 1]})
+def test_after_an_interrupt_the_same_command_goes_on(spec, start):
+    path = spec(matrix={"models": ["llama"], "seed": [0, 1]}, notebooks=["idle"])
     runs = plan(read_spec(path))
     batch = start(path)
     until(lambda: runs[0].record() and attempts_of(runs[1:]), "the second run")
@@ -110,7 +108,7 @@ def test_after_an_interrupt_the_same_command_goes_on(spec):
     made = (runs[0].folder / "done.json").stat().st_mtime_ns
     batch = start(path)
     out, err = batch.communicate(timeout=LIMIT)
-    assert batch.returncode == 0 and "2 of 2 runs done" in out and "done: llama-seed-0: before" in err, err
+    assert batch.returncode == 0 and "2 of 2 runs done" in out and "done before: 1 of 2 runs" in err, err
     assert (runs[0].folder / "done.json").stat().st_mtime_ns == made and runs[1].record()
 
 

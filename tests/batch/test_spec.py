@@ -45,7 +45,7 @@ def written(repository):
         (BASE + "needs: {time: 0 h}", "needs: time: expected a number with a unit"),
         (BASE + "needs: {gpu: 1}", "unknown key of needs 'gpu': did you mean 'gpus'?"),
         (BASE + "overrides: [{where: {models: gemma}, needs: {}}]", "'gemma' is not among the values of models"),
-        ("matrix: {models: [a]}\nnotebooks: [long]", "unknown notebook 'long': choose from short"),
+        ("matrix: {models: [a]}\nnotebooks: [long]", "unknown notebook 'long': choose from idle, short"),
     ],
 )
 def test_what_is_wrong_in_a_spec_is_said_in_one_line_that_names_it(written, text, message):

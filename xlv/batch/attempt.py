@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from xlv import __version__
 from xlv.batch.plan import DONE, Run
 from xlv.batch.tree import MARK, end_all
@@ -48,6 +46,7 @@ class Outcome:
 
 
 _running: dict[Path, str] = {}  # attempts of this process, and the batch of each
+_stopped: set[str] = set()  # batches that this process makes no more attempts for
 
 
 def perform(job: Job) -> Outcome:
@@ -57,10 +56,10 @@ def perform(job: Job) -> Outcome:
     attempt = _new_attempt(job.run)
     _running[attempt] = job.batch
     try:
-        with claimed_gpus(job.run.needs.gpus or 0) as gpus:
+        with claimed_gpus(job.run.needs.gpus or 0, given_up=lambda: job.batch in _stopped) as gpus:
             outcome = _attempt(job, attempt, gpus)
-    except ValueError as error:
-        outcome = Outcome(False, error=f"ValueError: {error}")
+    except (ValueError, InterruptedError) as error:
+        outcome = Outcome(False, error=f"{type(error).__name__}: {error}")
     finally:
         del _running[attempt]
     if outcome.done:
@@ -69,7 +68,8 @@ def perform(job: Job) -> Outcome:
 
 
 def stop(batch: str) -> None:
-    """End all attempts that this process makes for a batch."""
+    """End all attempts that this process makes for a batch, and make no more."""
+    _stopped.add(batch)
     for attempt in [path for path, name in _running.items() if name == batch]:
         end_all(attempt)
 
@@ -91,11 +91,15 @@ def _environment(job: Job, attempt: Path, gpus: list[str]) -> dict[str, str]:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     threads = job.run.needs.threads
     if threads is None and job.cores is not None:
-        threads = max(1, int(len(psutil.Process().cpu_affinity()) * job.cores))
+        threads = max(1, int(_cores() * job.cores))
         environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask sets these for its workers; runs are not of that kind
     if threads is not None:
         environment |= dict.fromkeys(THREADS, str(threads))
     return environment
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _attempt(job: Job, attempt: Path, gpus: list[str]) -> Outcome:
@@ -112,6 +116,8 @@ def _attempt(job: Job, attempt: Path, gpus: list[str]) -> Outcome:
             [sys.executable, "-m", "xlv.batch.process", str(attempt / "job.json")], cwd=attempt, stdin=subprocess.PIPE,
             stdout=stream, stderr=subprocess.STDOUT, env=_environment(job, attempt, gpus), start_new_session=True,
         )  # fmt: skip
+        if job.batch in _stopped:
+            end_all(attempt)
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from xlv.batch.cost import estimate
 from xlv.batch.plan import Run
@@ -53,6 +54,13 @@ class Board:
         row.state, row.note = state, note
         took = f" in {duration(row.seconds)}" if state in (DONE, FAILED) and row.seconds else ""
         self.say(f"{state}: {name}{took}{f': {note}' if note else ''} ({self.summary()})")
+
+    def skip(self, names: Sequence[str]) -> None:
+        """Put runs that were done before into that state, and say how many."""
+        for name in names:
+            self.rows[name].state = DONE
+        if names:
+            self.say(f"done before: {len(names)} of {len(self.rows)} runs")
 
     def say(self, text: str) -> None:
         """One line; on a terminal above the table."""
@@ -101,7 +109,7 @@ class Board:
             rows = [(name, row) for name, row in self.rows.items() if row.state == state]
             for name, row in rows[:_SHOWN]:
                 spent = now - row.begun if state == RUNNING else row.seconds
-                table.add_row(name, state, duration(spent) if spent else "", row.note)
+                table.add_row(name, state, duration(spent) if spent else "", Text(row.note))
             if len(rows) > _SHOWN:
                 table.add_row(f"… {len(rows) - _SHOWN} more", state, "", "")
         return table

@@ -29,9 +29,13 @@ class Cluster:
         except (OSError, ValueError) as error:
             why = f"no Dask scheduler answers at {address} ({error})"
             raise BatchError(f"{why}: start one with `dask scheduler`") from None
-        self._sent, self._waiting, self._seen = 0, {}, (0.0, {})
+        self._sent, self._waiting, self._seen = 0, {}, (float("-inf"), {})
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        self._check_workers(folder)
+        try:
+            self._check_workers(folder)
+        except BatchError:
+            self.stop()
+            raise
 
     @classmethod
     def local(cls, workers: int, offer: dict[str, float], batch: str, folder: Path) -> Cluster:
@@ -50,8 +54,8 @@ class Cluster:
         key, needs = f"{job.run.name}-{self.batch}-{self._sent}", resources(job.run)
         hosts = Counter(get_address_host(address) for address in self._about())
         job = replace(job, cores=1 / max(hosts.values(), default=1))
-        self._waiting[key] = needs
         future = self.client.submit(perform, job, key=key, resources=needs, pure=False)
+        self._waiting[key] = future, needs  # Dask drops a task whose future nobody holds
 
         def pass_on(future: Future) -> None:
             del self._waiting[key]
@@ -68,7 +72,7 @@ class Cluster:
         about, start = self._about(), f"dask worker {self.address}"
         if not about:
             return f"no worker is connected to the scheduler: start one with `{start} --nthreads 1`"
-        for needs in list(self._waiting.values()):
+        for _, needs in list(self._waiting.values()):
             if not any(_offers(worker["resources"], needs) for worker in about.values()):
                 wanted = " ".join(f"{name}={amount:g}" for name, amount in needs.items())
                 return f"no worker offers {wanted}: start one with `{start} --nthreads 1 --resources \"{wanted}\"`"
@@ -77,7 +81,7 @@ class Cluster:
     def stop(self) -> None:
         """End this batch's attempts wherever they are made, and drop the others."""
         try:
-            if self.cluster is None:
+            if self.cluster is None and self.client.status == "running":
                 self.client.run(attempt.stop, self.batch)
         finally:
             self.client.close()
@@ -86,8 +90,7 @@ class Cluster:
 
     def _about(self) -> dict[str, dict]:
         """What the scheduler says of each worker, asked every few seconds."""
-        asked, found = self._seen
-        if time.monotonic() > asked + _FRESH and self.client.status == "running":
+        if time.monotonic() > self._seen[0] + _FRESH and self.client.status == "running":
             self._seen = time.monotonic(), self.client.scheduler_info(n_workers=-1)["workers"]
         return self._seen[1]
 

@@ -50,9 +50,7 @@ def conduct(
     costs = estimate(runs)
     board = Board(runs, {name: cost.seconds for name, cost in costs.items()}, console)
     with board:
-        for run in runs:
-            if run not in waiting:
-                board.mark(run.name, DONE, "before")
+        board.skip([run.name for run in runs if run.name not in {run.name for run in waiting}])
         if not waiting:
             return {}
         with _alone(spec.out):

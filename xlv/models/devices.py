@@ -6,7 +6,7 @@ import getpass
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -25,18 +25,20 @@ def visible_gpus() -> list[str]:
 
 
 @contextmanager
-def claimed_gpus(count: int, *, poll: float = 0.5) -> Iterator[list[str]]:
+def claimed_gpus(
+    count: int, *, poll: float = 0.5, given_up: Callable[[], bool] = lambda: False
+) -> Iterator[list[str]]:
     """Claim `count` of the visible GPUs and yield their names, waiting until so many are free.
 
     Claims are locks on files, which the system drops when a process ends, however it ends. They bind the processes of
-    one user that claim. Raises ValueError if the machine has fewer.
+    one user that claim. Raises ValueError if the machine has fewer, InterruptedError once `given_up` says so.
     """
     names = visible_gpus() if count else []
     if len(names) < count:
         raise ValueError(f"expected {count} GPUs, this worker sees {len(names)}: ask for fewer, or for another worker")
     folder = Path(tempfile.gettempdir()) / f"xlv-gpus-{getpass.getuser()}"
     folder.mkdir(exist_ok=True)
-    while True:
+    while not given_up():
         with ExitStack() as locks:
             taken = (name for name in names if _claim(folder / name.replace("/", "-"), locks))
             free = list(islice(taken, count))
@@ -44,6 +46,7 @@ def claimed_gpus(count: int, *, poll: float = 0.5) -> Iterator[list[str]]:
                 yield free
                 return
         time.sleep(poll)
+    raise InterruptedError("given up before a GPU was free")
 
 
 def _claim(path: Path, locks: ExitStack) -> bool:

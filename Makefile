@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test results quality screenshots clean
+.PHONY: book test results quality screenshots bench bench-peers clean
 .DELETE_ON_ERROR:
 
 .venv/ready: constraints.txt pyproject.toml
@@ -25,7 +25,7 @@ results: .venv/ready
 	$(BIN)/xlv run smollm2-135m --out $(RESULTS)
 	$(BIN)/xlv run gemma-3-270m --out $(RESULTS)
 	$(BIN)/xlv run qwen2.5-coder-0.5b --control --out $(RESULTS)
-	$(BIN)/xlv run qwen2.5-coder-1.5b --control --profile medium --out $(RESULTS)
+	$(BIN)/xlv run qwen2.5-coder-1.5b --profile medium --no-baselines --out $(RESULTS)
 	$(BIN)/xlv run qwen2.5-coder-0.5b $(SERIES)
 	$(BIN)/xlv run qwen2.5-coder-1.5b $(SERIES)
 	$(BIN)/python -m pytest tests/reference_results.py --results $(RESULTS)
@@ -41,6 +41,14 @@ quality: .venv/quality
 
 screenshots: .venv/quality
 	@$(BIN)/python -m tests.screenshots $(BOOK) book/images
+
+# Speed and memory against the paper's code and peers, on an idle machine; sizes with BENCH="--pairs 32 …".
+bench: .venv/ready
+	@$(BIN)/python -m tests.benchmarks $(BENCH)
+
+# The peers, each in an environment of its own below build/peers (about 0.7 GB); without them the bench leaves them out.
+bench-peers: .venv/ready
+	@$(BIN)/python -m tests.benchmarks --install-peers
 
 clean:
 	rm -rf build _build

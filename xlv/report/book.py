@@ -21,7 +21,7 @@ from xlv.settings import Profile
 
 NOTEBOOKS = (
     "home", "corpus", "models", "q1_recognition", "q2_consistency", "q3_transfer", "q4_control",
-    "claims", "explorer", "as_published",
+    "claims", "explorer", "as_published", "performance",
 )  # fmt: skip
 
 

@@ -1,0 +1,48 @@
+"""The analysis on synthetic activations of a model's shape, on disk as activations are and read layer by layer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from loading import memory, reset_peak
+from safetensors.torch import save_file
+
+from xlv.analysis.concept import analyse_concept, other_concept_accuracy
+from xlv.models.activations import layer_reader
+
+
+def write(folder: str, layers: int, width: int, concepts: int, languages: int, pairs: int) -> dict:
+    """One bf16 shard a concept and language: what translations share, a direction for the concept, and noise."""
+    start, size = time.perf_counter(), 0
+    for concept in range(concepts):
+        shared = torch.Generator().manual_seed(concept)
+        content = torch.randn(2 * pairs, 1, width, generator=shared)
+        direction = 0.15 * torch.randn(1, layers, width, generator=shared)
+        for language in range(languages):
+            own = torch.Generator().manual_seed(1000 * (concept + 1) + language)
+            states = torch.randn(2 * pairs, layers, width, generator=own).add_(content)
+            states[:pairs] += direction
+            path = Path(folder) / f"{concept}-{language}.safetensors"
+            save_file({"states": (states / torch.arange(1, width + 1).sqrt()).bfloat16()}, path)
+            size += path.stat().st_size
+    return {"seconds": time.perf_counter() - start, "bytes": size}
+
+
+def analyse(folder: str, layers: int, concepts: int, languages: int, pairs: int, resamples: int) -> dict:
+    """Seconds and peak memory of questions 1 to 3 on what `write` wrote: every concept, and each on the others."""
+    groups = np.arange(pairs) // 2
+    reset_peak()
+    start, found, states = time.perf_counter(), [], []
+    for concept in range(concepts):
+        files = [Path(folder) / f"{concept}-{language}.safetensors" for language in range(languages)]
+        states.append(layer_reader(files))
+        found.append(analyse_concept(states[-1], layers, groups, n_resamples=resamples, seed=concept))
+    for i, analysis in enumerate(found):
+        for j, other in enumerate(states):
+            if i != j:
+                other_concept_accuracy(analysis.vectors, analysis.cv.layer[:, 0], other)
+    return {"seconds": time.perf_counter() - start, "peak": memory("VmHWM"),
+            "accuracy": float(np.mean([np.mean(one.cv.chosen) for one in found]))}  # fmt: skip

@@ -1,0 +1,181 @@
+"""What `make bench` measured, as tables and a figure: for the terminal and for the book's page alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from xlv.models.presets import caption
+from xlv.report.book import repository
+from xlv.report.style import MODEL_COLOURS, legend_below, panels
+
+FILE = "benchmark.json"
+OURS, AUTHORS, PLAIN = "xlv", "authors' job", "plain generate"
+
+
+def load_benchmark(path: Path | None = None) -> dict:
+    """The measurements of `path`, default those committed with the book; ValueError where there are none."""
+    path = path or repository() / "book" / "results" / FILE
+    if not path.is_file():
+        raise ValueError(f"no measurements in {path}: run `make bench` first")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sections(data: dict, part: str) -> list[dict]:
+    """The sections of one part of a run, in the order measured."""
+    return [section for name, section in data["sections"].items() if name.startswith(f"{part}: ")]
+
+
+def machine_table(data: dict) -> pd.Series:
+    """What the numbers were measured on and with."""
+    fields = {**data["machine"], "bf16": ", ".join(data["machine"]["bf16"]) or "no instructions for it"}
+    return pd.Series({name.replace("_gb", ", GB").replace("_", " "): value for name, value in fields.items()}, name="")
+
+
+def reading_table(section: dict) -> pd.DataFrame:
+    """One model and dtype, a row a contender: rates, share of the matmul peak, memory, speed relative to ours."""
+    ours = section["rows"].get(OURS, {}).get("seconds", np.nan)
+    rows = {
+        _with_version(name, row): {
+            "sentences/s": row["sentences"], "tokens/s": row["tokens_per_second"], "GFLOP/s": row["gflops"],
+            "% of peak": 100 * row["of_peak"], "MB over weights": _mega(row["over_weights_bytes"]),
+            "xlv is faster by": row["seconds"] / ours, "deviation": f"{row['deviation']:.0e}",
+            "agrees": "yes" if row["agrees"] else "NO",
+        }
+        for name, row in section["rows"].items()
+    }  # fmt: skip
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.round({"sentences/s": 1, "tokens/s": 0, "GFLOP/s": 0, "% of peak": 0, "MB over weights": 0,
+                        "xlv is faster by": 2})  # fmt: skip
+
+
+def extraction_table(data: dict) -> pd.DataFrame:
+    """All readers on every model and dtype."""
+    found = sections(data, "extraction")
+    return pd.concat({(caption(s["model"]), s["dtype"]): reading_table(s) for s in found}, names=["model", "dtype", ""])
+
+
+def answer(data: dict) -> str:
+    """Extraction in words: ours against the authors' job, against the fastest other reader, and the matmul peak."""
+    speedup, lines = speedup_table(data), []
+    for s in sections(data, "extraction"):
+        ours, rows = s["rows"][OURS], s["rows"]
+        others = {name: row["seconds"] for name, row in rows.items() if name not in (OURS, AUTHORS)}
+        nearest = min(others, key=others.get)
+        lines.append(
+            f"- **{caption(s['model'])}, {s['dtype']}**: {ours['sentences']:.1f} sentences/s at "
+            f"{100 * ours['of_peak']:.0f} % of the measured matmul peak ({s['peak_gflops']:.0f} GFLOP/s); "
+            f"{speedup.loc[caption(s['model']), s['dtype']]:.1f} times as fast as the authors' whole job in fp32, "
+            f"{others[nearest] / ours['seconds']:.2f} times as fast as the nearest other, {nearest}."
+        )
+    return "\n".join(lines)
+
+
+def _with_version(name: str, row: dict) -> str:
+    return f"{name} {row['versions'][name]}" if name in row["versions"] and name != OURS else name
+
+
+def _mega(size: int | None) -> float:
+    return np.nan if size is None else size / 1e6
+
+
+def speedup_table(data: dict) -> pd.DataFrame:
+    """How many times as fast ours is as the authors' whole job in fp32, by model and by our dtype."""
+    found = sections(data, "extraction")
+    seconds = {(s["model"], s["dtype"]): {n: r["seconds"] for n, r in s["rows"].items()} for s in found}
+    rows: dict[str, dict[str, float]] = {}
+    for (model, dtype), times in seconds.items():
+        authors = seconds.get((model, "fp32"), {}).get(AUTHORS, np.nan)
+        rows.setdefault(caption(model), {})[dtype] = authors / times.get(OURS, np.nan)
+    return pd.DataFrame.from_dict(rows, orient="index").round(1)
+
+
+def steering_table(data: dict) -> pd.DataFrame:
+    """Plain and steered generation in every dtype."""
+    return pd.concat({s["dtype"]: generation_table(s) for s in sections(data, "generation")}, names=["dtype", ""])
+
+
+def generation_table(section: dict) -> pd.DataFrame:
+    """Plain and steered generation at one batch and dtype: tokens a second, and relative to plain."""
+    rows = {
+        _with_version(name, row): {
+            "tokens/s": row["tokens_per_second"], "% of plain": 100 * row["of_plain"],
+            "completions like xlv's": "" if name == PLAIN else f"{row['like_ours']:.0%}",
+        }
+        for name, row in section["rows"].items()
+    }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").round(1)
+
+
+def analysis_table(data: dict) -> pd.DataFrame:
+    """Questions 1 to 3 on synthetic activations of a shape: seconds and peak memory of the whole process."""
+    rows = {
+        caption(s["title"]): {
+            "concepts": s["concepts"], "languages": s["languages"], "layers": s["layers"], "width": s["width"],
+            "pairs": s["pairs"], "resamples": s["resamples"], "GB on disk": s["disk_bytes"] / 1e9,
+            "seconds": s["seconds"], "peak GB": (s["peak_bytes"] or np.nan) / 1e9,
+        }
+        for s in [*sections(data, "analysis"), *sections(data, "large")]
+    }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").round({"GB on disk": 2, "seconds": 1, "peak GB": 2})
+
+
+def growth_table(data: dict) -> pd.DataFrame:
+    """Straight lines of our seconds: what one more text, language or thousand tokens costs, and how well they fit."""
+    rows = {
+        (caption(s["model"]), kind): {
+            "one more costs, ms": 1000 * fit["slope"], "at none, ms": 1000 * fit["start"], "R²": fit["r2"],
+        }
+        for s in sections(data, "growth") for kind, fit in s["fits"].items()
+    }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").round({"one more costs, ms": 2, "at none, ms": 0, "R²": 3})
+
+
+def growth_figure(data: dict) -> Figure:
+    """Seconds of extraction against the number of useful tokens, by more texts and by more languages."""
+    found = sections(data, "growth")
+    figure, axes = panels(len(found), 2.6, share=False)
+    for panel, section in zip(axes, found, strict=True):
+        for kind, colour, marker in zip(("texts", "languages"), MODEL_COLOURS, "o^", strict=False):
+            rows = [row for row in section["rows"] if row["kind"] == kind]
+            tokens, seconds = [row["tokens"] for row in rows], [row["seconds"] for row in rows]
+            panel.plot(tokens, seconds, marker, color=colour, label=f"more {kind}")
+        if fit := section["fits"].get("tokens"):
+            ends = np.array([0, max(row["tokens"] for row in section["rows"])])
+            panel.plot(ends, fit["start"] + fit["slope"] * ends, color="#8a8a8a", lw=1, label="straight line")
+        panel.set(title=caption(section["model"]), xlabel="useful tokens", ylabel="seconds")
+        panel.set(xlim=(0, None), ylim=(0, None))
+    legend_below(figure, axes[0])
+    return figure
+
+
+def left_out(data: dict) -> str:
+    """In words: who was not installed, who failed and why, and whose states differ from the reference's."""
+    lines: dict[str, None] = {}
+    for section in [*sections(data, "extraction"), *sections(data, "generation")]:
+        where = f"{section['model']}, {section['dtype']}"
+        lines.update(dict.fromkeys(f"- {name}: not installed" for name in section["not_installed"]))
+        lines.update(dict.fromkeys(f"- {where}: {reason}" for reason in section["failed"].values()))
+        disagree = [n for n, row in section["rows"].items() if not row.get("agrees", True)]
+        lines.update(dict.fromkeys(f"- {where}: the states of {name} differ from the reference's" for name in disagree))
+    return "\n".join(lines) or "Everybody was installed, ran through, and read the same states."
+
+
+def printed(data: dict) -> str:
+    """All tables of a run as plain text."""
+    parts = [f"machine\n{machine_table(data).to_string()}"]
+    for s in sections(data, "extraction"):
+        head = f"extraction: {s['model']} {s['dtype']}, {s['texts']} texts, {s['tokens']} useful tokens"
+        parts.append(f"{head}, matmul peak {s['peak_gflops']:.0f} GFLOP/s\n{reading_table(s).to_string()}")
+    tables = {
+        "xlv against the authors' whole job in fp32, times as fast": speedup_table(data),
+        "growth of extraction": growth_table(data),
+        **{f"generation: {s['model']} {s['dtype']}": generation_table(s) for s in sections(data, "generation")},
+        "analysis": analysis_table(data),
+    }
+    parts += [f"{title}\n{table.to_string()}" for title, table in tables.items() if len(table)]
+    return "\n\n".join([*parts, left_out(data)])

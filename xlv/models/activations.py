@@ -91,14 +91,18 @@ def read_shard(path: Path) -> np.ndarray | None:
 def layer_reader(shards: Sequence[Path]) -> Callable[[int], np.ndarray]:
     """A function from a layer 1 … L to the states `[shard, example, d_model]` of that layer only, in fp32.
 
-    Shards are mapped, not read, so that memory holds one layer however large they are.
+    Shards are mapped, not read, and let go of after each layer, so that memory holds one layer however large they are.
     """
-    files = [safe_open(path, framework="pt") for path in shards]
 
     def states(layer: int) -> np.ndarray:
-        return np.stack([file.get_slice("states")[:, layer - 1].float().numpy() for file in files])
+        return np.stack([_one_layer(path, layer) for path in shards])
 
     return states
+
+
+def _one_layer(path: Path, layer: int) -> np.ndarray:
+    with safe_open(path, framework="pt") as file:
+        return file.get_slice("states")[:, layer - 1].float().numpy()
 
 
 def cached_activations(

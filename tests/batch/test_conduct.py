@@ -64,7 +64,7 @@ def test_a_batch_of_which_a_worker_is_killed_ends_with_the_results_of_an_undistu
     batch = start(spec(), "--workers", 2)
     process, worker = until(lambda: sum(bool(r.record()) for r in runs) >= 1 and attempts_of(runs), "a run").popitem()
     os.kill(worker, signal.SIGKILL)
-    until(lambda: not psutil.pid_exists(process), "the end of the dead worker's run")
+    until(lambda: process not in attempts_of(runs), "the end of the dead worker's run")
     out, err = batch.communicate(timeout=LIMIT)
     assert batch.returncode == 0, err
     assert "6 of 6 runs done" in out and "taken up again: its worker died" in err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,18 +81,18 @@ class Cluster:
 
     def stop(self) -> None:
         """End this batch's attempts wherever they are made, and drop the others."""
-        try:
-            if self.cluster is None and self.client.status == "running":
-                self.client.run(attempt.stop, self.batch)
-        finally:
-            self.client.close()
-            if self.cluster is not None:
-                self.cluster.close()
+        closing = [self.client.close] + ([self.cluster.close] if self.cluster else [])
+        if self.cluster is None and self.client.status == "running":
+            closing.insert(0, lambda: self.client.run(attempt.stop, self.batch))
+        for close in closing:
+            with suppress(OSError):  # a worker that dies or does not answer meanwhile
+                close()
 
     def _about(self) -> dict[str, dict]:
         """What the scheduler says of each worker, asked every few seconds."""
         if time.monotonic() > self._seen[0] + _FRESH and self.client.status == "running":
-            self._seen = time.monotonic(), self.client.scheduler_info(n_workers=-1)["workers"]
+            with suppress(OSError):  # a scheduler that is slow to answer: what it said before must do
+                self._seen = time.monotonic(), self.client.scheduler_info(n_workers=-1)["workers"]
         return self._seen[1]
 
     def _check_workers(self, folder: Path) -> None:

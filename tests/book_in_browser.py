@@ -14,6 +14,7 @@ import pytest
 
 from tests.browser import DESKTOP, PHONE, browser, chromium, pages
 
+PATIENCE = 120_000  # milliseconds, for machines that are busy with a model
 HEAVIEST = 2_000_000  # bytes of a page besides what all pages share; the explorer holds the results of all models
 MEASURE = """() => ({
     width: document.documentElement.scrollWidth,
@@ -52,6 +53,7 @@ def _visit(running, address: str, axe: str) -> Visit:
     found = Visit()
     for width in (DESKTOP, PHONE):
         page = running.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+        page.set_default_timeout(PATIENCE)
         page.on("request", lambda sent: found.requests.append(sent.url))
         page.on("requestfailed", lambda failed: found.errors.append(f"failed: {failed.url}"))
         page.on("pageerror", lambda error: found.errors.append(str(error)))

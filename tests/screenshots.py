@@ -33,7 +33,7 @@ def main(book: Path, folder: Path) -> None:
     with browser() as running:
         page = running.new_page(viewport={"width": DESKTOP, "height": 900}, color_scheme="light")
         for name, (path, shown) in PICTURES.items():
-            page.goto((book.resolve() / path).as_uri(), wait_until="load")
+            page.goto((book.resolve() / path).as_uri(), wait_until="load", timeout=120_000)
             data = picture(page, shown)
             if len(data) >= HEAVIEST:
                 raise ValueError(f"{name}.png: expected under {HEAVIEST} bytes, got {len(data)}: show less of the page")

@@ -32,6 +32,7 @@ def test_without_dask_a_cluster_is_refused_with_what_to_install(spec, monkeypatc
 
 
 def test_a_scheduler_that_does_not_answer_is_named(spec, monkeypatch):
+    pytest.importorskip("distributed")  # before its settings are changed: leaving them would else drop its defaults
     dask = pytest.importorskip("dask")
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
         with pytest.raises(BatchError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):

@@ -30,7 +30,8 @@ results: .venv/ready
 	$(BIN)/xlv run qwen2.5-coder-1.5b $(SERIES)
 	$(BIN)/python -m pytest tests/reference_results.py --results $(RESULTS)
 
-# Speed and memory against the paper's code and peers, on an idle machine; sizes with BENCH="--pairs 32 …".
+# Speed and memory against the paper's code and peers, on an idle machine (a quarter of an hour or more on two cores);
+# BENCH="--pairs 32" and its like set other sizes.
 bench: .venv/ready
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 

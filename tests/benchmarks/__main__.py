@@ -30,11 +30,12 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """The sizes of a run; the defaults are those of the book's page."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--install-peers", action="store_true", help="install the peers into build/peers, and stop")
-    parser.add_argument("--pairs", type=int, default=16, help="pairs a language; each is two texts")
+    parser.add_argument("--pairs", type=int, default=8, help="pairs a language; each is two texts")
     parser.add_argument("--languages", default="en,zh,sw", help="codes separated by commas")
     parser.add_argument("--repeats", type=int, default=5, help="interleaved rounds, of which the median is taken")
     parser.add_argument("--models", default=",".join(MODELS), help="models that are read")
     parser.add_argument("--dtypes", default="fp32,bf16")
+    parser.add_argument("--generation-dtypes", default="fp32", help="bf16 gains nothing at batches this small")
     parser.add_argument("--prompts", type=int, default=16, help="prompts of the generation's one batch")
     parser.add_argument("--tokens", type=int, default=32, help="tokens generated a prompt")
     parser.add_argument("--concepts", type=int, default=7)
@@ -75,7 +76,7 @@ def plan(asked: argparse.Namespace) -> list[tuple[str, Callable[[], dict]]]:
         ],
         "generation": [
             (d, lambda d=d: generation.compare(GENERATOR, d, prompts=asked.prompts, tokens=asked.tokens, **common))
-            for d in dtypes
+            for d in asked.generation_dtypes.split(",")
         ],
         "analysis": [(m, lambda m=m: whole(m)) for m in models],
         "large": [("LLaMA 2 70B's shape", lambda: analysis.timed("LLaMA 2 70B's shape", **large, **rest))],

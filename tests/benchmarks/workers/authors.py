@@ -1,4 +1,4 @@
-"""The authors' whole job, written anew from a description of what their code does.
+"""The authors' whole job, what their code was read to do, in code of our own.
 
 The causal language model with its vocabulary head and `output_hidden_states`; texts of one language after the other, in
 the order given, padded on the left, eight at a time where vectors are trained and four where they are tested; the last

@@ -96,7 +96,13 @@ def speedup_table(data: dict) -> pd.DataFrame:
 
 def steering_table(data: dict) -> pd.DataFrame:
     """Plain and steered generation in every dtype."""
-    return pd.concat({s["dtype"]: generation_table(s) for s in sections(data, "generation")}, names=["dtype", ""])
+    found = sections(data, "generation")
+    return pd.concat({s["dtype"]: generation_table(s) for s in found}, names=["dtype", ""]) if found else pd.DataFrame()
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame | str:
+    """The table, or a sentence where a run left that part out."""
+    return table if len(table) else "Not measured in this run."
 
 
 def generation_table(section: dict) -> pd.DataFrame:

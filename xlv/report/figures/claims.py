@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import numpy as np
 from matplotlib.colors import ListedColormap
@@ -26,7 +27,7 @@ def verdicts(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> F
         for row, finding in enumerate(findings):
             axes.text(column, row, f"{finding.verdict}\n{statistic(finding)}".strip(), ha="center", va="center",
                       fontsize=7.5, color=INK)  # fmt: skip
-    axes.set_xticks(range(len(found)), [titles[model].replace(" (", "\n(") for model in found], fontsize=8)
+    axes.set_xticks(range(len(found)), [fill(titles[model], 70 // len(found)) for model in found], fontsize=8)
     axes.set_yticks(range(len(CLAIMS)), [_wrapped(number, text) for number, text in CLAIMS.items()], fontsize=8)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
@@ -49,6 +50,4 @@ def statistic(finding: Finding) -> str:
 
 
 def _wrapped(number: int, text: str, width: int = 34) -> str:
-    from textwrap import fill
-
     return fill(f"{number}. {text.rstrip('.')}", width)

@@ -60,7 +60,9 @@ def transfer_by_concept(datasets: dict[str, xr.Dataset], protocol: str = "cv") -
         panels_[0].set_ylabel(name, fontsize=9)
     for panel, title in zip(axes[0], titles_of(datasets), strict=True):
         panel.set_title(title, fontsize=9)
-    figure.colorbar(mesh, ax=list(axes.ravel()), location="bottom", shrink=0.5, aspect=40, pad=0.01, label="transferability T")
+    figure.colorbar(
+        mesh, ax=list(axes.ravel()), location="bottom", shrink=0.5, aspect=40, pad=0.01, label="transferability T"
+    )
     return figure
 
 

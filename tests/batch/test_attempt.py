@@ -39,6 +39,30 @@ def test_a_scheduler_that_does_not_answer_is_named(spec, monkeypatch):
             executor(plan(read_spec(spec())), "batch", 0, "tcp://127.0.0.1:9")
 
 
+class Scheduler:
+    """Of a cluster what `room` asks: a worker with a GPU and two without."""
+
+    def scheduler_info(self, n_workers):
+        offers = [{"GPU": 1, "MEMORY": 8e9}, {"MEMORY": 8e9}, {"MEMORY": 4e9}]
+        return {"workers": {f"w{i}": {"nthreads": 1, "resources": offer} for i, offer in enumerate(offers)}}
+
+    status = "running"
+
+
+def test_a_run_is_handed_out_when_a_worker_that_offers_what_it_needs_is_free(spec):
+    cluster = pytest.importorskip("xlv.batch.cluster").Cluster.__new__(pytest.importorskip("xlv.batch.cluster").Cluster)
+    cluster.client, cluster.address, cluster._begun, cluster._seen = Scheduler(), "tcp://s:1", {}, (float("-inf"), {})
+    plain, on_gpu, large = (
+        plan(read_spec(spec(needs=needs)))[0] for needs in ({}, {"gpus": 1}, {"memory": "9 GB"})
+    )  # fmt: skip
+    assert cluster.room(plain) and cluster.room(on_gpu) and not cluster.room(large)
+    assert cluster.obstacle(plain) == "" and "no worker offers MEMORY=9e+09" in cluster.obstacle(large)
+    cluster._begun["one"] = None, {"GPU": 1}
+    assert cluster.room(plain) and not cluster.room(on_gpu)
+    cluster._begun |= {"two": (None, {}), "three": (None, {})}
+    assert not cluster.room(plain)
+
+
 def test_a_gpu_is_claimed_by_one_at_a_time(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-xlv-a,GPU-xlv-b")
     got = []

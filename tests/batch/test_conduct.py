@@ -128,7 +128,10 @@ class Told:
     def workers(self):
         return 1
 
-    def obstacle(self):
+    def room(self, run):
+        return True
+
+    def obstacle(self, run):
         return ""
 
     def stop(self):

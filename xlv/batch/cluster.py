@@ -16,6 +16,7 @@ from xlv import __version__
 from xlv.batch import attempt
 from xlv.batch.attempt import Job, Outcome, perform
 from xlv.batch.executors import BatchError, Ended, resources
+from xlv.batch.plan import Run
 
 _FRESH = 3.0  # seconds
 
@@ -30,7 +31,7 @@ class Cluster:
         except (OSError, ValueError) as error:
             why = f"no Dask scheduler answers at {address} ({error})"
             raise BatchError(f"{why}: start one with `dask scheduler`") from None
-        self._sent, self._waiting, self._seen = 0, {}, (float("-inf"), {})
+        self._sent, self._begun, self._seen = 0, {}, (float("-inf"), {})
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
             self._check_workers(folder)
@@ -48,7 +49,7 @@ class Cluster:
         return cls(cluster.scheduler_address, batch, folder, cluster)
 
     def submit(self, job: Job, ended: Ended) -> None:
-        """Queue an attempt for a worker that offers what the run needs."""
+        """Begin an attempt at a worker that offers what the run needs."""
         if self.client.status != "running":
             raise BatchError(f"the scheduler {self.address} was lost: what is done is kept, the same command goes on")
         self._sent += 1
@@ -56,10 +57,10 @@ class Cluster:
         hosts = Counter(get_address_host(address) for address in self._about())
         job = replace(job, cores=1 / max(hosts.values(), default=1))
         future = self.client.submit(perform, job, key=key, resources=needs, pure=False)
-        self._waiting[key] = future, needs  # Dask drops a task whose future nobody holds
+        self._begun[key] = future, needs  # Dask drops a task whose future nobody holds
 
         def pass_on(future: Future) -> None:
-            del self._waiting[key]
+            del self._begun[key]
             ended(_outcome(future))
 
         future.add_done_callback(pass_on)
@@ -68,19 +69,24 @@ class Cluster:
         """How many attempts the workers can make at a time."""
         return sum(about["nthreads"] for about in self._about().values())
 
-    def obstacle(self) -> str:
-        """That there is no worker, or none that offers what a queued run needs."""
+    def room(self, run: Run) -> bool:
+        """Whether a worker is free, and one of those that offer what the run needs."""
+        needs, begun = resources(run), [needs for _, needs in list(self._begun.values())]
+        fit = sum(worker["nthreads"] for worker in self._about().values() if _offers(worker["resources"], needs))
+        return len(begun) < self.workers() and begun.count(needs) < fit
+
+    def obstacle(self, run: Run) -> str:
+        """That there is no worker, or none that offers what the run needs."""
         about, start = self._about(), f"dask worker {self.address}"
         if not about:
             return f"no worker is connected to the scheduler: start one with `{start} --nthreads 1`"
-        for _, needs in list(self._waiting.values()):
-            if not any(_offers(worker["resources"], needs) for worker in about.values()):
-                wanted = " ".join(f"{name}={amount:g}" for name, amount in needs.items())
-                return f"no worker offers {wanted}: start one with `{start} --nthreads 1 --resources \"{wanted}\"`"
-        return ""
+        if any(_offers(worker["resources"], resources(run)) for worker in about.values()):
+            return ""
+        wanted = " ".join(f"{name}={amount:g}" for name, amount in resources(run).items())
+        return f"no worker offers {wanted}: start one with `{start} --nthreads 1 --resources \"{wanted}\"`"
 
     def stop(self) -> None:
-        """End this batch's attempts wherever they are made, and drop the others."""
+        """End this batch's attempts wherever they are made."""
         closing = [self.client.close] + ([self.cluster.close] if self.cluster else [])
         if self.cluster is None and self.client.status == "running":
             closing.insert(0, lambda: self.client.run(attempt.stop, self.batch))

@@ -25,7 +25,7 @@ TAKEN_UP = 3  # times that a run is begun anew because its worker or process was
 _POLL = 1.0  # seconds between looks at what has begun
 
 
-@dataclass
+@dataclass(eq=False)
 class _State:
     """A run on its way: retries and losses left, attempts before it was handed out, and those that have begun since."""
 
@@ -95,20 +95,25 @@ def _make(
         job = Job(state.run, out, batch, {"kind": kind(state.run), "work": work})
         maker.submit(job, lambda outcome: ended.put((state, outcome)))
 
-    for state in states:
-        submit(state)
+    waiting = list(states)
     while any(state.outcome is None for state in states):
+        for state in list(waiting):
+            if maker.room(state.run):
+                waiting.remove(state)
+                submit(state)
         try:
             state, outcome = ended.get(timeout=_POLL)
         except queue.Empty:
-            _look(states, maker, board)
+            _look([state for state in states if state.outcome is None and state not in waiting], board)
+            hindered = next(filter(None, (maker.obstacle(state.run) for state in waiting)), "")
+            board.refresh(maker.workers(), hindered)
             continue
         if outcome.done:
             state.outcome = outcome
             board.mark(state.run.name, DONE)
         elif again := _again(state, outcome):
             board.mark(state.run.name, WAITING, f"{outcome.error}; {again}")
-            submit(state)
+            waiting.append(state)
         else:
             state.outcome = outcome
             board.mark(state.run.name, FAILED, outcome.error)
@@ -123,13 +128,10 @@ def _again(state: _State, outcome: Outcome) -> str:
     return "tried again" if state.retries >= 0 else ""
 
 
-def _look(states: Sequence[_State], maker: Executor, board: Board) -> None:
-    """Mark the runs that have begun, and say once if there is no worker to begin any."""
-    for state in states:
-        if state.outcome is not None:
-            continue
+def _look(submitted: Sequence[_State], board: Board) -> None:
+    """Mark the runs that have begun, or begun again."""
+    for state in submitted:
         begun = len(state.run.attempts()) - state.before
         if begun > state.begun:
             board.mark(state.run.name, RUNNING, "taken up again: its worker died" if begun > 1 else "")
         state.begun = begun
-    board.refresh(maker.workers(), maker.obstacle())

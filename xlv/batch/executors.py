@@ -21,19 +21,26 @@ class BatchError(ValueError):
 
 
 class Executor(Protocol):
-    """Makes attempts; `submit` returns at once, and `ended` is called with the outcome from another thread."""
+    """Makes attempts; `submit` returns at once, and `ended` is called with the outcome from another thread.
+
+    An attempt is submitted when there is room for it and not before, so that none is bound to a busy worker while
+    another is free, or comes later.
+    """
 
     def submit(self, job: Job, ended: Ended) -> None:
-        """Queue an attempt."""
+        """Begin an attempt."""
 
     def workers(self) -> int:
         """How many attempts can be made at a time now."""
 
-    def obstacle(self) -> str:
-        """What keeps a queued attempt from being made at all, and the remedy; empty if nothing does."""
+    def room(self, run: Run) -> bool:
+        """Whether an attempt at this run would begin now."""
+
+    def obstacle(self, run: Run) -> str:
+        """What keeps this run from ever being made as things are, and the remedy; empty if nothing does."""
 
     def stop(self) -> None:
-        """End what is running, and drop what is queued."""
+        """End what is running."""
 
 
 def executor(runs: Sequence[Run], batch: str, workers: int, scheduler: str) -> Executor:
@@ -83,12 +90,14 @@ class Here:
     """This machine, one run at a time."""
 
     def __init__(self, batch: str) -> None:
-        self.batch, self.pool = batch, ThreadPoolExecutor(1)
+        self.batch, self.pool, self.busy = batch, ThreadPoolExecutor(1), False
 
     def submit(self, job: Job, ended: Ended) -> None:
-        """Queue an attempt."""
+        """Begin an attempt."""
+        self.busy = True
 
         def pass_on(future: Future) -> None:
+            self.busy = False
             if not future.cancelled():
                 error = future.exception()
                 ended(Outcome(False, error=f"{type(error).__name__}: {error}") if error else future.result())
@@ -99,12 +108,16 @@ class Here:
         """One."""
         return 1
 
-    def obstacle(self) -> str:
+    def room(self, run: Run) -> bool:
+        """Whether nothing is being made."""
+        return not self.busy
+
+    def obstacle(self, run: Run) -> str:
         """Nothing: the needs were checked before."""
         return ""
 
     def stop(self) -> None:
-        """End the attempt that is being made, and drop the others."""
+        """End the attempt that is being made."""
         self.pool.shutdown(wait=False, cancel_futures=True)
         attempt.stop(self.batch)
         self.pool.shutdown(wait=True)

@@ -24,7 +24,8 @@ SERIES := --profile medium --no-baselines --out $(RESULTS)/series
 results: .venv/ready
 	$(BIN)/xlv run smollm2-135m --out $(RESULTS)
 	$(BIN)/xlv run gemma-3-270m --out $(RESULTS)
-	$(BIN)/xlv run qwen2.5-coder-0.5b --control --out $(RESULTS)
+	$(BIN)/xlv run qwen2.5-coder-0.5b --control --profile medium --out $(RESULTS)
+	$(BIN)/xlv run qwen2.5-coder-0.5b --out $(RESULTS)
 	$(BIN)/xlv run qwen2.5-coder-1.5b --profile medium --no-baselines --out $(RESULTS)
 	$(BIN)/xlv run qwen2.5-coder-0.5b $(SERIES)
 	$(BIN)/xlv run qwen2.5-coder-1.5b $(SERIES)

@@ -4,7 +4,7 @@ import torch
 from xlv.control.conditions import ablation, addition, instruction, setting_at
 from xlv.control.neutral import Neutral, mean_divergence
 from xlv.control.vectors import ConceptVectors, random_vectors
-from xlv.models.decoding import left_padded
+from xlv.models.decoding import padded_prompts
 from xlv.models.steering import activation_addition, relative_dose
 
 IDS = torch.tensor([[5, 17, 99, 42, 7]])
@@ -58,7 +58,7 @@ def test_an_instruction_goes_in_the_system_role_or_in_front_of_the_prompt(tiny):
     assert chat.prompt("Sing.", "Be kind.").startswith("<|system|>Be kind.<|end|><|user|>Sing.")
     assert raw.prompt("Sing.", "Be kind.") == "Be kind.\n\nSing."
     assert raw.with_template("[{input}]").prompt("Sing.", "Be kind.") == "[Be kind.\n\nSing.]"
-    longer, plain = (left_padded(chat, ["Sing."], system)[0]["input_ids"] for system in ("Be kind.", None))
+    longer, plain = (padded_prompts(chat, ["Sing."], system)[0]["input_ids"] for system in ("Be kind.", None))
     assert longer.shape[1] > plain.shape[1]
 
 

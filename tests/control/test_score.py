@@ -45,6 +45,21 @@ def test_scores_do_not_depend_on_the_batch(tiny, architecture):
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma3", "bloom"])
+def test_what_prompts_begin_with_is_read_once_and_changes_nothing(tiny, architecture):
+    model = tiny(architecture)
+    prompts = [f"Explain to me in a few plain words how {thing}." for thing in ("a lock works", "to bake")]
+    seen = []
+    handle = model.blocks[0].register_forward_pre_hook(lambda _m, inputs: seen.append(tuple(inputs[0].shape[:2])))
+    read = ReadPrompts(model, prompts)
+    handle.remove()
+    (one, shared), (both, rest) = seen
+    assert (one, both) == (1, 2) and shared >= 8 and shared + rest == max(map(len, model.token_ids(prompts)))
+    alone = [ReadPrompts(model, [prompt]) for prompt in prompts]
+    np.testing.assert_allclose(read.first, torch.cat([other.first for other in alone]), atol=2e-4)
+    assert read.complete(6) == [text for other in alone for text in other.complete(6)]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma3", "bloom"])
 def test_completions_behind_scored_prompts_are_those_of_prompts_just_read(tiny, architecture):
     model = tiny(architecture, template="chat")
     scored = ReadPrompts(model, PROMPTS)

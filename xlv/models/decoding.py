@@ -18,11 +18,12 @@ _LOGITS = 2**27
 _PREFIX = 8
 
 
-def left_padded(model: Model, prompts: Sequence[str], system: str | None = None) -> tuple[dict[str, torch.Tensor], int]:
-    """Token ids and attention mask of prompts under the template, as decoding needs them, and what all begin with.
+def padded_prompts(
+    model: Model, prompts: Sequence[str], system: str | None = None
+) -> tuple[dict[str, torch.Tensor], int]:
+    """Token ids and attention mask `[prompt, token]` of prompts under the template, and how many tokens all begin with.
 
-    Returns the tensors `[prompt, token]`, in which padding stands behind the number of tokens, also returned, that all
-    prompts have in common from the start.
+    Padding stands right behind that common beginning, so that all prompts end together.
     """
     ids = model.token_ids(list(prompts), system)
     shared = min(shared_tokens(ids[0], row) for row in ids)
@@ -43,12 +44,11 @@ class ReadPrompts:
     @torch.inference_mode()
     def __init__(self, model: Model, prompts: Sequence[str], system: str | None = None) -> None:
         self.model = model
-        self.inputs, shared = left_padded(model, prompts, system)
+        self.inputs, shared = padded_prompts(model, prompts, system)
         rows, mask = self.inputs["input_ids"], self.inputs["attention_mask"]
         self.positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        self.cache, read = self._read_once(rows[:1, :shared]), shared
-        if self.cache is None:
-            read = 0
+        self.cache = self._read_once(rows[:1, :shared])
+        read = shared if self.cache is not None else 0
         output = model.network(
             input_ids=rows[:, read:], attention_mask=mask, position_ids=self.positions[:, read:],
             past_key_values=self.cache, use_cache=True, logits_to_keep=1,
@@ -61,7 +61,7 @@ class ReadPrompts:
         if prompts == 1 or beginning.shape[1] < _PREFIX:
             return None
         cache = self.model.network.base_model(input_ids=beginning, use_cache=True).past_key_values
-        if not isinstance(cache, Cache) or any(cache.is_linear):
+        if not isinstance(cache, Cache):
             return None
         cache.batch_repeat_interleave(prompts)
         return cache
@@ -85,7 +85,8 @@ class ReadPrompts:
     def _read_on(self, ids: list[list[int]]) -> torch.Tensor:
         """Log-probability `[opening, prompt]` of all tokens but the first of openings that are read in one row."""
         mask, prompts = self.inputs["attention_mask"], len(self.first)
-        inputs, _, _, paths = sheet([row[:-1] for row in ids], [[*range(len(ids))]], 0, self.first.new_empty(0))
+        like = next(self.model.network.parameters())
+        inputs, _, _, paths = sheet([row[:-1] for row in ids], [[*range(len(ids))]], 0, like)
         rows = inputs["input_ids"].expand(prompts, -1)
         places = inputs.get("position_ids", torch.arange(rows.shape[1], device=rows.device)[None])
         output = self.model.network(
@@ -107,13 +108,9 @@ class ReadPrompts:
         length = inputs["input_ids"].shape[1]
         if "attention_mask" not in inputs:
             return torch.cat([mask, mask.new_ones(len(mask), length)], dim=1)
-        own, dtype = inputs["attention_mask"], self.model.network.dtype
-        least = torch.finfo(dtype).min
-        past = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(mask == 0, least)
-        own = own.to(dtype).clamp(min=least)
-        return torch.cat(
-            [past[:, None, None].expand(-1, -1, length, -1), own.expand(len(mask), -1, -1, -1)], dim=-1
-        )
+        own = inputs["attention_mask"]
+        past = own.new_zeros(mask.shape).masked_fill(mask == 0, torch.finfo(own.dtype).min)
+        return torch.cat([past[:, None, None].expand(-1, -1, length, -1), own.expand(len(mask), -1, -1, -1)], dim=-1)
 
     @torch.inference_mode()
     def complete(self, max_new_tokens: int) -> list[str]:

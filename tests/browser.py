@@ -29,7 +29,6 @@ def browser() -> Iterator:
 
 
 def pages(book: Path) -> list[str]:
-    """Every page of a built book, as a path relative to it."""
-    return sorted(
-        str(page.relative_to(book)) for page in book.rglob("*.html") if "_static" not in page.relative_to(book).parts
-    )
+    """Every page of a built book, as a path relative to it, but for the index, which leads to the home page at once."""
+    found = (page.relative_to(book) for page in book.rglob("*.html"))
+    return sorted(str(page) for page in found if "_static" not in page.parts and page != Path("index.html"))

@@ -13,11 +13,17 @@ FOUND = {
 
 def test_a_line_has_the_number_and_the_verdict_of_each_model():
     words = line(1, FOUND, TITLES)
-    assert "Model A **13 (12 to 15)**, *holds*; Model B **3 (1 to 9)**, *cannot be told*." in words
+    assert "**13** (Model A), **3** (Model B)." in words
+    assert words.endswith("The paper's claim: *holds* for Model A; *cannot be told* for Model B.")
 
 
-def test_a_claim_without_a_number_says_so():
-    assert "Model A **+0.010 (-0.010 to +0.015)**, *does not hold*; Model B not measured" in line(5, FOUND, TITLES)
+def test_a_claim_without_a_number_has_a_verdict_all_the_same():
+    words = line(5, FOUND, TITLES)
+    assert "**+0.010** (Model A). The paper's claim: *does not hold* for Model A; *cannot be told*" in words
+
+
+def test_one_verdict_of_all_models_is_said_once():
+    assert line(1, {"a": FOUND["a"]}, TITLES).endswith("The paper's claim: *holds* for all models.")
 
 
 def test_all_verdicts_are_counted():

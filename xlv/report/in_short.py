@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
 import xarray as xr
 
 from xlv.analysis.claims import Finding
 from xlv.analysis.rules import FAILS, HOLDS, OPEN, READ
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS
-from xlv.report.figures.claims import statistic
+from xlv.report.figures.claims import value
 from xlv.report.tables import control as tables
 
 MEASURES = {
@@ -28,13 +29,18 @@ def short(title: str) -> str:
 
 
 def line(claim: int, found: Ledger, titles: Mapping[str, str]) -> str:
-    """The number behind a claim, with its simultaneous interval, and the verdict, model by model."""
-    parts = []
+    """The number behind a claim, model by model, and the verdicts."""
+    numbers, verdicts = [], {}
     for model, findings in found.items():
         finding = next(f for f in findings if f.claim == claim)
-        number = statistic(finding)
-        parts.append(f"{short(titles[model])} {f'**{number}**' if number else 'not measured'}, *{finding.verdict}*")
-    return f"{MEASURES[claim]}: {'; '.join(parts)}."
+        numbers += [f"**{value(finding)}** ({short(titles[model])})"] if np.isfinite(finding.value) else []
+        verdicts.setdefault(finding.verdict, []).append(short(titles[model]))
+    said = "; ".join(f"*{verdict}* for {_all(models, found)}" for verdict, models in verdicts.items())
+    return f"{MEASURES[claim]}: {', '.join(numbers) or 'not measured'}. The paper's claim: {said}."
+
+
+def _all(models: list[str], found: Ledger) -> str:
+    return "all models" if len(models) == len(found) else ", ".join(models)
 
 
 def tally(found: Ledger) -> str:

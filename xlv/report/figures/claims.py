@@ -42,11 +42,19 @@ def verdicts(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> F
 
 def statistic(finding: Finding) -> str:
     """A finding's value with its simultaneous interval, as short as a cell."""
-    if not np.isfinite(finding.value):
-        return ""
-    form = "{:.0f}" if finding.claim in _INTEGER else "{:.2f}" if finding.claim in (3, 8) else "{:+.3f}"
-    ends = f" ({form.format(finding.low)} to {form.format(finding.high)})" if np.isfinite(finding.low) else ""
-    return form.format(finding.value) + ends
+    if not np.isfinite(finding.low):
+        return value(finding)
+    form = _form(finding)
+    return f"{value(finding)} ({form.format(finding.low)} to {form.format(finding.high)})"
+
+
+def value(finding: Finding) -> str:
+    """A finding's value alone; nothing where it has none."""
+    return _form(finding).format(finding.value) if np.isfinite(finding.value) else ""
+
+
+def _form(finding: Finding) -> str:
+    return "{:.0f}" if finding.claim in _INTEGER else "{:.2f}" if finding.claim in (3, 8) else "{:+.3f}"
 
 
 def _wrapped(number: int, text: str, width: int = 34) -> str:

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import yaml
 
+from xlv import __version__
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -11,3 +13,8 @@ def test_conda_and_pip_install_the_same_releases():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"][-1]["pip"]
     assert [line for line in conda if not line.startswith("--")] == pins and len(pins) > 100
     assert all("==" in pin for pin in pins)
+
+
+def test_the_citation_names_this_version():
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
+    assert f"version = {{{__version__}}}" in (ROOT / "book" / "references.md").read_text(encoding="utf-8")

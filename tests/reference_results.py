@@ -8,16 +8,31 @@ import pytest
 from xlv.report.results import load
 
 COMMITTED = Path(__file__).parents[1] / "book" / "results"
-FILES = sorted(path.relative_to(COMMITTED) for path in COMMITTED.rglob("recognition.nc"))
+RECOGNITION, CONSISTENCY = (
+    sorted(path.relative_to(COMMITTED) for path in COMMITTED.rglob(name)) for name in ("recognition.nc", "consistency.nc")
+)
+HUNDREDTH = 0.01
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_accuracies_are_within_one_pair_a_cell(path, pytestconfig):
-    folder = pytestconfig.getoption("--results")
-    if not folder:
+@pytest.fixture
+def folder(pytestconfig) -> Path:
+    if not pytestconfig.getoption("--results"):
         pytest.skip("say which results to compare: --results FOLDER")
-    committed, anew = load(COMMITTED / path), load(Path(folder) / path)
+    return Path(pytestconfig.getoption("--results"))
+
+
+@pytest.mark.parametrize("path", RECOGNITION, ids=str)
+def test_accuracies_are_within_one_pair_a_cell(path, folder):
+    committed, anew = load(COMMITTED / path), load(folder / path)
     assert anew.attrs["corpus"] == committed.attrs["corpus"] and anew.attrs["weights"] == committed.attrs["weights"]
     counted = committed["correct"].notnull().sum("pair")
     difference = np.abs(committed["correct"].sum("pair") - anew["correct"].sum("pair"))
     assert (counted > 0).all() and float(difference.max()) <= 1.0
+
+
+@pytest.mark.parametrize("path", CONSISTENCY, ids=str)
+@pytest.mark.parametrize("name", ["cosine", "corrected", "reliability"])
+def test_cosines_are_within_a_hundredth(path, name, folder):
+    committed, anew = (load(place / path)[name] for place in (COMMITTED, folder))
+    assert (np.isfinite(committed) == np.isfinite(anew)).all()
+    assert float(np.abs(committed - anew).max()) <= HUNDREDTH

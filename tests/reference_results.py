@@ -9,7 +9,8 @@ from xlv.report.results import load
 
 COMMITTED = Path(__file__).parents[1] / "book" / "results"
 RECOGNITION, CONSISTENCY = (
-    sorted(path.relative_to(COMMITTED) for path in COMMITTED.rglob(name)) for name in ("recognition.nc", "consistency.nc")
+    sorted(path.relative_to(COMMITTED) for path in COMMITTED.rglob(f"{question}.nc"))
+    for question in ("recognition", "consistency")
 )
 HUNDREDTH = 0.01
 

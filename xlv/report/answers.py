@@ -11,6 +11,7 @@ import xarray as xr
 from xlv.analysis.claims import Finding
 from xlv.analysis.rules import CLAIMS, FAILS, HOLDS, OPEN, READ, RELIABLE
 from xlv.corpus.languages import language
+from xlv.report.formats import p_equals, signed
 from xlv.report.tables import consistency as consistency_tables
 from xlv.report.tables import recognition as recognition_tables
 from xlv.report.tables import transfer as transfer_tables
@@ -71,7 +72,7 @@ def kinship(regressions: dict[str, pd.DataFrame]) -> str:
     lines = []
     for title, table in regressions.items():
         kept = [
-            f"{kind} similarity ({row['coefficient']:+.2f}, {_p(row['p_holm'])})"
+            f"{kind} similarity ({signed(row['coefficient'], 2)}, {p_equals(row['p_holm'])})"
             for kind, row in table.iterrows() if row["p_holm"] < 0.05
         ]  # fmt: skip
         found = "consistency follows " + " and ".join(kept) if kept else "no similarity is followed beyond chance"
@@ -79,16 +80,11 @@ def kinship(regressions: dict[str, pd.DataFrame]) -> str:
     return "\n".join(lines)
 
 
-def _p(value: float) -> str:
-    return f"p = {value:.3f}" if value >= 0.001 else "p < 0.001"
-
-
 def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
     """Question 3 in words: whether transfer runs one way, from high- to low-resource languages."""
     lines = []
     summary = transfer_tables.transfer_summary(datasets, protocol)
     for title, row in summary.iterrows():
-        p = _p(row["p"])
         one_way = row["U_low"] > 0 and row["p"] < 0.05
         verdict = (
             "transfer leans from high to low resource more than chance would have it"
@@ -96,9 +92,10 @@ def transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
             else "transfer leans neither way further than chance would have it"
         )
         lines.append(
-            f"- **{title}**: {verdict} (U = {row['U']:+.3f}, 95 % interval {row['U_low']:+.3f} to {row['U_high']:+.3f}, "
-            f"{p} under permuted languages; of it U_A = {row['U_A']:+.3f} lies between the languages, the rest in their own accuracies); another language's vector reads at "
-            f"{row['cross_accuracy']:.2f} on average, the own one at {row['own_accuracy']:.2f}."
+            f"- **{title}**: {verdict}: $U$ is **{signed(row['U'])}** (95 % interval {signed(row['U_low'])} to "
+            f"{signed(row['U_high'])}, {p_equals(row['p'])} under permuted languages). Of it $U_A$ = {signed(row['U_A'])} "
+            f"lies between the languages, $U_D$ = {signed(row['U_D'])} in their own accuracies. Another language's vector "
+            f"reads at {row['cross_accuracy']:.2f} on average, the own one at {row['own_accuracy']:.2f}."
         )
     return "\n".join(lines)
 

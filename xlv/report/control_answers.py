@@ -8,6 +8,7 @@ import xarray as xr
 from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, KINDS, REFUSING
 from xlv.corpus.languages import language
 from xlv.report.answers import names_of
+from xlv.report.formats import counted, signed
 from xlv.report.tables import control as tables
 from xlv.report.tables import control_score as scores
 
@@ -60,7 +61,7 @@ def _by_score(dataset: xr.Dataset) -> list[str]:
         right = int((found > 0).sum() if direction == REFUSING else (found < 0).sum())
         lines.append(
             f"- **{title}, {direction}** with the {language(source).name} vector: the score of harmful instructions shifts "
-            f"by **{found.drop(source, errors='ignore').mean():+.1f} nats** on average over the other languages, in that "
+            f"by **{signed(found.drop(source, errors='ignore').mean(), 1)} nats** on average over the other languages, in that "
             f"direction in {right} of {len(found)} languages.{_matched(dataset, direction)}"
             f"{_against_random(dataset, direction)}"
         )
@@ -74,7 +75,7 @@ def _matched(dataset: xr.Dataset, direction: str) -> str:
     better, worse = int((rows["change_low"] > 0).sum()), int((rows["change_high"] < 0).sum())
     return (
         f" At matched over-refusal (AUROC of the refusal score, {before['auroc'].mean():.2f} without control) harm is told "
-        f"from harmlessness at {rows['auroc'].mean():.2f}: better in {better} languages, worse in {worse}."
+        f"from harmlessness at {rows['auroc'].mean():.2f}: better in {counted(better, 'language')}, worse in {worse}."
     )
 
 

@@ -96,7 +96,8 @@ def dominant_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.
             rows[dataset.attrs["title"], str(dataset["source"].values[i])] = {
                 "contrast": float(value), "low": float(low), "high": float(high),
             }  # fmt: skip
-    return pd.DataFrame(rows).T.rename_axis(["model", "dominant language"])
+    table = pd.DataFrame(rows).T.rename_axis(["model", "dominant language"])
+    return table.rename(index=lambda code: language(code).name, level=1)
 
 
 def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
@@ -117,9 +118,11 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 
 def variants_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
-    """U, its parts and p of `one_way_variants`, all models in one table."""
+    """U, its parts and p of `one_way_variants`, all models in one table, as a reader sees them."""
     frames = {dataset.attrs["title"]: one_way_variants(dataset, protocol) for dataset in datasets.values()}
-    return pd.concat(frames, names=["model", ""])[["U", "U_A", "U_D", "p"]]
+    table = pd.concat(frames, names=["model", "over"])
+    shown = table[["U", "U_A", "U_D"]].map(signed).assign(p=table["p"].map(p_value))
+    return shown.reset_index("over")
 
 
 def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:

@@ -1,0 +1,22 @@
+import pytest
+
+from xlv.report.formats import counted, p_equals, p_value, plain, signed
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0371, "+0.037"), (-0.0042, "−0.004"), (-0.0004, "0.000"), (0.0, "0.000")]
+)
+def test_a_sign_is_a_true_one_and_zero_has_none(value, text):
+    assert signed(value) == text
+
+
+def test_only_negative_numbers_show_a_sign_in_a_plain_cell_and_the_unknown_is_a_dash():
+    assert [plain(value) for value in (0.251, -0.251, -0.001, float("nan"))] == ["0.25", "−0.25", "0.00", "–"]
+
+
+def test_small_p_values_are_bounded_not_zero():
+    assert (p_value(0.0004), p_value(0.0123), p_equals(0.0)) == ("< 0.001", "0.012", "p < 0.001")
+
+
+def test_one_is_singular():
+    assert (counted(1, "language"), counted(0, "language")) == ("1 language", "0 languages")

@@ -1,0 +1,31 @@
+"""Numbers and counts as a reader sees them, in sentences, tables and figures."""
+
+from __future__ import annotations
+
+import math
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A number with its sign, the minus a true one; what rounds to zero has none."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """A number whose sign is only shown if it is negative; a dash for one that is not known."""
+    return "–" if math.isnan(value) else signed(value, digits).removeprefix("+")
+
+
+def p_value(value: float) -> str:
+    """A p-value in a cell."""
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+def p_equals(value: float) -> str:
+    """A p-value in a sentence."""
+    return f"p = {value:.3f}" if value >= 0.001 else "p < 0.001"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 language`, `2 languages`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

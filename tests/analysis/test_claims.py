@@ -21,6 +21,14 @@ def share(verdicts: list[str], wanted: str = HOLDS) -> float:
     return sum(verdict == wanted for verdict in verdicts) / len(verdicts)
 
 
+def own(evidence: claims.Evidence) -> claims.Own:
+    return claims.own(evidence.accuracy), claims.own(evidence.accuracy_samples)
+
+
+def first(evidence: claims.Evidence) -> Finding:
+    return encoded(own(evidence), (evidence.surface, evidence.surface_samples))
+
+
 def planted_verdicts(claim, make, n_runs: int = N_PLANTED, **options) -> list[str]:
     return [claim(planted.evidence(generator(1000 + seed), make, **options)).verdict for seed in range(n_runs)]
 
@@ -31,8 +39,8 @@ def test_on_pure_noise_no_claim_holds_more_often_than_in_five_of_a_hundred_runs(
     for seed in range(N_NOISE):
         evidence = planted.evidence(generator(seed), planted.noise)
         other = planted.evidence(generator(N_NOISE + seed), planted.noise)
-        own = [(claims.own(e.accuracy), claims.own(e.accuracy_samples)) for e in (evidence, other)]
-        for finding in [*judge(evidence), scaled(*own), controllable(noisy_control(generator(seed)))]:
+        control = controllable(noisy_control(generator(seed)))
+        for finding in [*judge(evidence), scaled(own(evidence), own(other)), control]:
             held[finding.claim] += finding.verdict == HOLDS
         fifth = one_sided(evidence)  # also without the gate, which keeps claims 3 to 7 shut on noise
         alone[5] += fifth.verdict == HOLDS
@@ -42,17 +50,14 @@ def test_on_pure_noise_no_claim_holds_more_often_than_in_five_of_a_hundred_runs(
 
 
 def test_concepts_in_all_languages_are_found_to_be_encoded_and_absent_ones_are_not():
-    assert share(planted_verdicts(encoded, planted.concept, shared=2.0)) >= 0.8
-    assert share(planted_verdicts(encoded, planted.noise, n_concepts=14), FAILS) >= 0.8
+    assert share(planted_verdicts(first, planted.concept, shared=2.0)) >= 0.8
+    assert share(planted_verdicts(first, planted.noise, n_concepts=14), FAILS) >= 0.8
 
 
 def test_a_stronger_concept_is_found_to_be_stronger():
     def compared(seed: int) -> str:
-        own = []
-        for strength in (0.5, 1.5):
-            found = planted.evidence(generator(seed), planted.concept, shared=strength)
-            own.append((claims.own(found.accuracy), claims.own(found.accuracy_samples)))
-        return scaled(*own).verdict
+        found = (planted.evidence(generator(seed), planted.concept, shared=strength) for strength in (0.5, 1.5))
+        return scaled(*map(own, found)).verdict
 
     assert share([compared(seed) for seed in range(N_PLANTED)]) >= 0.8
 

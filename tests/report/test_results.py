@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from xlv.analysis.claims import judge
 from xlv.analysis.rules import FAILS, HOLDS, OPEN
 from xlv.notebook import check_parameters, open_results
 from xlv.report import answers
@@ -92,6 +93,28 @@ def test_every_table_figure_and_answer_can_be_made_of_any_model_s_results(studie
     assert (table["pairs"] == 12).all()  # morality alone: tense is no value
     words = answers.recognition(found) + answers.transfer(found) + answers.consistency(alike)
     assert f"{table['accuracy'].mean():.2f}" in words
+
+
+def test_the_answer_counts_languages_as_claim_1_does(studied):
+    _, _, out = studied
+    dataset, alike = load(out / "my-model" / "recognition.nc"), load(out / "my-model" / "consistency.nc")
+    (first, *_) = judge(claims.evidence(dataset, alike))
+    assert recognition.read(dataset) == first
+    assert f"**{first.value:.0f} of {dataset.sizes['source']} languages**" in answers.recognition({"m": dataset})
+
+
+def test_all_comparisons_with_relationships_of_languages_rest_on_the_same_cosines(studied):
+    _, _, out = studied
+    dataset = load(out / "my-model" / "consistency.nc")
+    for hidden, kind in ((False, "corrected"), (True, "plain")):
+        corrected = np.ones(dataset["corrected"].shape)
+        corrected[:, 0, 1] = corrected[:, 1, 0] = np.nan if hidden else 1.0
+        changed = dataset.assign(corrected=(dataset["corrected"].dims, corrected))
+        pairs = dataset.sizes["source"] * (dataset.sizes["source"] - 1) // 2
+        assert consistency.known_pairs(changed) == (pairs - hidden, pairs)
+        pooled = consistency.pooled_consistency(changed)
+        assert pooled.attrs["kind"] == consistency.linguistic_table(changed).attrs["kind"] == kind
+        assert pooled.equals(consistency.consistency_matrix(changed, plain=hidden))
 
 
 def test_unknown_and_ill_typed_notebook_parameters_raise():

@@ -65,7 +65,8 @@ class Evidence:
 
 def judge(evidence: Evidence) -> list[Finding]:
     """Findings on claims 1 and 3 to 7."""
-    first = encoded(evidence)
+    vectors = own(evidence.accuracy), own(evidence.accuracy_samples)
+    first = encoded(vectors, (evidence.surface, evidence.surface_samples))
     shut = _shut(evidence, first)
     found = [inconsistent(evidence), distorted(evidence), one_sided(evidence), balanced(evidence)]
     found.append(beyond_own(evidence, found[2]))
@@ -91,17 +92,16 @@ def own(accuracy: np.ndarray) -> np.ndarray:
     return np.diagonal(accuracy, axis1=-2, axis2=-1)
 
 
-def encoded(evidence: Evidence) -> Finding:
-    """Claim 1."""
-    count = int(((own(evidence.accuracy) > READ) & (own(evidence.accuracy) > evidence.surface)).sum())
-    drawn = own(evidence.accuracy_samples)
-    drawn = drawn - drawn.mean(axis=0) + own(evidence.accuracy)  # resamples lie lower as a whole: see interval_about
-    low, high = interval(((drawn > READ) & (drawn > evidence.surface_samples)).sum(axis=1), LEVEL)
-    n = len(evidence.accuracy)
+Own = tuple[np.ndarray, np.ndarray]  # accuracy in each language [language] and its resamples [resample, language]
+
+
+def encoded(vectors: Own, surface: Own) -> Finding:
+    """Claim 1, of own vectors and the better surface classifier; their resamples draw the same pairs."""
+    count = int(((vectors[0] > READ) & (vectors[0] > surface[0])).sum())
+    drawn = vectors[1] - vectors[1].mean(axis=0) + vectors[0]  # resamples lie lower as a whole: see interval_about
+    low, high = interval(((drawn > READ) & (drawn > surface[1])).sum(axis=1), LEVEL)
+    n = len(vectors[0])
     return Finding(1, count, float(low), float(high), _verdict(low >= MOST * n, high <= FEW * n))
-
-
-Own = tuple[np.ndarray, np.ndarray]  # own-language accuracy [language] and its resamples [resample, language]
 
 
 def scaled(smaller: Own, larger: Own) -> Finding:

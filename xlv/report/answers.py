@@ -27,12 +27,12 @@ def recognition(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> str:
     """Question 1 in words: in how many languages each model's concepts are read, and where not."""
     lines = []
     for dataset in datasets.values():
-        table = recognition_tables.own_accuracy(dataset, protocol)
-        read = table[(table["accuracy"] > READ) & (table["low"] > table["surface"])]
+        table, read = recognition_tables.own_accuracy(dataset, protocol), recognition_tables.read(dataset, protocol)
         best, worst = table["accuracy"].idxmax(), table["accuracy"].idxmin()
         lines.append(
-            f"- **{dataset.attrs['title']}**: mean accuracy {table['accuracy'].mean():.2f}; above {READ:.2f} and with its "
-            f"whole interval above the surface baseline in **{len(read)} of {len(table)} languages**; best in "
+            f"- **{dataset.attrs['title']}**: mean accuracy {table['accuracy'].mean():.2f}; above {READ:.2f} and above the "
+            f"better surface classifier in **{read.value:.0f} of {len(table)} languages** (simultaneous interval "
+            f"{read.low:.0f} to {read.high:.0f}); best in "
             f"{language(str(best)).name} ({table.loc[best, 'accuracy']:.2f}), weakest in {language(str(worst)).name} "
             f"({table.loc[worst, 'accuracy']:.2f}); {table['pairs'].iloc[0]} test pairs a language."
         )
@@ -48,23 +48,36 @@ def consistency(datasets: dict[str, xr.Dataset]) -> str:
         linguistic = consistency_tables.linguistic_table(dataset)
         beyond = linguistic[linguistic["direct"] > linguistic["chance_high"]]
         kept = (
-            f"follows {' and '.join(beyond.index)} similarity more than chance"
+            f"follow {' and '.join(beyond.index)} similarity more than chance"
             if len(beyond)
-            else "follows none of the four linguistic similarities more than chance"
+            else "follow none of the four linguistic similarities more than chance"
         )
         if row["reliability"] < RELIABLE or np.isnan(row["corrected"]):
             lines.append(
                 f"- **{dataset.attrs['title']}**: cannot be told. Vectors of two halves of one language's pairs agree at "
                 f"{row['reliability']:.2f} only, below the {RELIABLE:.1f} that a corrected cosine needs (the paper's plain "
-                f"cosine is {row['plain']:.2f})."
+                f"cosine is {row['plain']:.2f}). {_known(dataset, row)}."
             )
             continue
         lines.append(
             f"- **{dataset.attrs['title']}**: mean corrected cosine between languages **{row['corrected']:.2f}** "
             f"(95 % interval {row['low']:.2f} to {row['high']:.2f}; the paper's plain cosine {row['plain']:.2f}; half vectors "
-            f"of one language agree at {row['reliability']:.2f}); it {kept}."
+            f"of one language agree at {row['reliability']:.2f}); its {linguistic.attrs['kind']} cosines {kept}."
         )
     return "\n".join(lines)
+
+
+def _known(dataset: xr.Dataset, row: pd.Series) -> str:
+    """In how many pairs of languages a corrected cosine is known all the same, and its mean over these."""
+    known, pairs = consistency_tables.known_pairs(dataset)
+    if not known:
+        return f"In none of the {pairs} pairs of languages do the halves of both agree enough to correct"
+    chosen = " **of those pairs only**, a selection of what reads best," if known < pairs else ""
+    return (
+        f"In {known} of {pairs} pairs of languages, for one concept at least, the halves of both agree enough to correct: "
+        f"the mean corrected cosine{chosen} is {row['corrected']:.2f} "
+        f"(95 % interval {row['low']:.2f} to {row['high']:.2f})"
+    )
 
 
 def kinship(regressions: dict[str, pd.DataFrame]) -> str:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from xlv.analysis.transfer import transferability
 from xlv.corpus.languages import labels
 from xlv.report.results import is_published
-from xlv.report.style import matrices, titles_of
+from xlv.report.style import matrices
 from xlv.report.tables.common import value_concepts
 
 Results = Mapping[str, xr.Dataset]
@@ -52,14 +52,19 @@ def transfer_maps(datasets: Results) -> Figure:
     frames = [pd.DataFrame(transferability(t.to_numpy()), index=t.index, columns=t.columns) for t in tables]
     limit = max(0.1, *(float(np.abs(frame.to_numpy()).max()) for frame in frames))
     look = {"cmap": "RdBu_r", "low": -limit, "high": limit, "text": "{:+.2f}", "label": "transferability T"}
-    return matrices(frames, titles_of(datasets), **look)[0]
+    return matrices(frames, _titles(datasets), diagonal=False, **look)[0]
+
+
+def _titles(datasets: Results) -> list[str]:
+    """Whole titles: they say which results are others'."""
+    return [dataset.attrs["title"] for dataset in datasets.values()]
 
 
 def cosine_maps(datasets: Results) -> Figure:
     """Plain cosines, one matrix a model."""
     frames = [cosine(dataset) for dataset in datasets.values()]
     look = {"cmap": "PuOr_r", "low": -1.0, "high": 1.0, "text": "{:.2f}", "label": "cosine (largest over layers)"}
-    return matrices(frames, titles_of(datasets), **look)[0]
+    return matrices(frames, _titles(datasets), **look)[0]
 
 
 def answer(recognition: Results, consistency: Results) -> str:

@@ -13,6 +13,7 @@ from xlv.analysis.rules import FAILS, HOLDS, OPEN, READ
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS
 from xlv.report.figures.claims import value
 from xlv.report.tables import control as tables
+from xlv.report.titles import short
 
 MEASURES = {
     1: f"Languages read above {READ:.2f} and above the surface of the texts",
@@ -21,11 +22,6 @@ MEASURES = {
     8: "Share of languages in which refusals move as asked",
 }
 Ledger = Mapping[str, list[Finding]]
-
-
-def short(title: str) -> str:
-    """A model's title without its quantisation."""
-    return title.split(" (")[0]
 
 
 def line(claim: int, found: Ledger, titles: Mapping[str, str]) -> str:

@@ -144,7 +144,7 @@ def growth_table(data: dict) -> pd.DataFrame:
 def growth_figure(data: dict) -> Figure:
     """Seconds of extraction against the number of useful tokens, by more texts and by more languages."""
     found = sections(data, "growth")
-    figure, axes = panels(len(found), 2.6, share=False)
+    figure, axes = panels(len(found), 2.6, share=False, xlabel="useful tokens", ylabel="seconds")
     for panel, section in zip(axes, found, strict=True):
         for kind, colour, marker in zip(("texts", "languages"), MODEL_COLOURS, "o^", strict=False):
             rows = [row for row in section["rows"] if row["kind"] == kind]
@@ -153,9 +153,8 @@ def growth_figure(data: dict) -> Figure:
         if fit := section["fits"].get("tokens"):
             ends = np.array([0, max(row["tokens"] for row in section["rows"])])
             panel.plot(ends, fit["start"] + fit["slope"] * ends, color="#8a8a8a", lw=1, label="straight line")
-        panel.set(title=caption(section["model"]), xlabel="useful tokens", ylabel="seconds")
-        panel.set(xlim=(0, None), ylim=(0, None))
-    legend_below(figure, axes[0])
+        panel.set(title=caption(section["model"]), xlim=(0, None), ylim=(0, None))
+    legend_below(figure)
     return figure
 
 

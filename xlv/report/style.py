@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 
 from xlv.control.names import BASELINE, FOLLOWING, REFUSING
 from xlv.corpus.languages import labels
+from xlv.report.titles import told_apart
 
+GAP = 0.09  # inches above and below each panel of a grid
 INK, FAINT = "#222222", "#8a8a8a"
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
 MODEL_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
@@ -54,39 +56,56 @@ def use_style() -> None:
         pass
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """A figure of its own: not registered with pyplot, so a notebook shows it once and nothing leaks."""
-    return Figure(figsize=(width, height), layout="constrained")
+def new_figure(width: float, height: float, *, gap: float = 0.04) -> Figure:
+    """A figure of its own: not registered with pyplot, so a notebook shows it once and nothing leaks.
+
+    Sizes in inches; above and below every panel there is a `gap`.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(h_pad=gap)
+    return figure
 
 
 def panels(
-    count: int, height: float, *, width: float = 8.6, per_row: int = 0, share: bool = True
-) -> tuple[Figure, Sequence[Axes]]:
+    count: int, height: float, *, width: float = 8.6, per_row: int = 0, share: bool = True,
+    xlabel: str = "", ylabel: str = "",
+) -> tuple[Figure, Sequence[Axes]]:  # fmt: skip
     """A figure of `count` panels, each `height` inches high: up to three in a row, four as two by two.
 
-    Panels that `share` have the same scales, so that models compare at a glance.
+    Panels that `share` have the same scales, so that models compare at a glance. The labels stand at the outer panels
+    only.
     """
     per_row = min(count, per_row or (2 if count == 4 else 3))
     rows = -(-count // per_row)
-    figure = new_figure(width, rows * height + 0.55)
+    figure = new_figure(width, rows * height + 0.55, gap=GAP)
     axes = figure.subplots(rows, per_row, sharex=share, sharey=share, squeeze=False).ravel()
     for spare in axes[count:]:
         spare.remove()
+    for panel in axes[max(0, count - per_row) : count]:  # nothing below them
+        panel.set_xlabel(xlabel)
+        panel.tick_params(axis="x", labelbottom=True)
+    for panel in axes[:count:per_row]:
+        panel.set_ylabel(ylabel)
     return figure, axes[:count]
 
 
-def legend_below(figure: Figure, axes: Axes, *, columns: int = 3) -> None:
-    """One legend for all panels, below them."""
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=8)
+def legend_below(figure: Figure, *, columns: int = 3) -> None:
+    """One legend for all panels, below them: whatever any of them draws, once."""
+    drawn: dict = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            drawn.setdefault(label, handle)
+    figure.legend(list(drawn.values()), list(drawn), loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def titles_of(datasets: dict[str, xr.Dataset]) -> list[str]:
-    return [dataset.attrs["title"].replace(" (", "\n(") for dataset in datasets.values()]
+    """The models' names as titles of panels."""
+    return told_apart(dataset.attrs["title"] for dataset in datasets.values())
 
 
-def _write_cells(axes: Axes, values: np.ndarray, mesh, text: str, size: float) -> None:
+def _write_cells(axes: Axes, values: np.ndarray, mesh, text: str, size: float, diagonal: bool) -> None:
     for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
+        if np.isfinite(value) and (diagonal or row != column):
             red, green, blue, _ = mesh.cmap(mesh.norm(value))
             dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
             axes.text(
@@ -95,9 +114,10 @@ def _write_cells(axes: Axes, values: np.ndarray, mesh, text: str, size: float) -
 
 
 def heat_map(
-    axes: Axes, frame: pd.DataFrame, *, cmap: str, low: float, high: float, text: str = "{:.2f}", size: float = 6.5
-):
-    """A matrix with its numbers in the cells; NaN cells stay grey."""
+    axes: Axes, frame: pd.DataFrame, *, cmap: str, low: float, high: float, text: str = "{:.2f}", size: float = 6.5,
+    diagonal: bool = True,
+):  # fmt: skip
+    """A matrix with its numbers in the cells, on the `diagonal` too if it says something; NaN cells stay grey."""
     values = np.ma.masked_invalid(frame.to_numpy(dtype=float))
     colours = mpl.colormaps[cmap].with_extremes(bad="#dddddd")
     mesh = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
@@ -106,20 +126,19 @@ def heat_map(
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)
-    _write_cells(axes, values.filled(np.nan), mesh, text, size)
+    _write_cells(axes, values.filled(np.nan), mesh, text, size, diagonal)
     return mesh
 
 
-def matrices(
-    frames: list[pd.DataFrame], titles: list[str], *, cmap: str, low: float, high: float, text: str, label: str
-):
+def matrices(frames: list[pd.DataFrame], titles: list[str], *, label: str, **look) -> tuple[Figure, Sequence[Axes]]:
+    """Heat maps below each other, a matrix a model, each with its colour bar; `look` as in `heat_map`."""
     side = 0.36 * len(frames[0]) + 0.9
-    figure = new_figure(min(8.2, side + 2.4), side * 0.82 * len(frames))
+    figure = new_figure(min(8.2, side + 2.4), side * 0.82 * len(frames), gap=GAP)
     axes = figure.subplots(len(frames), 1, squeeze=False)
     for panel, frame, title in zip(axes[:, 0], frames, titles, strict=True):
         named = frame.copy()
         named.index = labels(frame.index)
-        mesh = heat_map(panel, named, cmap=cmap, low=low, high=high, text=text)
+        mesh = heat_map(panel, named, **look)
         panel.set(title=title.replace("\n", " "))
         figure.colorbar(mesh, ax=panel, shrink=0.8, label=label, pad=0.01)
     return figure, axes[:, 0]

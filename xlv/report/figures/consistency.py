@@ -12,6 +12,7 @@ from xlv.analysis.rules import RELIABLE
 from xlv.corpus.languages import language
 from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE, legend_below, matrices, panels, titles_of
 from xlv.report.tables import consistency as tables
+from xlv.report.titles import told_apart
 
 
 def consistency_map(datasets: dict[str, xr.Dataset], *, plain: bool = False) -> Figure:
@@ -22,9 +23,14 @@ def consistency_map(datasets: dict[str, xr.Dataset], *, plain: bool = False) -> 
     return figure
 
 
+def _of_kind(title: str, table: pd.DataFrame) -> str:
+    """A panel's title with the cosines that the relationships of its model rest on."""
+    return f"{title}\n{table.attrs['kind']} cosines"
+
+
 def linguistic_correlation(datasets: dict[str, xr.Dataset]) -> Figure:
     """Direct and split correlation of consistency with linguistic similarity, beside what permuted labels give."""
-    figure, axes = panels(len(datasets), 2.0)
+    figure, axes = panels(len(datasets), 1.9, xlabel="Pearson correlation")
     for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
         table = tables.linguistic_table(dataset)
         places = np.arange(len(table))
@@ -34,10 +40,10 @@ def linguistic_correlation(datasets: dict[str, xr.Dataset]) -> Figure:
         panel.plot(table["direct"], places, "o", color=BLUE, ms=6, label="direct")
         panel.plot(table["split"], places, "D", color=ORANGE, ms=5, label="split by dominant language")
         panel.axvline(0, color=FAINT, lw=0.8)
-        panel.set(title=title, xlabel="Pearson correlation", xlim=(-1, 1))
+        panel.set(title=_of_kind(title, table), xlim=(-1, 1))
     axes[0].set_yticks(places, table.index)
     axes[0].invert_yaxis()
-    legend_below(figure, axes[0])
+    legend_below(figure)
     return figure
 
 
@@ -46,7 +52,7 @@ def layer_profile(datasets: dict[str, xr.Dataset]) -> Figure:
 
     The corrected one is drawn where half vectors agree enough for it (dotted line). Bands: 95 % intervals.
     """
-    figure, axes = panels(len(datasets), 2.4)
+    figure, axes = panels(len(datasets), 2.2, xlabel="relative depth (layer / L)", ylabel="cosine, mean over values")
     for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
         table = tables.profile_table(dataset)
         depth = table.index.to_numpy() / table.index.max()
@@ -56,18 +62,18 @@ def layer_profile(datasets: dict[str, xr.Dataset]) -> Figure:
         for values, name, colour in ((table, "half vectors", INK), (sound, "corrected", BLUE)):
             panel.fill_between(depth, values[f"{name}_low"], values[f"{name}_high"], color=colour, alpha=0.15, lw=0)
         corrected = sound["corrected"]
-        panel.plot(depth, corrected, "o-", ms=3, color=BLUE, lw=1.8, label="corrected cosine between languages")
+        if corrected.notna().any():
+            panel.plot(depth, corrected, "o-", ms=3, color=BLUE, lw=1.8, label="corrected cosine between languages")
         panel.axhline(RELIABLE, color=FAINT, lw=0.8, ls=":")
         panel.axhline(0, color=FAINT, lw=0.8)
-        panel.set(title=title, xlabel="relative depth (layer / L)", ylim=(-0.15, 1.15))
-    axes[0].set_ylabel("cosine, mean over values")
-    legend_below(figure, axes[0])
+        panel.set(title=title)
+    legend_below(figure)
     return figure
 
 
 def language_tree(datasets: dict[str, xr.Dataset]) -> Figure:
     """Average-linkage trees of the languages by cosine distance; names are coloured by language family."""
-    figure, axes = panels(len(datasets), 3.4, share=False)
+    figure, axes = panels(len(datasets), 3.3, share=False, xlabel="1 − cosine")
     for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
         links, codes = tables.tree(dataset)
         names = [language(code).label for code in codes]
@@ -78,15 +84,15 @@ def language_tree(datasets: dict[str, xr.Dataset]) -> Figure:
         families = {language(code).label: language(code).family for code in codes}
         for text in panel.get_yticklabels():
             text.set_color(FAMILY_COLOURS.get(families[text.get_text()], INK))
-        panel.set(title=title, xlabel=f"1 − {tables.pooled_consistency(dataset).attrs['kind']} cosine")
+        panel.set(title=_of_kind(title, tables.pooled_consistency(dataset)))
         panel.spines["left"].set_visible(False)
     return figure
 
 
 def regression(found: dict[str, pd.DataFrame]) -> Figure:
     """Coefficients beside script and token overlap, with their range without one family, a table by model title."""
-    figure, axes = panels(len(found), 2.0)
-    for panel, (title, table) in zip(axes, found.items(), strict=True):
+    figure, axes = panels(len(found), 1.9, xlabel="coefficient")
+    for panel, title, table in zip(axes, told_apart(found), found.values(), strict=True):
         places = np.arange(len(table))
         panel.hlines(places, table["lowest"], table["highest"], color=GREEN, lw=3, label="range without one family")
         panel.plot(table["coefficient"], places, "o", color=INK, ms=5, label="standardised coefficient")
@@ -95,8 +101,8 @@ def regression(found: dict[str, pd.DataFrame]) -> Figure:
             panel.annotate(words, (0.99, place), xycoords=("axes fraction", "data"), ha="right", va="bottom",
                            fontsize=7, color=INK)  # fmt: skip
         panel.axvline(0, color=FAINT, lw=0.8)
-        panel.set(title=title.replace(" (", "\n("), xlabel="coefficient", xlim=(-1, 1.3))
+        panel.set(title=_of_kind(title, table), xlim=(-1, 1.3))
     axes[0].set_yticks(places, table.index)
     axes[0].invert_yaxis()
-    legend_below(figure, axes[0])
+    legend_below(figure)
     return figure

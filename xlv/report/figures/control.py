@@ -17,6 +17,7 @@ from xlv.report.style import (
     BLUE,
     CONDITION_COLOURS,
     FAINT,
+    GAP,
     GREEN,
     INK,
     MARKERS,
@@ -25,6 +26,8 @@ from xlv.report.style import (
     heat_map,
     legend_below,
     new_figure,
+    panels,
+    titles_of,
 )
 from xlv.report.tables import control as tables
 from xlv.report.tables import control_score as scores
@@ -32,15 +35,17 @@ from xlv.report.tables import control_score as scores
 HIGHLIGHTED = {"en": INK, "fr": BLUE, "zh": ORANGE, "ja": GREEN, "sw": PURPLE}
 
 
-def _rows(datasets: list[xr.Dataset], columns: int, heights: list[float], width: float = 8.6, **options):
-    """A figure with a row of axes a model."""
-    figure = new_figure(width, sum(heights) + 0.4)
-    axes = figure.subplots(len(datasets), columns, squeeze=False, height_ratios=heights, **options)
+def _rows(columns: int, heights: list[float], xlabel: str, *, width: float = 8.6) -> tuple[Figure, np.ndarray]:
+    """A figure with rows of axes, each so many inches high and of one scale; the label stands below the last."""
+    figure = new_figure(width, sum(heights) + 0.4, gap=GAP)
+    axes = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights, sharey="row")
+    for panel in axes[-1]:
+        panel.set_xlabel(xlabel)
     return figure, axes
 
 
-def _generated(datasets: dict[str, xr.Dataset]) -> list[xr.Dataset]:
-    return [dataset for dataset in datasets.values() if tables.is_generated(dataset)]
+def _generated(datasets: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    return {model: dataset for model, dataset in datasets.items() if tables.is_generated(dataset)}
 
 
 def _nothing(text: str) -> Figure:
@@ -69,8 +74,9 @@ def refusal_rates(datasets: dict[str, xr.Dataset]) -> Figure:
     shown = _generated(datasets)
     if not shown:
         return _nothing("no completions were generated: no model here has a chat template")
-    figure, axes = _rows(shown, 2, [0.36 * len(_codes(d)) + 1.0 for d in shown], sharey="row")
-    for row, dataset in zip(axes, shown, strict=True):
+    heights = [0.36 * len(_codes(dataset)) + 0.9 for dataset in shown.values()]
+    figure, axes = _rows(2, heights, "refusal rate (95 % interval)")
+    for row, dataset, title in zip(axes, shown.values(), titles_of(shown), strict=True):
         table, codes = tables.refusal_table(dataset), _codes(dataset)
         for panel, kind in zip(row, KINDS, strict=True):
             for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
@@ -78,11 +84,10 @@ def refusal_rates(datasets: dict[str, xr.Dataset]) -> Figure:
                 places = np.arange(len(codes)) + (k - 1) * 0.22
                 panel.hlines(places, rows["low"], rows["high"], color=colour, lw=1.4)
                 panel.plot(rows["rate"], places, MARKERS[condition], color=colour, ms=4.5, label=condition)
-            title = f"{dataset.attrs['title']}\n{kind} instructions"
-            panel.set(title=title, xlabel="refusal rate (95 % interval)", xlim=(-0.02, 1.02))
+            panel.set(title=f"{title}\n{kind} instructions", xlim=(-0.02, 1.02))
         row[0].set_yticks(range(len(codes)), labels(codes))
         row[0].invert_yaxis()
-    legend_below(figure, axes[0, 0])
+    legend_below(figure)
     return figure
 
 
@@ -90,8 +95,8 @@ def refusal_rates(datasets: dict[str, xr.Dataset]) -> Figure:
 def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
     """Mean refusal score of the source's harmful instructions over layers and dose, with the chosen setting framed."""
     shown = [scores.of_source(dataset) for dataset in datasets.values()]
-    figure, axes = _rows(shown, 2, [0.4 * d.sizes["window"] + 1.2 for d in shown], sharey="row")
-    for row, dataset in zip(axes, shown, strict=True):
+    figure, axes = _rows(2, [0.4 * d.sizes["window"] + 1.1 for d in shown], "dose |s|·‖v‖ / mean residual norm")
+    for row, dataset, title in zip(axes, shown, titles_of(datasets), strict=True):
         shift = dataset["search_score"] - dataset["search_baseline"]
         limit = max(0.5, float(np.abs(shift).max()))
         for panel, direction in zip(row, DIRECTIONS, strict=True):
@@ -102,8 +107,7 @@ def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
             line = list(dataset["window"].values).index(f"{int(chosen['first_layer'])}–{int(chosen['last_layer'])}")
             column = int(np.abs(dataset["dose"].values - float(chosen["chosen_dose"])).argmin())
             panel.add_patch(Rectangle((column - 0.5, line - 0.5), 1, 1, fill=False, ec=INK, lw=2.2))
-            title = f"{dataset.attrs['title']}\n{direction}"
-            panel.set(title=title, xlabel="dose |s|·‖v‖ / mean residual norm")
+            panel.set(title=f"{title}\n{direction}")
         row[0].set_ylabel("layers")
         figure.colorbar(mesh, ax=list(row), shrink=0.9, label="shift of score (nats)", pad=0.01)
     return figure
@@ -112,9 +116,10 @@ def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
 @_of_some
 def score_shifts(datasets: dict[str, xr.Dataset]) -> Figure:
     """Shift of the refusal score by language: the source's vector in both directions beside what it is held against."""
-    shown = list(datasets.values())
-    figure, axes = _rows(shown, 1, [0.34 * len(_codes(d)) + 0.9 for d in shown], width=7.6)
-    for panel, dataset in zip(axes[:, 0], shown, strict=True):
+    heights = [0.34 * len(_codes(dataset)) + 0.8 for dataset in datasets.values()]
+    xlabel = "shift of the mean refusal score of harmful instructions (nats)"
+    figure, axes = _rows(1, heights, xlabel, width=7.6)
+    for panel, dataset, title in zip(axes[:, 0], datasets.values(), titles_of(datasets), strict=True):
         table, codes = scores.score_table(dataset), _codes(dataset)
         places = np.arange(len(codes))
 
@@ -134,17 +139,16 @@ def score_shifts(datasets: dict[str, xr.Dataset]) -> Figure:
         panel.axvline(0, color=FAINT, lw=0.8)
         panel.set_yticks(places, labels(codes))
         panel.invert_yaxis()
-        panel.set(title=dataset.attrs["title"], xlabel="shift of the mean refusal score of harmful instructions (nats)")
-    legend_below(figure, axes[0, 0])
+        panel.set_title(title)
+    legend_below(figure)
     return figure
 
 
 @_of_some
 def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
     """Shift of the refusal score by dose in both directions, a line a language, harmful and harmless instructions."""
-    shown = list(datasets.values())
-    figure, axes = _rows(shown, 2, [2.6] * len(shown), sharey="row")
-    for row, dataset in zip(axes, shown, strict=True):
+    figure, axes = _rows(2, [2.5] * len(datasets), "dose (%), towards refusing →")
+    for row, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
         table = scores.response_table(dataset)
         for panel, kind in zip(row, KINDS, strict=True):
             for code, line in table[table["kind"] == kind].groupby("target", sort=False):
@@ -153,9 +157,9 @@ def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
                 panel.plot(100 * line["dose"], line["shift"], label=language(code).name if known else None, **look)
             panel.axhline(0, color=FAINT, lw=0.8)
             panel.axvline(0, color=FAINT, lw=0.8)
-            panel.set(title=f"{dataset.attrs['title']}\n{kind} instructions", xlabel="dose (%), towards refusing →")
+            panel.set_title(f"{title}\n{kind} instructions")
         row[0].set_ylabel("shift of score (nats)")
-    legend_below(figure, axes[0, 0], columns=5)
+    legend_below(figure, columns=5)
     return figure
 
 
@@ -165,30 +169,35 @@ def selectivity(datasets: dict[str, xr.Dataset]) -> Figure:
     shown = _generated(datasets)
     if not shown:
         return _nothing("no completions were generated: no model here has a chat template")
-    figure = new_figure(4.3 * len(shown) if len(shown) > 1 else 5.2, 4.6)
-    axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-    for panel, dataset in zip(axes, shown, strict=True):
+    axes_ = {"xlabel": "over-refusal (harmless)", "ylabel": "refusal rate (harmful)"}
+    figure, axes = panels(len(shown), 4.1, width=8.6 if len(shown) > 1 else 5.2, per_row=2, **axes_)
+    for panel, dataset, title in zip(axes, shown.values(), titles_of(shown), strict=True):
         table = tables.selectivity_table(dataset)
+        table = table[table["condition"].isin(list(CONDITION_COLOURS))]
         panel.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls="--")
         for condition, colour in CONDITION_COLOURS.items():
             rows = table[table["condition"] == condition]
             panel.plot(rows["over_refusal"], rows["refusal"], MARKERS[condition], color=colour, ms=5, label=condition)
-            for _, row in rows.iterrows():
-                look = {"textcoords": "offset points", "fontsize": 6, "color": colour}
-                panel.annotate(row["target"], (row["over_refusal"], row["refusal"]), xytext=(3, 2), **look)
-        panel.set(title=dataset.attrs["title"], xlabel="over-refusal (harmless)")
-        panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    axes[0].set_ylabel("refusal rate (harmful)")
-    legend_below(figure, axes[0])
+        for _, row in table[_apart(table[["over_refusal", "refusal"]].to_numpy())].iterrows():
+            look = {"textcoords": "offset points", "fontsize": 7, "color": CONDITION_COLOURS[row["condition"]]}
+            panel.annotate(row["target"], (row["over_refusal"], row["refusal"]), xytext=(3, 2), **look)
+        panel.set(title=title, xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    legend_below(figure)
     return figure
+
+
+def _apart(points: np.ndarray, width: float = 0.045, height: float = 0.035) -> np.ndarray:
+    """Marks of the points `[point, axis]` with room for a name: no other is as near as a name is wide and high."""
+    near = (np.abs(points[:, None] - points[None]) < (width, height)).all(axis=-1)
+    return near.sum(axis=1) == 1
 
 
 @_of_some
 def score_auroc(datasets: dict[str, xr.Dataset]) -> Figure:
     """AUROC of the refusal score, harmful against harmless instructions, by language in the three main conditions."""
-    shown = list(datasets.values())
-    figure, axes = _rows(shown, 1, [0.34 * len(_codes(d)) + 0.9 for d in shown], width=7.2)
-    for panel, dataset in zip(axes[:, 0], shown, strict=True):
+    heights = [0.34 * len(_codes(dataset)) + 0.8 for dataset in datasets.values()]
+    figure, axes = _rows(1, heights, "AUROC of the refusal score (95 % interval)", width=7.2)
+    for panel, dataset, title in zip(axes[:, 0], datasets.values(), titles_of(datasets), strict=True):
         table, codes = scores.auroc_table(dataset), _codes(dataset)
         for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
             rows = table[table["condition"] == condition].set_index("target").loc[codes]
@@ -198,22 +207,21 @@ def score_auroc(datasets: dict[str, xr.Dataset]) -> Figure:
         panel.axvline(0.5, color=FAINT, lw=0.8)
         panel.set_yticks(range(len(codes)), labels(codes))
         panel.invert_yaxis()
-        panel.set(title=dataset.attrs["title"], xlabel="AUROC of the refusal score (95 % interval)", xlim=(0.2, 1.01))
-    legend_below(figure, axes[0, 0])
+        panel.set(title=title, xlim=(0.2, 1.01))
+    legend_below(figure)
     return figure
 
 
 @_of_some
 def source_target_map(datasets: dict[str, xr.Dataset]) -> Figure:
-    """Shift of the refusal score of harmful instructions, sources down and targets across, in both directions."""
-    shown = list(datasets.values())
-    frames = [[scores.source_target(dataset, d) for d in DIRECTIONS] for dataset in shown]
-    figure, axes = _rows(shown, 2, [0.4 * len(row[0]) + 1.1 for row in frames], sharey="row")
-    for row, pair, dataset in zip(axes, frames, shown, strict=True):
+    """Shift of the refusal score of harmful instructions, sources down, targets across; a row a direction."""
+    frames = [[scores.source_target(dataset, d) for d in DIRECTIONS] for dataset in datasets.values()]
+    figure, axes = _rows(1, [0.4 * len(frame) + 0.7 for pair in frames for frame in pair], "target", width=8.2)
+    for pair, panels_, title in zip(frames, axes.reshape(-1, 2), titles_of(datasets), strict=True):
         limit = max(0.5, float(np.nanmax(np.abs(pd.concat(pair).to_numpy()))))
-        for panel, frame, direction in zip(row, pair, DIRECTIONS, strict=True):
-            mesh = heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=5.5)
-            panel.set(title=f"{dataset.attrs['title']}\n{direction}", xlabel="target")
+        for panel, frame, direction in zip(panels_, pair, DIRECTIONS, strict=True):
+            mesh = heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
+            panel.set_title(f"{title}, {direction}")
             panel.set_yticks(range(len(frame)), labels(frame.index))
-        figure.colorbar(mesh, ax=list(row), shrink=0.9, label="shift (nats)", pad=0.01)
+        figure.colorbar(mesh, ax=list(panels_), shrink=0.9, label="shift (nats)", pad=0.01)
     return figure

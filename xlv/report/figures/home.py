@@ -14,9 +14,9 @@ from xlv.analysis.claims import Finding
 from xlv.analysis.rules import ALIKE, FAILS, FEW, HOLDS, MARGIN, MOST
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS
 from xlv.report.figures.claims import VERDICTS, statistic
-from xlv.report.in_short import short
 from xlv.report.style import BLUE, CONDITION_COLOURS, INK, MARKERS, new_figure
 from xlv.report.tables.control import is_generated, refusal_table
+from xlv.report.titles import short
 
 Ledger = Mapping[str, list[Finding]]
 _LONGEST = 1.6  # of the corrected cosine, whose intervals run far beyond what a cosine can be

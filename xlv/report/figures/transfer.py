@@ -36,9 +36,8 @@ def transfer_map(datasets: dict[str, xr.Dataset], protocol: str = "cv", concept:
     """Transferability, sources down and targets across in resource order; the dashed triangle is high to low."""
     frames = [tables.transfer_matrix(dataset, protocol, concept) for dataset in datasets.values()]
     limit = max(0.1, max(float(np.abs(frame.to_numpy()).max()) for frame in frames))
-    figure, axes = matrices(
-        frames, titles_of(datasets), cmap="RdBu_r", low=-limit, high=limit, text="{:+.2f}", label="transferability T"
-    )
+    look = {"cmap": "RdBu_r", "low": -limit, "high": limit, "text": "{:+.2f}", "label": "transferability T"}
+    figure, axes = matrices(frames, titles_of(datasets), diagonal=False, **look)
     for panel, frame in zip(axes, frames, strict=True):
         _triangle(panel, len(frame))
         panel.set(xlabel="target (most to least resourced)", ylabel="source")
@@ -56,7 +55,8 @@ def transfer_by_concept(datasets: dict[str, xr.Dataset], protocol: str = "cv") -
         for panel, frame in zip(panels_, row, strict=True):
             mesh = heat_map(panel, frame, cmap="RdBu_r", low=-limit, high=limit, text="")
             _triangle(panel, len(frame))
-            panel.tick_params(labelsize=5)
+            panel.tick_params(labelsize=6)
+            panel.tick_params(axis="x", rotation=90)
         panels_[0].set_ylabel(name, fontsize=9)
     for panel, title in zip(axes[0], titles_of(datasets), strict=True):
         panel.set_title(title, fontsize=9)
@@ -69,7 +69,7 @@ def transfer_by_concept(datasets: dict[str, xr.Dataset], protocol: str = "cv") -
 def one_way_transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
     """U and its two parts with 95 % intervals, over all languages and without the dominant ones."""
     found = [tables.one_way_variants(dataset, protocol) for dataset in datasets.values()]
-    figure, axes = panels(2, 0.55 * len(datasets) + 0.8)
+    figure, axes = panels(2, 0.55 * len(datasets) + 0.8, xlabel="difference in accuracy (95 % interval)")
     parts = (("U", "U: one-way transfer", INK), ("U_A", "U_A: between languages", BLUE),
              ("U_D", "U_D: own accuracies", ORANGE))  # fmt: skip
     for panel, label in zip(axes, ("all languages", "without dominant languages"), strict=True):
@@ -80,10 +80,10 @@ def one_way_transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> F
             panel.hlines(places, lows, highs, color=colour, lw=1.8)
             panel.plot([row[name] for _, row in rows], places, "o", color=colour, ms=5, label=words)
         panel.axvline(0, color=FAINT, lw=0.8)
-        panel.set(title=label, xlabel="difference in accuracy (95 % interval)")
+        panel.set(title=label)
     axes[0].set_yticks(range(len(found)), titles_of(datasets))
     axes[0].invert_yaxis()
-    legend_below(figure, axes[0])
+    legend_below(figure)
     return figure
 
 
@@ -92,7 +92,7 @@ def additive_effects(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> F
     found = [tables.additive_table(dataset, protocol) for dataset in datasets.values()]
     effects = np.concatenate([table.to_numpy().ravel() for table in found])
     reach = 1.05 * np.nanmax(np.abs(effects)) if np.isfinite(effects).any() else 1.0
-    figure, axes = panels(len(found), 0.25 * len(found[0]) + 0.8, share=False)
+    figure, axes = panels(len(found), 0.25 * len(found[0]) + 0.8, share=False, xlabel="effect on accuracy")
     for panel, table, title in zip(axes, found, titles_of(datasets), strict=True):
         places = np.arange(len(table))
         for k, (name, colour, words) in enumerate((("source", BLUE, "as source"), ("target", ORANGE, "as target"))):
@@ -102,15 +102,15 @@ def additive_effects(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> F
         panel.set_yticks(places, labels(table.index), fontsize=7)
         panel.invert_yaxis()
         explained = f"{100 * table.attrs['explained']:.0f} % of variance explained"
-        panel.set(title=f"{title}\n{explained}", xlabel="effect on accuracy", xlim=(-reach, reach))
-    legend_below(figure, axes[0])
+        panel.set(title=f"{title}\n{explained}", xlim=(-reach, reach))
+    legend_below(figure)
     return figure
 
 
 def competence_order(datasets: dict[str, xr.Dataset]) -> Figure:
     """Nats of neutral parallel sentences relative to English: the measured resource order of each model."""
     figure, (axes,) = panels(1, 2.9, width=7.2)
-    for k, dataset in enumerate(datasets.values()):
+    for k, (dataset, title) in enumerate(zip(datasets.values(), titles_of(datasets), strict=True)):
         series = competence(dataset)
         axes.plot(
             range(len(series)),
@@ -119,12 +119,12 @@ def competence_order(datasets: dict[str, xr.Dataset]) -> Figure:
             lw=0,
             ms=5,
             color=MODEL_COLOURS[k % 4],
-            label=dataset.attrs["title"],
+            label=title,
         )
         if series.isna().all():
             axes.set_title("not measured: there are no neutral sentences in all of these languages", fontsize=9)
     axes.axhline(1, color=FAINT, lw=0.8)
     axes.set_xticks(range(len(series)), [language(str(code)).name for code in series.index], rotation=60, ha="right")
     axes.set_ylabel("nats relative to English")
-    legend_below(figure, axes, columns=2)
+    legend_below(figure, columns=2)
     return figure

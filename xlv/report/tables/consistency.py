@@ -43,9 +43,13 @@ def consistency_summary(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
 
 
 def linguistic_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Per kind of similarity: direct and split correlation with consistency, and what permuted labels give."""
+    """Per kind of similarity: direct and split correlation with consistency, and what permuted labels give.
+
+    Consistency is the pooled one; the attribute `kind` of the frame says which.
+    """
     languages = [str(code) for code in dataset["source"].values]
-    consistency, dominant = consistency_matrix(dataset).values, dominant_languages(dataset)
+    pooled, dominant = pooled_consistency(dataset), dominant_languages(dataset)
+    consistency = pooled.to_numpy()
     rows = {}
     for kind in KINDS:
         similarity = linguistic_similarity(languages)[kind]
@@ -55,7 +59,9 @@ def linguistic_table(dataset: xr.Dataset) -> pd.DataFrame:
             "direct": found.direct, "split": found.split, "pairs": found.n_pairs,
             "chance_low": chance["direct"][0], "chance_high": chance["direct"][1],
         }  # fmt: skip
-    return pd.DataFrame(rows).T
+    frame = pd.DataFrame(rows).T
+    frame.attrs = pooled.attrs
+    return frame
 
 
 def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
@@ -78,13 +84,19 @@ def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
 def pooled_consistency(dataset: xr.Dataset) -> pd.DataFrame:
     """The matrix that relationships are asked of: corrected cosines where all are known, else the plain ones.
 
-    The attribute `kind` of the frame says which.
+    All comparisons with relationships of languages rest on it. The attribute `kind` of the frame says which.
     """
-    corrected = consistency_matrix(dataset)
-    known = np.isfinite(corrected.to_numpy()[~np.eye(len(corrected), dtype=bool)]).all()
-    frame = corrected if known else consistency_matrix(dataset, plain=True)
-    frame.attrs["kind"] = "corrected" if known else "plain"
+    known, pairs = known_pairs(dataset)
+    frame = consistency_matrix(dataset, plain=known < pairs)
+    frame.attrs["kind"] = "plain" if known < pairs else "corrected"
     return frame
+
+
+def known_pairs(dataset: xr.Dataset) -> tuple[int, int]:
+    """Pairs of languages whose corrected cosine is known for one value concept at least, and pairs altogether."""
+    matrix = consistency_matrix(dataset).to_numpy()
+    known = np.isfinite(matrix[np.triu_indices(len(matrix), k=1)])
+    return int(known.sum()), len(known)
 
 
 def covariates(dataset: xr.Dataset, recognition: xr.Dataset) -> dict[str, np.ndarray]:
@@ -98,11 +110,11 @@ def regression_table(dataset: xr.Dataset, recognition: xr.Dataset) -> pd.DataFra
     """MRQAP per kind of similarity, beside script and token overlap: standardised coefficient, p, p after Holm.
 
     `lowest` and `highest` are the coefficient's range when each language family is left out in turn, and
-    `without` the family whose absence changes it most.
+    `without` the family whose absence changes it most. The attribute `kind` says which cosines it is of.
     """
     codes = [str(code) for code in dataset["source"].values]
-    matrix, beside = pooled_consistency(dataset).to_numpy(), list(covariates(dataset, recognition).values())
-    rows = {}
+    pooled, beside = pooled_consistency(dataset), list(covariates(dataset, recognition).values())
+    matrix, rows = pooled.to_numpy(), {}
     for kind, similarity in linguistic_similarity(codes).items():
         found = mrqap(matrix, similarity, beside)
         left = {
@@ -117,7 +129,9 @@ def regression_table(dataset: xr.Dataset, recognition: xr.Dataset) -> pd.DataFra
         }  # fmt: skip
     frame = pd.DataFrame(rows).T
     frame.insert(2, "p_holm", holm(frame["p"].astype(float).fillna(1.0).to_numpy()))
-    return frame.infer_objects()
+    frame = frame.infer_objects()
+    frame.attrs = pooled.attrs
+    return frame
 
 
 def _without_families(codes: list[str]) -> dict[str, tuple]:

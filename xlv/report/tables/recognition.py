@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xlv.analysis.claims import Finding, encoded
 from xlv.analysis.statistics import interval
 from xlv.report.tables.common import Estimate, accuracy, estimate, value_accuracy, value_concepts
 
@@ -66,6 +67,13 @@ def own_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 def _marks(dataset: xr.Dataset) -> np.ndarray:
     return np.flatnonzero(np.isin(dataset["concept"].values, value_concepts(dataset)))
+
+
+def read(dataset: xr.Dataset, protocol: str = "cv") -> Finding:
+    """In how many languages own vectors are read, counted as for claim 1."""
+    vectors, surface = own_estimate(dataset, protocol), best_surface(dataset)
+    defined = np.isfinite(vectors.samples).all(axis=1)  # one split has few test pairs: a resample may draw none
+    return encoded((vectors.value, vectors.samples[defined]), (surface.value, surface.samples[defined]))
 
 
 def concept_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:

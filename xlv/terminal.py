@@ -6,9 +6,28 @@ import sys
 import time
 
 from rich.console import Console
+from rich.table import Table
 from typer.core import TyperGroup
 
 out, err = Console(), Console(stderr=True)
+
+
+def say(text: str) -> None:
+    """Print a line as it is, however long: a path can be copied whole."""
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def table(*headings: str) -> Table:
+    """An empty table with columns."""
+    made = Table()
+    for heading in headings:
+        made.add_column(heading)
+    return made
+
+
+def show(rows: Table, least: int = 0) -> None:
+    """Print a table as wide as the terminal, but at least so many columns; off a terminal as wide as its rows need."""
+    Console(width=max(out.width, least) if out.is_terminal else 260).print(rows)
 
 
 class OneLineErrors(TyperGroup):
@@ -43,4 +62,6 @@ class Ticker:
         elapsed = now - self.begun
         left = f", about {elapsed / done * (total - done):.0f} s left" if done and not last else ""
         text = f"{what}: {done} of {total}{f' in {elapsed:.0f} s' if last else left}"
+        if err.is_terminal:
+            text = text.ljust(err.width - 1)  # over what is left of a longer line
         err.print(text, end="\r" if err.is_terminal and not last else "\n", highlight=False, markup=False)

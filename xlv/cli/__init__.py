@@ -1,0 +1,34 @@
+"""The command line: models, run, steer, book, batch, audit, import-results, cache, data."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from xlv import __version__
+from xlv.cli import cache, data, editions, models
+from xlv.terminal import OneLineErrors, say
+
+app = typer.Typer(
+    cls=OneLineErrors, no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
+)
+for command in (models.models, models.run, models.steer, editions.book, editions.batch, models.audit):
+    app.command()(command)
+app.command("import-results")(editions.import_results)
+app.add_typer(cache.app, name="cache")
+app.add_typer(data.app, name="data")
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        say(f"xlv {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    app()

@@ -7,9 +7,10 @@ from tests.control.test_evaluate import SETTINGS
 from xlv.control import validation
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench
-from xlv.control.names import ANSWER, BASELINE, DIRECTIONS, REFUSAL, REFUSING
+from xlv.control.names import ANSWER, BASELINE, DIRECTIONS, OTHER_SOURCE, REFUSAL, REFUSING
 from xlv.report import control_answers as answers
 from xlv.report.figures import control as figures
+from xlv.report.formats import signed
 from xlv.report.results import load, save
 from xlv.report.tables import control as tables
 from xlv.report.tables import control_score as scores
@@ -85,17 +86,31 @@ def test_sources_stand_beside_each_other(found):
 
 
 def test_comparisons_hold_every_means_and_its_price(found):
-    table = tables.comparison_tables({"m": found["chat"]}).loc["chat"]
+    table = tables.comparison_table(found["chat"])
     assert f"random vectors ({REFUSING})" in table.index and "ablation" in table.index
     assert table.loc[[BASELINE, *DIRECTIONS], ["divergence", "perplexity"]].notna().all(axis=None)
     assert tables.comparison_tables({"m": found["base"]}).empty
+
+
+def test_tables_for_readers_name_models_only_where_there_are_several(found):
+    one, two = (tables.comparison_tables({str(i): found["chat"] for i in range(n)}) for n in (1, 2))
+    assert one.index.nlevels == 1 and one.loc[BASELINE, "nats"] == "0.00" and one.loc["ablation", "perplexity"] != "–"
+    assert two.equals(one)  # the same title twice is one model
+    rates = tables.rates_by_language({"m": found["chat"]})
+    assert list(rates.index) == ["English (en)", "Swahili (sw)"] and rates.shape[1] == 6
+
+
+def test_a_map_of_sources_needs_two(found):
+    alone = found["chat"].sel(condition=found["chat"]["means"] != OTHER_SOURCE)
+    assert figures.source_target_map({"m": alone}).texts[0].get_text() == "these results hold one source"
+    assert len(figures.source_target_map({"m": found["chat"]}).axes) == 3
 
 
 def test_a_model_that_hardly_refuses_is_answered_for_by_score_and_told_why(found):
     words = answers.control(found)
     assert "no chat template" in words and "hardly refuses" in words
     shifts = scores.score_table(found["base"]).loc[REFUSING]
-    assert f"{shifts['sw']:+.1f} nats" in words
+    assert f"{signed(shifts['sw'], 1)} nats" in words
     assert {"base", "chat"} <= {title.split(",")[0] for title in re.findall(r"\*\*(.+?)\*\*", words)}
 
 

@@ -7,8 +7,13 @@ import math
 
 def signed(value: float, digits: int = 3) -> str:
     """A number with its sign, the minus a true one; what rounds to zero has none."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
+    return cell(value, f"{{:+.{digits}f}}")
+
+
+def cell(value: float, form: str) -> str:
+    """A number by a format such as `{:+.2f}`, the minus a true one; what rounds to zero has no sign."""
+    text = form.format(value)
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
 def plain(value: float, digits: int = 2) -> str:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from xlv.control.names import BASELINE, FOLLOWING, REFUSING
 from xlv.corpus.languages import labels
+from xlv.report.formats import cell
 from xlv.report.titles import told_apart
 
 GAP = 0.09  # inches above and below each panel of a grid
@@ -109,7 +110,7 @@ def _write_cells(axes: Axes, values: np.ndarray, mesh, text: str, size: float, d
             red, green, blue, _ = mesh.cmap(mesh.norm(value))
             dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
             axes.text(
-                column, row, text.format(value), ha="center", va="center", fontsize=size, color="white" if dark else INK
+                column, row, cell(value, text), ha="center", va="center", fontsize=size, color="white" if dark else INK
             )
 
 

@@ -13,10 +13,17 @@ from xlv.analysis.detection import detection, prompt_weights
 from xlv.analysis.statistics import bootstrap_weights, holm, interval, proportion_interval
 from xlv.control.names import BASELINE, BROKEN, DIRECTIONS, KINDS, OUTCOMES, RANDOM, REFUSAL, REFUSING
 from xlv.control.validation import corrected_rate, load_validation, quality, quality_table
+from xlv.corpus.languages import labels
+from xlv.report.formats import plain
 from xlv.report.tables.control_score import names_by, side_effects_table
+from xlv.report.titles import short
 
 OUTCOME_REFUSAL, OUTCOME_BROKEN = OUTCOMES.index(REFUSAL), OUTCOMES.index(BROKEN)
 HARDLY = 0.15
+COMPARED = {  # columns of the comparison, as a reader sees them
+    "refusal": "refused", "over_refusal": "over-refused", "selectivity": "selectivity", "broken": "broken",
+    "faithful": "in its language", "divergence": "nats", "perplexity": "perplexity",
+}  # fmt: skip
 
 
 def is_generated(dataset: xr.Dataset) -> bool:
@@ -160,19 +167,28 @@ def moves(dataset: xr.Dataset) -> dict[str, Moved]:
 
 
 def comparison_tables(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """The comparison tables of all models with generated completions, one below the other."""
-    found = {d.attrs["title"]: comparison_table(d).round(2) for d in datasets.values() if is_generated(d)}
-    return pd.concat(found, names=["model"]) if found else pd.DataFrame()
+    """The comparison tables of all models with generated completions, as a reader sees them."""
+    found = {d.attrs["title"]: comparison_table(d) for d in datasets.values() if is_generated(d)}
+    return _shown({title: table.rename(columns=COMPARED)[list(COMPARED.values())] for title, table in found.items()})
 
 
 def rates_by_language(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """Refusal rates of all models by language, kind and main condition; corrected for a validated judge's errors."""
+    """Refusal rates by language, kind and main condition, as a reader sees them; corrected for a validated judge."""
     found = {}
     for dataset in filter(is_generated, datasets.values()):
         corrected = corrected_table(dataset)
         table = refusal_table(dataset) if corrected is None else corrected
         rate = "rate" if corrected is None else "corrected"
-        wide = table.pivot(index="target", columns=["kind", "condition"], values=rate).round(2)
+        wide = table.pivot(index="target", columns=["kind", "condition"], values=rate)
         order = [(kind, name) for kind in KINDS for name in (BASELINE, *DIRECTIONS)]
-        found[dataset.attrs["title"]] = wide.loc[[str(code) for code in dataset["target"].values], order]
-    return pd.concat(found, names=["model"]) if found else pd.DataFrame()
+        wide = wide.loc[[str(code) for code in dataset["target"].values], order]
+        found[dataset.attrs["title"]] = wide.set_axis(labels(wide.index)).rename_axis(columns=["", "language"])
+    return _shown(found)
+
+
+def _shown(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Tables of models below each other, numbers as text; of one model without its title."""
+    if not tables:
+        return pd.DataFrame()
+    table = next(iter(tables.values())) if len(tables) == 1 else pd.concat({short(t): tables[t] for t in tables})
+    return table.map(plain).rename_axis(index=None)

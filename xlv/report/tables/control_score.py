@@ -111,3 +111,15 @@ def source_target(dataset: xr.Dataset, direction: str) -> pd.DataFrame:
         codes = [str(code) for code in dataset["source"].values]
         rows[next(code for code in codes if name.startswith(language(code).name))] = shifts.loc[name]
     return pd.DataFrame(rows).T
+
+
+def surface_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """The search: shift of the mean refusal score (nats) on the source's search split by direction, layers and dose."""
+    found = of_source(dataset)
+    shift = (found["search_score"] - found["search_baseline"]).rename("shift")
+    return shift.to_dataframe().reset_index()[["direction", "window", "dose", "shift"]]
+
+
+def sources_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """`source_target` in both directions, stacked."""
+    return pd.concat({direction: source_target(dataset, direction) for direction in DIRECTIONS}, names=["direction"])

@@ -8,6 +8,8 @@ import xarray as xr
 
 from xlv.analysis.statistics import interval_about
 from xlv.analysis.transfer import additive, dominant_contrast, one_way, permutation_p, transferability
+from xlv.corpus.languages import language
+from xlv.report.formats import p_value, signed
 from xlv.report.tables.common import (
     accuracy,
     dominant_languages,
@@ -16,6 +18,7 @@ from xlv.report.tables.common import (
     value_accuracy,
     value_concepts,
 )  # fmt: skip
+from xlv.report.titles import short
 
 
 def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
@@ -57,9 +60,9 @@ def transfer_summary(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> p
 def _one_way_row(point: np.ndarray, samples: np.ndarray, ranks: np.ndarray) -> dict[str, float]:
     found, drawn = one_way(point, ranks), one_way(samples, ranks)
     row = {}
-    for name, short in (("total", "U"), ("crossing", "U_A"), ("own", "U_D")):
+    for name, symbol in (("total", "U"), ("crossing", "U_A"), ("own", "U_D")):
         low, high = interval_about(getattr(found, name), getattr(drawn, name))
-        row |= {short: float(getattr(found, name)), f"{short}_low": float(low), f"{short}_high": float(high)}
+        row |= {symbol: float(getattr(found, name)), f"{symbol}_low": float(low), f"{symbol}_high": float(high)}
     return row
 
 
@@ -119,7 +122,7 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 def variants_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
     """U, its parts and p of `one_way_variants`, all models in one table, as a reader sees them."""
-    frames = {dataset.attrs["title"]: one_way_variants(dataset, protocol) for dataset in datasets.values()}
+    frames = {short(dataset.attrs["title"]): one_way_variants(dataset, protocol) for dataset in datasets.values()}
     table = pd.concat(frames, names=["model", "over"])
     shown = table[["U", "U_A", "U_D"]].map(signed).assign(p=table["p"].map(p_value))
     return shown.reset_index("over")

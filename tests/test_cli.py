@@ -1,20 +1,24 @@
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 import torch
 
+from xlv.models.presets import PRESETS
 
-def xlv(*arguments):
+
+def xlv(*arguments, **environment):
     command = [sys.executable, "-m", "xlv.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | environment)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "no-such-model"), "unknown model 'no-such-model'"),
+        (("run", "no-such-model"), "unknown model 'no-such-model': give a name that `xlv models` lists"),
+        (("batch", "no-such.yaml"), "no file no-such.yaml"),
         (("run", "smollm2-135m", "--languages", "xx"), "unknown language 'xx'"),
         (("run", "smollm2-135m", "--concepts", "courage"), "unknown concept 'courage'"),
         (("run", "smollm2-135m", "--protocol", "best"), "unknown protocol 'best'"),
@@ -37,6 +41,22 @@ def test_models_are_listed_with_licence_and_hub_id():
     shown = xlv("models").stdout
     for word in ("smollm2-135m", "bigscience/bloomz-7b1", "Gemma terms of use", "meta-llama/Llama-2-70b-chat-hf"):
         assert word in shown
+
+
+def test_names_and_hub_ids_stay_whole_on_a_terminal_of_80_columns():
+    shown = xlv("models", FORCE_COLOR="1", NO_COLOR="1", COLUMNS="80").stdout
+    assert max(map(len, re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines())) <= 80
+    assert all(preset.name in shown and preset.hub in shown for preset in PRESETS.values())
+
+
+def test_a_malformed_corpus_is_named_by_file_and_line_and_ends_with_status_1(tmp_path):
+    folder = tmp_path / "my-corpus-in-a-folder-of-a-long-name-that-no-terminal-shows-on-one-line" / "courage"
+    folder.mkdir(parents=True)
+    (folder / "en.tsv").write_text("id\tpositive\tnegative\n01\tI spoke up.\n", encoding="utf-8")
+    done = xlv("data", "check", str(folder.parent))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    fault = f"  {folder / 'en.tsv'}, line 2: 2 fields, expected 3 separated by tabs, as in its header"
+    assert done.stdout.splitlines()[-2:] == ["Errors: 1", fault]
 
 
 def test_run_prints_a_table_and_writes_results(tiny_folder, tmp_path):

@@ -54,6 +54,11 @@ def test_what_is_wrong_in_a_spec_is_said_in_one_line_that_names_it(written, text
     assert "spec.yaml" in str(found.value) and "\n" not in str(found.value)
 
 
+def test_a_spec_that_is_not_there_is_said_to_be_missing(tmp_path):
+    with pytest.raises(SpecError, match=r"no file .*missing\.yaml: give the path of a spec"):
+        read_spec(tmp_path / "missing.yaml")
+
+
 def test_needs_have_units_and_overrides_change_those_of_the_runs_they_name(written, models):
     spec = read_spec(written(
         "matrix: {models: [llama, gpt2]}\nnotebooks: [short]\nneeds: {memory: 4 GB, time: 90 min}\n"

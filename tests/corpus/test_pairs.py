@@ -1,4 +1,5 @@
 import json
+from math import isnan
 
 import pytest
 
@@ -96,14 +97,16 @@ def test_a_user_s_folder_works_like_the_built_in_one(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda f: write(f, rows=["01\tg\ten\tonly four"]), "4 fields, expected 5"),
+        (lambda f: write(f, rows=["01\tg\ten\tonly four"]), "line 2: 4 fields, expected 5"),
+        (lambda f: write(f, rows=["", "01\tg\ten\tonly four"]), "line 3: 4 fields"),
         (lambda f: write(f, header="id\tpos\tneg\n"), "lacks the column 'positive'"),
         (lambda f: write(f, rows=["01\tg\ten\ta\tb", "01\th\ten\tc\td"]), "stands twice"),
         (lambda f: write(f, rows=["01\tg\ten\t \tb"]), "an empty field"),
         (lambda f: write(f).write_text(""), "is empty"),
         (lambda f: write(f).write_bytes(b"id\tpositive\tnegative\n1\t\xff\xfe\tb\n"), "not UTF-8"),
         (lambda f: (write(f), write(f, code="fr", rows=["99\tg0\ten\ta\tb"])), "ids and groups"),
-        (lambda f: (f / "kindness").mkdir(), "holds no"),
+        (lambda f: (f / "kindness").mkdir(), "holds no.*see the page"),
+        (lambda f: write(f.parent, concept="data"), "holds no.*give the folder above"),
         (lambda f: f.rmdir(), "no folder"),
     ],
 )
@@ -143,6 +146,25 @@ def test_the_check_finds_each_kind_of_fault(tmp_path):
     errors = "\n".join(check_corpus(tmp_path).errors)
     for fault in ("still the English one", "both sides are equal", "not in the script of Tamil", "identified as Tamil"):
         assert fault in errors
+
+
+def test_the_check_says_that_only_the_order_of_ids_differs(tmp_path):
+    first, second, *rest = write(tmp_path).read_text(encoding="utf-8").splitlines()[1:]
+    write(tmp_path, code="fr", rows=[second, first, *rest])
+    assert "kindness/fr: ids are not in en's order" in check_corpus(tmp_path).errors
+
+
+def test_the_check_measures_what_it_can_of_a_corpus_of_one_group_in_an_unknown_language(tmp_path):
+    write(tmp_path, code="xx", rows=["01\tg\txx\tone text.\ttwo text.", "02\tg\txx\tred text.\tsix text."])
+    [row] = check_corpus(tmp_path).figures.to_dict("records")
+    assert row["pairs"] == 2 and row["groups"] == 1
+    assert all(isnan(row[name]) for name in ("identified", "words", "characters"))
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_first_column(tmp_path):
+    path = write(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert len(load_pairs(data=tmp_path)) == 8
 
 
 def test_shares_of_script():

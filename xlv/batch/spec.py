@@ -70,7 +70,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_spec(path: Path) -> Spec:
-    """Read and check a spec; relative paths in it start at its own folder. Raises SpecError, OSError without a file."""
+    """Read and check a spec; relative paths in it start at its own folder. Raises SpecError."""
+    if not path.is_file():
+        raise SpecError(f"no file {path}: give the path of a spec, see the page on batch runs")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

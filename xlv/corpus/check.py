@@ -22,6 +22,9 @@ MIN_IDENTIFIED = 0.95
 MIN_SCRIPT = 0.80
 SHORTCUT_NOTE = 0.75
 
+FIGURES = (
+    "concept", "language", "pairs", "mean_characters", "identified", "groups", "length_ratio", "same_ending", *SURFACES,
+)  # fmt: skip
 _SIDES = {"control": ("harmless", "harmful"), "neutral": ("text",)}
 _UNKNOWN_TO_IDENTIFIER = ("ny",)
 
@@ -44,8 +47,8 @@ def check_corpus(
     differ between languages, empty, equal or repeated texts, texts left in English, a wrong script, a language that
     the identifier does not agree with for 95 % of a file, length ratios off by more than 10 %, endings that differ
     in more than 5 % of the pairs.
-    Figures, a row per concept and language: pairs, groups, length ratio, same endings, share identified, and
-    the paired accuracy of the two surface classifiers, folds by group.
+    Figures, a row per concept and language, NaN where there is nothing to measure: pairs, groups, length ratio, same
+    endings, share identified, and the paired accuracy of the two surface classifiers, folds by group.
     """
     root, report, rows = data or BUILT_IN, Report(), []
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
@@ -65,7 +68,7 @@ def check_corpus(
             report.errors += list(_text_faults(concept, code, table, tables.get("en")))
             rows.append(_figures(concept, code, table, identifier, report))
     progress("checking the corpus", len(folders), len(folders))
-    report.figures = pd.DataFrame(rows)
+    report.figures = pd.DataFrame(rows, columns=FIGURES)
     return report
 
 
@@ -83,8 +86,9 @@ def _parallel_faults(concept: str, tables: dict[str, pd.DataFrame]) -> Iterator[
             if reference is None or (column in table and list(table[column]) == list(reference)):
                 continue
             if column == "id":
-                odd = sorted(set(table["id"]) ^ set(reference)) or ["the order"]
-                yield f"{concept}/{code}: ids differ from {first}'s: {', '.join(odd[:8])}"
+                odd = ", ".join(sorted(set(table["id"]) ^ set(reference))[:8])
+                differ = f"differ from {first}'s, expected the same: {odd}" if odd else f"are not in {first}'s order"
+                yield f"{concept}/{code}: ids {differ}"
                 break
             yield f"{concept}/{code}: the column {column!r} differs from {first}'s"
 

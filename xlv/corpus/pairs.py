@@ -35,7 +35,9 @@ def concepts_in(data: Path | None = None) -> list[str]:
         raise CorpusError(f"no folder {folder}: expected {{concept}}/{{language}}.tsv below it")
     found = {path.parent.name for path in folder.glob("*/*.tsv")} - set(SPECIAL) or mvalue.concepts(folder)
     if not found:
-        raise CorpusError(f"{folder} holds no {{concept}}/{{language}}.tsv: see the page on bringing your own concept")
+        inside = any(folder.glob("*.tsv"))
+        remedy = f"give the folder above, {folder.resolve().parent}" if inside else "see the page on your own concept"
+        raise CorpusError(f"{folder} holds no {{concept}}/{{language}}.tsv: {remedy}")
     return [c for c in CONCEPTS if c in found] + sorted(found - set(CONCEPTS))
 
 

@@ -125,8 +125,8 @@ def check_name(model: str) -> tuple[str, str | None]:
     if path.is_dir() or path.suffix == ".gguf" or on_hub:
         return model, revision
     raise ModelError(
-        f"unknown model {model!r}: expected one of {', '.join(PRESETS)}, a Hugging Face id such as "
-        "`org/name`, an existing folder or a .gguf file"
+        f"unknown model {model!r}: give a name that `xlv models` lists, a Hugging Face id such as `org/name`, an "
+        "existing folder or a .gguf file"
     )
 
 

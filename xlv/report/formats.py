@@ -13,7 +13,7 @@ def signed(value: float, digits: int = 3) -> str:
 def cell(value: float, form: str) -> str:
     """A number by a format such as `{:+.2f}`, the minus a true one; what rounds to zero has no sign."""
     text = form.format(value)
-    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+    return text.replace("-", "−") if any(digit in text for digit in "123456789") else text.lstrip("+-")
 
 
 def plain(value: float, digits: int = 2) -> str:

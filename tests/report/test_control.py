@@ -10,7 +10,7 @@ from xlv.control.measure import Bench
 from xlv.control.names import ANSWER, BASELINE, DIRECTIONS, OTHER_SOURCE, REFUSAL, REFUSING
 from xlv.report import control_answers as answers
 from xlv.report.figures import control as figures
-from xlv.report.formats import signed
+from xlv.report.formats import signed, unbroken
 from xlv.report.results import load, save
 from xlv.report.tables import control as tables
 from xlv.report.tables import control_score as scores
@@ -94,15 +94,15 @@ def test_comparisons_hold_every_means_and_its_price(found):
 
 def test_tables_for_readers_name_models_only_where_there_are_several(found):
     one, two = (tables.comparison_tables({str(i): found["chat"] for i in range(n)}) for n in (1, 2))
-    assert one.index.nlevels == 1 and one.loc[BASELINE, "nats"] == "0.00" and one.loc["ablation", "perplexity"] != "–"
+    assert one.index.nlevels == 1 and one.loc[unbroken(BASELINE), "nats"] == "0.00" and one.loc["ablation", "perplexity"] != "–"
     assert two.equals(one)  # the same title twice is one model
     rates = tables.rates_by_language({"m": found["chat"]})
-    assert list(rates.index) == ["English (en)", "Swahili (sw)"] and rates.shape[1] == 6
+    assert list(rates.index) == [unbroken("English (en)"), unbroken("Swahili (sw)")] and rates.shape[1] == 6
 
 
 def test_a_map_of_sources_needs_two(found):
     alone = found["chat"].sel(condition=found["chat"]["means"] != OTHER_SOURCE)
-    assert figures.source_target_map({"m": alone}).texts[0].get_text() == "these results hold one source"
+    assert figures.source_target_map({"m": alone}).axes[0].texts[0].get_text() == "these results hold one source"
     assert len(figures.source_target_map({"m": found["chat"]}).axes) == 3
 
 

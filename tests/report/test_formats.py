@@ -15,7 +15,7 @@ def test_only_negative_numbers_show_a_sign_in_a_plain_cell_and_the_unknown_is_a_
 
 
 def test_small_p_values_are_bounded_not_zero():
-    assert (p_value(0.0004), p_value(0.0123), p_equals(0.0)) == ("< 0.001", "0.012", "p < 0.001")
+    assert (p_value(0.0004), p_value(0.0123), p_equals(0.0)) == ("<\N{NO-BREAK SPACE}0.001", "0.012", "p < 0.001")
 
 
 def test_one_is_singular():

@@ -23,12 +23,17 @@ def plain(value: float, digits: int = 2) -> str:
 
 def p_value(value: float) -> str:
     """A p-value in a cell."""
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+    return f"{value:.3f}" if value >= 0.001 else unbroken("< 0.001")
 
 
 def p_equals(value: float) -> str:
     """A p-value in a sentence."""
     return f"p = {value:.3f}" if value >= 0.001 else "p < 0.001"
+
+
+def unbroken(text: str) -> str:
+    """A text that stays on one line of a cell."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def counted(count: int, noun: str) -> str:

@@ -49,8 +49,10 @@ def _generated(datasets: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
 
 
 def _nothing(text: str) -> Figure:
-    figure = new_figure(7.2, 1.0)
-    figure.text(0.5, 0.5, text, ha="center", va="center", color=FAINT)
+    figure = new_figure(7.2, 0.6)
+    axes = figure.subplots()  # a notebook shows no figure without axes
+    axes.axis("off")
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=FAINT)
     return figure
 
 

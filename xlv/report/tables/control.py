@@ -14,7 +14,7 @@ from xlv.analysis.statistics import bootstrap_weights, holm, interval, proportio
 from xlv.control.names import BASELINE, BROKEN, DIRECTIONS, KINDS, OUTCOMES, RANDOM, REFUSAL, REFUSING
 from xlv.control.validation import corrected_rate, load_validation, quality, quality_table
 from xlv.corpus.languages import labels
-from xlv.report.formats import plain
+from xlv.report.formats import plain, unbroken
 from xlv.report.tables.control_score import names_by, side_effects_table
 from xlv.report.titles import short
 
@@ -191,4 +191,9 @@ def _shown(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame()
     table = next(iter(tables.values())) if len(tables) == 1 else pd.concat({short(t): tables[t] for t in tables})
-    return table.map(plain).rename_axis(index=None)
+    return table.map(plain).rename(index=_named).rename_axis(index=[None] * table.index.nlevels)
+
+
+def _named(condition: str) -> str:
+    """A condition or language on one line of a cell."""
+    return unbroken(condition.replace(" (towards ", ", ").removesuffix(")") if "(towards " in condition else condition)

@@ -9,7 +9,7 @@ import xarray as xr
 from xlv.analysis.statistics import interval_about
 from xlv.analysis.transfer import additive, dominant_contrast, one_way, permutation_p, transferability
 from xlv.corpus.languages import language
-from xlv.report.formats import p_value, signed
+from xlv.report.formats import p_value, signed, unbroken
 from xlv.report.tables.common import (
     accuracy,
     dominant_languages,
@@ -123,9 +123,8 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 def variants_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
     """U, its parts and p of `one_way_variants`, all models in one table, as a reader sees them."""
     frames = {short(dataset.attrs["title"]): one_way_variants(dataset, protocol) for dataset in datasets.values()}
-    table = pd.concat(frames, names=["model", "over"])
-    shown = table[["U", "U_A", "U_D"]].map(signed).assign(p=table["p"].map(p_value))
-    return shown.reset_index("over")
+    table = pd.concat(frames).rename(index=unbroken)
+    return table[["U", "U_A", "U_D"]].map(signed).assign(p=table["p"].map(p_value))
 
 
 def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:

@@ -1,6 +1,7 @@
+import pandas as pd
 import pytest
 
-from xlv.report.formats import counted, p_equals, p_value, plain, signed
+from xlv.report.formats import counted, p_equals, p_value, plain, readable, signed
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,12 @@ def test_small_p_values_are_bounded_not_zero():
 
 def test_one_is_singular():
     assert (counted(1, "language"), counted(0, "language")) == ("1 language", "0 languages")
+
+
+def test_unknown_p_values_are_not_small_ones():
+    assert (p_value(float("nan")), p_equals(float("nan"))) == ("–", "p = –")
+
+
+def test_readable_tables_are_text_with_bounded_p_values():
+    table = readable(pd.DataFrame({"gap": [-0.0001, -0.25], "p": [0.0004, 0.5]}), 2)
+    assert list(table["gap"]) == ["0.00", "−0.25"] and list(table["p"]) == [p_value(0.0004), "0.500"]

@@ -127,5 +127,5 @@ def claims(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> str
             reasons.setdefault(f.why or "the interval is too wide", []).append(str(f.claim))
         unknown = "; ".join(f"{', '.join(numbers)} ({why})" for why, numbers in reasons.items())
         parts += [f"{OPEN}: {unknown}"] if unknown else []
-        lines.append(f"- **{titles[model]}**: {'. '.join(parts)}.")
+        lines.append(f"- **{titles[model]}**. {' '.join(part[0].upper() + part[1:] + '.' for part in parts)}")
     return "\n".join(lines)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 
 def signed(value: float, digits: int = 3) -> str:
     """A number with its sign, the minus a true one; what rounds to zero has none."""
@@ -22,13 +24,18 @@ def plain(value: float, digits: int = 2) -> str:
 
 
 def p_value(value: float) -> str:
-    """A p-value in a cell."""
-    return f"{value:.3f}" if value >= 0.001 else unbroken("< 0.001")
+    """A p-value in a cell; a dash for one that is not known."""
+    return unbroken("< 0.001") if value < 0.001 else plain(value, 3)
 
 
 def p_equals(value: float) -> str:
     """A p-value in a sentence."""
-    return f"p = {value:.3f}" if value >= 0.001 else "p < 0.001"
+    return "p < 0.001" if value < 0.001 else f"p = {plain(value, 3)}"
+
+
+def readable(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """A table's numbers as text: those of a column `p` as p-values, the others plain."""
+    return table.apply(lambda column: column.map(p_value if column.name == "p" else lambda v: plain(v, digits)))
 
 
 def unbroken(text: str) -> str:

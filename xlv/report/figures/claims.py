@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 
 from xlv.analysis.claims import Finding
 from xlv.analysis.rules import CLAIMS, FAILS, HOLDS, OPEN
-from xlv.report.formats import plain, signed
 from xlv.report.style import INK, new_figure
+from xlv.report.tables.claims import statistic, value
+
+__all__ = ["VERDICTS", "statistic", "value", "verdicts"]
 
 VERDICTS = {HOLDS: "#8fd0b8", FAILS: "#f2b38c", OPEN: "#e6e6e6"}
-_COUNTS, _LEVELS = (1, 4), (3, 8)  # claims whose statistic is a count, or a level; the others have differences
 
 
 def verdicts(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> Figure:
@@ -39,24 +40,6 @@ def verdicts(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> F
     for side in axes.spines.values():
         side.set_visible(False)
     return figure
-
-
-def statistic(finding: Finding) -> str:
-    """A finding's value with its simultaneous interval, as short as a cell."""
-    if not np.isfinite(finding.low):
-        return value(finding)
-    return f"{value(finding)} ({_written(finding, finding.low)} to {_written(finding, finding.high)})"
-
-
-def value(finding: Finding) -> str:
-    """A finding's value alone; nothing where it has none."""
-    return _written(finding, finding.value) if np.isfinite(finding.value) else ""
-
-
-def _written(finding: Finding, number: float) -> str:
-    if finding.claim in _COUNTS:
-        return f"{number:.0f}"
-    return plain(number) if finding.claim in _LEVELS else signed(number)
 
 
 def _wrapped(number: int, text: str, width: int = 34) -> str:

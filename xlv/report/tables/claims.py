@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from xlv.analysis.claims import Evidence, Finding, Moved, controllable, judge, scaled
 from xlv.analysis.rules import CLAIMS, GATE, OPEN, RULES
 from xlv.corpus.distances import linguistic_similarity
+from xlv.report.formats import plain, signed, unbroken
 from xlv.report.tables.common import dominant_languages, resource_ranks, value_accuracy, value_concepts
 from xlv.report.tables.consistency import consistency_matrix
 from xlv.report.tables.recognition import best_surface, own_estimate
+from xlv.report.titles import told_apart
 
-__all__ = ["GATE", "evidence", "findings", "ledger", "rules"]
+__all__ = ["GATE", "evidence", "findings", "ledger", "rules", "statistic", "value"]
+_COUNTS, _LEVELS = (1, 4), (3, 8)  # claims whose statistic is a count, or a level; the others have differences
 Results = Mapping[str, xr.Dataset]
 
 
@@ -61,13 +65,36 @@ def _scaled(model: str, series: Results) -> Finding:
 
 
 def ledger(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> pd.DataFrame:
-    """One row a claim and model: value, simultaneous interval, verdict and why."""
+    """As a reader sees it, one row a claim and model: value and simultaneous interval, and the verdict with its reason.
+
+    The number of a claim stands in its first row only.
+    """
+    names = told_apart(titles[model] for model in found)
     rows = [
-        {"claim": f.claim, "says": CLAIMS[f.claim], "model": titles[model], "value": f.value, "low": f.low,
-         "high": f.high, "verdict": f.verdict, "why": f.why}
-        for model, findings_ in found.items() for f in findings_
+        {"claim": f.claim, "model": name, "value (interval)": unbroken(statistic(f) or "–"),
+         "verdict": f"{f.verdict} ({f.why})" if f.why else f.verdict}
+        for name, findings_ in zip(names, found.values(), strict=True) for f in findings_
     ]  # fmt: skip
-    return pd.DataFrame(rows).sort_values("claim", kind="stable").reset_index(drop=True)
+    table = pd.DataFrame(rows).sort_values("claim", kind="stable").reset_index(drop=True)
+    return table.assign(claim=table["claim"].astype(str).mask(table["claim"].duplicated(), ""))
+
+
+def statistic(finding: Finding) -> str:
+    """A finding's value with its simultaneous interval, as short as a cell."""
+    if not np.isfinite(finding.low):
+        return value(finding)
+    return f"{value(finding)} ({_written(finding, finding.low)} to {_written(finding, finding.high)})"
+
+
+def value(finding: Finding) -> str:
+    """A finding's value alone; nothing where it has none."""
+    return _written(finding, finding.value) if np.isfinite(finding.value) else ""
+
+
+def _written(finding: Finding, number: float) -> str:
+    if finding.claim in _COUNTS:
+        return f"{number:.0f}"
+    return plain(number) if finding.claim in _LEVELS else signed(number)
 
 
 def rules() -> pd.DataFrame:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from xlv.models.presets import caption
 from xlv.report.book import repository
+from xlv.report.formats import plain
 from xlv.report.style import MODEL_COLOURS, legend_below, panels
 
 FILE = "benchmark.json"
@@ -37,26 +39,23 @@ def machine_table(data: dict) -> pd.Series:
 
 
 def reading_table(section: dict) -> pd.DataFrame:
-    """One model and dtype, a row a contender: rates, share of the matmul peak, memory, speed relative to ours."""
+    """One model and dtype, a row a contender, as a reader sees it: rates, matmul peak's share, memory, time to ours."""
     ours = section["rows"].get(OURS, {}).get("seconds", np.nan)
     rows = {
         _with_version(name, row): {
-            "sentences/s": row["sentences"], "tokens/s": row["tokens_per_second"], "GFLOP/s": row["gflops"],
-            "% of peak": 100 * row["of_peak"], "MB over weights": _mega(row["over_weights_bytes"]),
-            "xlv is faster by": row["seconds"] / ours, "deviation": f"{row['deviation']:.0e}",
-            "agrees": "yes" if row["agrees"] else "NO",
+            "sentences/s": plain(row["sentences"], 1), "tokens/s": plain(row["tokens_per_second"], 0),
+            "GFLOP/s": plain(row["gflops"], 0), "% of peak": plain(100 * row["of_peak"], 0),
+            "MB": plain(_mega(row["over_weights_bytes"]), 0), "× xlv's time": plain(row["seconds"] / ours),
+            "differs by": f"{row['deviation']:.0e}", "agrees": "yes" if row["agrees"] else "NO",
         }
         for name, row in section["rows"].items()
     }  # fmt: skip
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    return table.round({"sentences/s": 1, "tokens/s": 0, "GFLOP/s": 0, "% of peak": 0, "MB over weights": 0,
-                        "xlv is faster by": 2})  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def extraction_table(data: dict) -> pd.DataFrame:
-    """All readers on every model and dtype."""
-    found = sections(data, "extraction")
-    return pd.concat({(caption(s["model"]), s["dtype"]): reading_table(s) for s in found}, names=["model", "dtype", ""])
+def extraction_tables(data: dict) -> dict[str, pd.DataFrame]:
+    """All readers on every model and dtype, a table each."""
+    return {f"{caption(s['model'])}, {s['dtype']}": reading_table(s) for s in sections(data, "extraction")}
 
 
 def answer(data: dict) -> str:
@@ -94,27 +93,34 @@ def speedup_table(data: dict) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").round(1)
 
 
-def steering_table(data: dict) -> pd.DataFrame:
-    """Plain and steered generation in every dtype."""
-    found = sections(data, "generation")
-    return pd.concat({s["dtype"]: generation_table(s) for s in found}, names=["dtype", ""]) if found else pd.DataFrame()
+def steering_tables(data: dict) -> dict[str, pd.DataFrame]:
+    """Plain and steered generation, a table a model and dtype."""
+    return {f"{caption(s['model'])}, {s['dtype']}": generation_table(s) for s in sections(data, "generation")}
 
 
-def shown(table: pd.DataFrame) -> pd.DataFrame | str:
+def shown(table: pd.DataFrame) -> pd.DataFrame | Markdown:
     """The table, or a sentence where a run left that part out."""
-    return table if len(table) else "Not measured in this run."
+    return table if len(table) else Markdown("Not measured in this run.")
+
+
+def listed(tables: dict[str, pd.DataFrame]) -> None:
+    """Show tables, each below its title; a sentence where a run left that part out."""
+    for title, table in tables.items():
+        display(Markdown(f"**{title}**"), table)
+    if not tables:
+        display(shown(pd.DataFrame()))
 
 
 def generation_table(section: dict) -> pd.DataFrame:
     """Plain and steered generation at one batch and dtype: tokens a second, and relative to plain."""
     rows = {
         _with_version(name, row): {
-            "tokens/s": row["tokens_per_second"], "% of plain": 100 * row["of_plain"],
-            "completions like xlv's": "" if name == PLAIN else f"{row['like_ours']:.0%}",
+            "tokens/s": plain(row["tokens_per_second"], 1), "% of plain": plain(100 * row["of_plain"], 1),
+            "completions like xlv's": "" if name == PLAIN else f"{100 * row['like_ours']:.0f} %",
         }
         for name, row in section["rows"].items()
     }  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index").round(1)
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def analysis_table(data: dict) -> pd.DataFrame:
@@ -122,23 +128,24 @@ def analysis_table(data: dict) -> pd.DataFrame:
     rows = {
         caption(s["title"]): {
             "concepts": s["concepts"], "languages": s["languages"], "layers": s["layers"], "width": s["width"],
-            "pairs": s["pairs"], "resamples": s["resamples"], "GB on disk": s["disk_bytes"] / 1e9,
-            "seconds": s["seconds"], "peak GB": (s["peak_bytes"] or np.nan) / 1e9,
+            "pairs": s["pairs"], "resamples": s["resamples"], "GB on disk": plain(s["disk_bytes"] / 1e9),
+            "seconds": plain(s["seconds"], 1), "peak GB": plain((s["peak_bytes"] or np.nan) / 1e9),
         }
         for s in [*sections(data, "analysis"), *sections(data, "large")]
     }  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index").round({"GB on disk": 2, "seconds": 1, "peak GB": 2})
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def growth_table(data: dict) -> pd.DataFrame:
     """Straight lines of our seconds: what one more text, language or thousand tokens costs, and how well they fit."""
     rows = {
         (caption(s["model"]), kind): {
-            "one more costs, ms": 1000 * fit["slope"], "at none, ms": 1000 * fit["start"], "R²": fit["r2"],
+            "one more costs, ms": plain(1000 * fit["slope"]), "at none, ms": plain(1000 * fit["start"], 0),
+            "R²": plain(fit["r2"], 3),
         }
         for s in sections(data, "growth") for kind, fit in s["fits"].items()
     }  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index").round({"one more costs, ms": 2, "at none, ms": 0, "R²": 3})
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def growth_figure(data: dict) -> Figure:

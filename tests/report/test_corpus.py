@@ -1,0 +1,33 @@
+import pandas as pd
+
+from xlv.corpus.concepts import CONCEPTS
+from xlv.report.tables import corpus as tables
+
+FIGURES = pd.DataFrame(
+    [
+        {"concept": concept, "language": code, "pairs": 64, "groups": 32, "length_ratio": 0.99, "same_ending": 1.0,
+         "identified": 1.0, "words": 0.5, "characters": 0.75}
+        for concept in CONCEPTS for code in ("sw", "en", "xx")
+    ]
+)  # fmt: skip
+
+
+def test_shortcuts_have_names_of_languages_down_and_concepts_across_in_their_order():
+    table = tables.shortcut_table(FIGURES, "characters")
+    assert list(table.index) == ["English", "Swahili", "xx"]
+    assert [name.replace("\u00ad", "") for name in table.columns] == list(CONCEPTS)
+    assert set(table.to_numpy().ravel()) == {"0.75"}
+
+
+def test_headings_are_words_and_counts_whole():
+    table = tables.likeness_table(FIGURES)
+    assert list(table.columns) == ["pairs", "groups", "length ratio", "same ending", "identified"]
+    assert list(table.loc["morality"]) == ["64", "32", "0.990", "1.000", "1.000"]
+    review = tables.reading_table(pd.DataFrame({"language": ["en"], "rows_read": [688]}))
+    assert review.loc["English", "rows read"] == 688
+
+
+def test_examples_are_of_the_first_pair_in_some_languages():
+    row = {"concept": "morality", "context": "", "positive": "a", "negative": "b"}
+    pairs = pd.DataFrame([{**row, "language": code, "pair": pair} for code in ("en", "fr", "sw") for pair in (1, 2)])
+    assert list(tables.example_table(pairs).index) == [("morality", "English"), ("morality", "Swahili")]

@@ -95,8 +95,10 @@ def test_comparisons_hold_every_means_and_its_price(found):
 def test_tables_for_readers_name_models_only_where_there_are_several(found):
     one, two = (tables.comparison_tables({str(i): found["chat"] for i in range(n)}) for n in (1, 2))
     assert one.index.nlevels == 1 and one.loc[unbroken(BASELINE), "nats"] == "0.00"
-    assert one.loc["ablation", "perplexity"] != "–"
+    assert one.loc["ablation", "perplexity"] != "–" and unbroken("random, refusing") in one.index
     assert two.equals(one)  # the same title twice is one model
+    other = tables.comparison_tables({"m": found["chat"], "n": found["chat"].assign_attrs(title="other (Q4)")})
+    assert ("other", "random, refusing") in other.index and len(other) == 2 * len(one)
     rates = tables.rates_by_language({"m": found["chat"]})
     assert list(rates.index) == [unbroken("English (en)"), unbroken("Swahili (sw)")] and rates.shape[1] == 6
 

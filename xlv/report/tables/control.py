@@ -16,13 +16,13 @@ from xlv.control.validation import corrected_rate, load_validation, quality, qua
 from xlv.corpus.languages import labels
 from xlv.report.formats import plain, unbroken
 from xlv.report.tables.control_score import names_by, side_effects_table
-from xlv.report.titles import short
+from xlv.report.titles import told_apart
 
 OUTCOME_REFUSAL, OUTCOME_BROKEN = OUTCOMES.index(REFUSAL), OUTCOMES.index(BROKEN)
 HARDLY = 0.15
 COMPARED = {  # columns of the comparison, as a reader sees them
-    "refusal": "refused", "over_refusal": "over-refused", "selectivity": "selectivity", "broken": "broken",
-    "faithful": "in its language", "divergence": "nats", "perplexity": "perplexity",
+    "refusal": "refused", "over_refusal": "over-refused", "selectivity": "selec\N{SOFT HYPHEN}tivity",
+    "broken": "broken", "faithful": "in its language", "divergence": "nats", "perplexity": "perplexity",
 }  # fmt: skip
 
 
@@ -190,10 +190,17 @@ def _shown(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Tables of models below each other, numbers as text; of one model without its title."""
     if not tables:
         return pd.DataFrame()
-    table = next(iter(tables.values())) if len(tables) == 1 else pd.concat({short(t): tables[t] for t in tables})
-    return table.map(plain).rename(index=_named).rename_axis(index=[None] * table.index.nlevels)
+    if len(tables) == 1:
+        [table] = tables.values()
+        return table.map(plain).rename(index=lambda name: unbroken(_named(name))).rename_axis(None)
+    table = pd.concat(dict(zip(told_apart(tables), tables.values(), strict=True)))  # names wrap beside the models'
+    return table.map(plain).rename(index=_named, level=1).rename_axis([None, None])
 
 
 def _named(condition: str) -> str:
-    """A condition or language on one line of a cell."""
-    return unbroken(condition.replace(" (towards ", ", ").removesuffix(")") if "(towards " in condition else condition)
+    """A condition without the words that all of its kind share; languages stay as they are."""
+    if "(towards " in condition:
+        condition = condition.replace(" (towards ", ", ").removesuffix(")")
+        for word in (" vectors", " vector", "system "):
+            condition = condition.replace(word, "")
+    return condition

@@ -9,7 +9,7 @@ import xarray as xr
 from xlv.analysis.statistics import interval_about
 from xlv.analysis.transfer import additive, dominant_contrast, one_way, permutation_p, transferability
 from xlv.corpus.languages import language
-from xlv.report.formats import p_value, signed, unbroken
+from xlv.report.formats import p_value, signed
 from xlv.report.tables.common import (
     accuracy,
     dominant_languages,
@@ -18,7 +18,7 @@ from xlv.report.tables.common import (
     value_accuracy,
     value_concepts,
 )  # fmt: skip
-from xlv.report.titles import short
+from xlv.report.titles import told_apart
 
 
 def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
@@ -122,9 +122,10 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 def variants_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
     """U, its parts and p of `one_way_variants`, all models in one table, as a reader sees them."""
-    frames = {short(dataset.attrs["title"]): one_way_variants(dataset, protocol) for dataset in datasets.values()}
-    table = pd.concat(frames).rename(index=unbroken)
-    return table[["U", "U_A", "U_D"]].map(signed).assign(p=table["p"].map(p_value))
+    names = told_apart(dataset.attrs["title"] for dataset in datasets.values())
+    table = pd.concat([one_way_variants(dataset, protocol) for dataset in datasets.values()], keys=names)
+    shown = table[["U", "U_A", "U_D"]].map(signed).assign(p=table["p"].map(p_value))
+    return shown.rename(columns={"U_A": "part A", "U_D": "part D"})
 
 
 def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:

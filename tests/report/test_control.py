@@ -7,7 +7,7 @@ from tests.control.test_evaluate import SETTINGS
 from xlv.control import validation
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench
-from xlv.control.names import ANSWER, BASELINE, DIRECTIONS, OTHER_SOURCE, REFUSAL, REFUSING
+from xlv.control.names import ANSWER, BASELINE, DIRECTIONS, REFUSAL, REFUSING
 from xlv.report import control_answers as answers
 from xlv.report.figures import control as figures
 from xlv.report.formats import signed, unbroken
@@ -101,12 +101,6 @@ def test_tables_for_readers_name_models_only_where_there_are_several(found):
     assert ("other", "random, refusing") in other.index and len(other) == 2 * len(one)
     rates = tables.rates_by_language({"m": found["chat"]})
     assert list(rates.index) == [unbroken("English (en)"), unbroken("Swahili (sw)")] and rates.shape[1] == 6
-
-
-def test_a_map_of_sources_needs_two(found):
-    alone = found["chat"].sel(condition=found["chat"]["means"] != OTHER_SOURCE)
-    assert figures.source_target_map({"m": alone}).axes[0].texts[0].get_text() == "these results hold one source"
-    assert len(figures.source_target_map({"m": found["chat"]}).axes) == 3
 
 
 def test_a_model_that_hardly_refuses_is_answered_for_by_score_and_told_why(found):

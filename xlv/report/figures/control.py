@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from xlv.control.names import DIRECTIONS, KINDS, OTHER_CONCEPT, OWN, RANDOM, REFUSING
+from xlv.control.names import DIRECTIONS, KINDS, OTHER_CONCEPT, OWN, RANDOM
 from xlv.corpus.languages import labels, language
 from xlv.report.style import (
     BLUE,
@@ -216,13 +216,7 @@ def score_auroc(datasets: dict[str, xr.Dataset]) -> Figure:
 
 @_of_some
 def source_target_map(datasets: dict[str, xr.Dataset]) -> Figure:
-    """Shift of the refusal score of harmful instructions, sources down, targets across; a row a direction.
-
-    Of models of which more than one source was measured.
-    """
-    datasets = {model: one for model, one in datasets.items() if len(scores.source_target(one, REFUSING)) > 1}
-    if not datasets:
-        return _nothing("these results hold one source")
+    """Shift of the refusal score of harmful instructions, sources down, targets across; a row a direction."""
     frames = [[scores.source_target(dataset, d) for d in DIRECTIONS] for dataset in datasets.values()]
     figure, axes = _rows(1, [0.4 * len(frame) + 0.7 for pair in frames for frame in pair], "target", width=8.2)
     for pair, panels_, title in zip(frames, axes.reshape(-1, 2), titles_of(datasets), strict=True):

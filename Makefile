@@ -18,8 +18,8 @@ book: .venv/ready
 test: .venv/ready
 	@$(BIN)/python -m pytest
 
-# The reference results of book/results, made anew and compared with the committed ones cell by cell: an hour and a half
-# of two cores as `OMP_NUM_THREADS=1 make -j2 results`, longer one line after the other; what the cache has is not redone.
+# The reference results of book/results, made anew and compared with the committed ones (hours); on two cores faster as
+# two lines at a time, `OMP_NUM_THREADS=1 make -j2 results`. Activations that the cache has are not read again.
 RESULTS ?= build/results
 SERIES := --profile medium --no-baselines --out $(RESULTS)
 WHOLE := qwen2.5-coder-0.5b smollm2-135m gemma-3-270m
@@ -33,7 +33,7 @@ series: .venv/ready
 results: $(WHOLE) series
 	$(BIN)/python -m pytest tests/reference_results.py --results $(RESULTS)
 
-# The results of question 4, as large as those of book/results (an hour and more).
+# The results of question 4, as large as those of book/results (hours).
 control: .venv/ready
 	$(BIN)/xlv run qwen2.5-coder-0.5b --control --profile medium --no-baselines --out $(RESULTS)/control
 

@@ -18,10 +18,10 @@ from xlv.control.names import BASELINE, KINDS
 from xlv.corpus.languages import language
 from xlv.report import answers
 from xlv.report.control_answers import control as control_answer
-from xlv.report.figures.claims import VERDICTS, statistic
+from xlv.report.figures.claims import VERDICTS
 from xlv.report.figures.transfer import transfer_map
 from xlv.report.style import use_style
-from xlv.report.tables.claims import findings
+from xlv.report.tables.claims import findings, statistic
 from xlv.report.tables.control import moves, refusal_table
 from xlv.report.tables.recognition import own_accuracy
 

@@ -11,9 +11,9 @@ import xarray as xr
 from xlv.analysis.claims import Finding
 from xlv.analysis.rules import FAILS, HOLDS, OPEN, READ
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS
-from xlv.report.figures.claims import value
 from xlv.report.tables import control as tables
-from xlv.report.titles import short
+from xlv.report.tables.claims import value
+from xlv.report.titles import short, told_apart
 
 MEASURES = {
     1: f"Languages read above {READ:.2f} and above the surface of the texts",
@@ -27,10 +27,11 @@ Ledger = Mapping[str, list[Finding]]
 def line(claim: int, found: Ledger, titles: Mapping[str, str]) -> str:
     """The number behind a claim, model by model, and the verdicts."""
     numbers, verdicts = [], {}
-    for model, findings in found.items():
+    names = told_apart(titles[model] for model in found)
+    for name, findings in zip(names, found.values(), strict=True):
         finding = next(f for f in findings if f.claim == claim)
-        numbers += [f"**{value(finding)}** ({short(titles[model])})"] if np.isfinite(finding.value) else []
-        verdicts.setdefault(finding.verdict, []).append(short(titles[model]))
+        numbers += [f"**{value(finding)}** ({name})"] if np.isfinite(finding.value) else []
+        verdicts.setdefault(finding.verdict, []).append(name)
     said = "; ".join(f"*{verdict}* for {_all(models, found)}" for verdict, models in verdicts.items())
     return f"{MEASURES[claim]}: {', '.join(numbers) or 'not measured'}. The paper's claim: {said}."
 

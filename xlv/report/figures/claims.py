@@ -12,9 +12,7 @@ from matplotlib.figure import Figure
 from xlv.analysis.claims import Finding
 from xlv.analysis.rules import CLAIMS, FAILS, HOLDS, OPEN
 from xlv.report.style import INK, new_figure
-from xlv.report.tables.claims import statistic, value
-
-__all__ = ["VERDICTS", "statistic", "value", "verdicts"]
+from xlv.report.tables.claims import statistic
 
 VERDICTS = {HOLDS: "#8fd0b8", FAILS: "#f2b38c", OPEN: "#e6e6e6"}
 

@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from xlv.analysis.claims import Finding
 from xlv.analysis.rules import ALIKE, FAILS, FEW, HOLDS, MARGIN, MOST
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS
-from xlv.report.figures.claims import VERDICTS, statistic
+from xlv.report.figures.claims import VERDICTS
 from xlv.report.style import BLUE, CONDITION_COLOURS, INK, MARKERS, new_figure
+from xlv.report.tables.claims import statistic
 from xlv.report.tables.control import is_generated, refusal_table
-from xlv.report.titles import short
+from xlv.report.titles import told_apart
 
 Ledger = Mapping[str, list[Finding]]
 _LONGEST = 1.6  # of the corrected cosine, whose intervals run far beyond what a cosine can be
@@ -29,7 +30,7 @@ def answers(
 
     `recognition` and `control` are the results of questions 1 and 4 by model.
     """
-    names = {model: short(titles[model]) for model in found}
+    names = dict(zip(found, told_apart(titles[model] for model in found), strict=True))
     languages = max(dataset.sizes["target"] for dataset in recognition.values())
     measured = {model: dataset for model, dataset in control.items() if model in found and is_generated(dataset)}
     heights = (*[0.62 + 0.3 * len(found)] * 3, 0.62 + 0.45 * max(1, len(measured)))

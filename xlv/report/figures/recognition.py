@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -133,7 +135,7 @@ def estimators(datasets: dict[str, xr.Dataset]) -> Figure:
 def learning_curve(datasets: dict[str, xr.Dataset]) -> Figure:
     """Accuracy of own vectors by number of training pairs, mean over values and languages, with 95 % bands."""
     figure, (panel,) = panels(1, 2.8, width=6.0)
-    for dataset, title, colour in zip(datasets.values(), titles_of(datasets), MODEL_COLOURS, strict=False):
+    for dataset, title, colour in zip(datasets.values(), titles_of(datasets), cycle(MODEL_COLOURS), strict=False):
         table = tables.learning_table(dataset)
         panel.fill_between(table.index, table["low"], table["high"], color=colour, alpha=0.15, lw=0)
         panel.plot(table.index, table["accuracy"], "o-", color=colour, ms=4, lw=1.5, label=title)

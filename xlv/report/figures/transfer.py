@@ -108,23 +108,17 @@ def additive_effects(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> F
 
 
 def competence_order(datasets: dict[str, xr.Dataset]) -> Figure:
-    """Nats of neutral parallel sentences relative to English: the measured resource order of each model."""
+    """Nats of neutral parallel sentences relative to English, 95 % intervals: the measured resource order."""
     figure, (axes,) = panels(1, 2.9, width=7.2)
     for k, (dataset, title) in enumerate(zip(datasets.values(), titles_of(datasets), strict=True)):
-        series = competence(dataset)
-        axes.plot(
-            range(len(series)),
-            series,
-            marker="os^D"[k % 4],
-            lw=0,
-            ms=5,
-            color=MODEL_COLOURS[k % 4],
-            label=title,
-        )
-        if series.isna().all():
+        table, colour = competence(dataset), MODEL_COLOURS[k % 4]
+        places = np.arange(len(table)) + 0.16 * (k - (len(datasets) - 1) / 2)
+        axes.vlines(places, table["low"], table["high"], color=colour, lw=1.2)
+        axes.plot(places, table["nats"], marker="os^D"[k % 4], lw=0, ms=4, color=colour, label=title)
+        if table["nats"].isna().all():
             axes.set_title("not measured: there are no neutral sentences in all of these languages", fontsize=9)
     axes.axhline(1, color=FAINT, lw=0.8)
-    axes.set_xticks(range(len(series)), [language(str(code)).name for code in series.index], rotation=60, ha="right")
+    axes.set_xticks(range(len(table)), [language(str(code)).name for code in table.index], rotation=60, ha="right")
     axes.set_ylabel("nats relative to English")
     legend_below(figure, columns=2)
     return figure

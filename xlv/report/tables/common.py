@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.analysis.statistics import bootstrap_weights, interval_about
+from xlv.analysis.statistics import bootstrap_weights, interval, interval_about
 from xlv.corpus.concepts import CONTROLS
 from xlv.models.presets import PRESETS
 
@@ -107,9 +107,18 @@ def resource_ranks(dataset: xr.Dataset) -> np.ndarray:
     return np.array([order.index(str(code)) for code in dataset["source"].values])
 
 
-def competence(dataset: xr.Dataset) -> pd.Series:
-    """Nats of the neutral sentences relative to English: 1 is English, larger is less competent; NaN without any."""
+def competence(dataset: xr.Dataset) -> pd.DataFrame:
+    """Nats of the neutral sentences relative to English, with 95 % intervals over sentences; NaN without any.
+
+    1 is English (without it, the language of fewest nats), larger is less competent. The sentences are parallel, so a
+    resample draws the same ones in all languages.
+    """
+    languages = pd.Index(dataset["source"].values, name="source")
     if "neutral_nats" not in dataset:
-        return pd.Series(np.nan, index=pd.Index(dataset["source"].values, name="source"))
-    nats = dataset["neutral_nats"].sum("sentence").to_series()
-    return nats / nats.get("en", nats.min())
+        return pd.DataFrame(np.nan, index=languages, columns=["nats", "low", "high"])
+    sentences = dataset["neutral_nats"].transpose("sentence", "source").values
+    total = sentences.sum(axis=0)
+    reference = languages.get_loc("en") if "en" in languages else int(total.argmin())
+    resampled = bootstrap_weights(np.arange(len(sentences))) @ sentences
+    low, high = interval(resampled / resampled[:, [reference]])
+    return pd.DataFrame({"nats": total / total[reference], "low": low, "high": high}, index=languages)

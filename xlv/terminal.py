@@ -39,6 +39,8 @@ class OneLineErrors(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             message, status = "\ninterrupted: what was computed is kept, and the same command goes on from there", 130
+        except BrokenPipeError:  # the reader of a pipe has had enough: typer ends quietly
+            raise
         except (ValueError, OSError) as error:
             message, status = f"error: {error}", 2
         err.print(message, style="red", highlight=False, markup=False, soft_wrap=True)

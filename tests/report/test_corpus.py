@@ -27,7 +27,9 @@ def test_headings_are_words_and_counts_whole():
     assert review.loc["English", "rows read"] == 688
 
 
-def test_examples_are_of_the_first_pair_in_some_languages():
-    row = {"concept": "morality", "context": "", "positive": "a", "negative": "b"}
+def test_examples_are_of_the_first_pair_in_some_languages_behind_their_context():
+    row = {"concept": "morality", "context": "Why?", "positive": "a", "negative": "b"}
     pairs = pd.DataFrame([{**row, "language": code, "pair": pair} for code in ("en", "fr", "sw") for pair in (1, 2)])
-    assert list(tables.example_table(pairs).index) == [("morality", "English"), ("morality", "Swahili")]
+    table = tables.example_table(pairs)
+    assert list(table.index) == [("morality", "English"), ("morality", "Swahili")]
+    assert list(table.iloc[0]) == ["Why? a", "Why? b"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from xlv.corpus.languages import LANGUAGES, language
+from xlv.corpus.pairs import full_texts
 from xlv.report.formats import plain, readable
 
 SHOWN_IN = ("en", "zh", "ta", "sw")
@@ -17,10 +18,11 @@ _BROKEN = {
 
 
 def example_table(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The first pair of every concept in some languages, of a table of pairs."""
+    """The first pair of every concept in some languages, of a table of pairs: both texts as a model reads them."""
     first = pairs[(pairs["pair"] == pairs["pair"].min()) & pairs["language"].isin(SHOWN_IN)]
-    first = first.assign(language=_names(first["language"]))
-    return first.set_index(["concept", "language"])[["context", "positive", "negative"]]
+    positive, negative = full_texts(first)
+    first = first.assign(language=_names(first["language"]), positive=positive, negative=negative)
+    return first.set_index(["concept", "language"])[["positive", "negative"]]
 
 
 def likeness_table(figures: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import local
 
 import numpy as np
 import torch
@@ -17,12 +18,20 @@ from xlv.models.packing import Row, run_batches, sheet
 EXTRACTOR = 1
 
 
+class _Reading(local):
+    """What a thread reads: where its texts end, and the states taken there, by layer."""
+
+    rows = columns = torch.empty(0, dtype=torch.long)
+
+    def __init__(self) -> None:
+        self.taken: dict[int, torch.Tensor] = {}
+
+
 class _LastTokens:
-    """Hooks that keep, of every block's output, only what stands at the texts' last tokens."""
+    """Hooks that keep, of every block's output, only what stands at the last tokens of the texts a thread reads."""
 
     def __init__(self, model: Model) -> None:
-        self.rows = self.columns = torch.empty(0, dtype=torch.long)
-        self.taken: dict[int, torch.Tensor] = {}
+        self.reading = _Reading()
         # The final norm belongs to layer L, so its state is read off the base model's output instead.
         self.handles = [
             block.register_forward_hook(self._keep(layer)) for layer, block in enumerate(model.blocks[:-1], start=1)
@@ -31,9 +40,18 @@ class _LastTokens:
     def _keep(self, layer: int):
         def hook(_module, _inputs, output):
             hidden = output[0] if isinstance(output, tuple) else output
-            self.taken[layer] = hidden[self.rows.to(hidden.device), self.columns.to(hidden.device)]
+            self.reading.taken[layer] = self._last(hidden)
 
         return hook
+
+    def _last(self, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden[self.reading.rows.to(hidden.device), self.reading.columns.to(hidden.device)]
+
+    def read(self, base: torch.nn.Module, inputs: dict, rows: list[int], columns: list[int]) -> list[torch.Tensor]:
+        """States `[text, d_model]` of every layer at a place of a row for each text."""
+        self.reading.rows, self.reading.columns, self.reading.taken = torch.tensor(rows), torch.tensor(columns), {}
+        final = self._last(base(**inputs, use_cache=False).last_hidden_state)
+        return [*(self.reading.taken[layer] for layer in range(1, len(self.handles) + 1)), final]
 
     def __enter__(self) -> _LastTokens:
         return self
@@ -60,11 +78,8 @@ def extract(model: Model, texts: Sequence[str], *, token_budget: int | None = No
 
     def read(batch: list[Row]) -> None:
         inputs, indices, rows, paths = sheet(ids, batch, pad, like)
-        last.taken.clear()
-        last.rows, last.columns = torch.tensor(rows), torch.tensor([path[-1] for path in paths])
-        final = base(**inputs, use_cache=False).last_hidden_state
-        last.taken[model.n_layers] = final[last.rows.to(final.device), last.columns.to(final.device)]
-        states[indices] = torch.stack([last.taken[k].cpu() for k in range(1, model.n_layers + 1)], dim=1)
+        layers = last.read(base, inputs, rows, [path[-1] for path in paths])
+        states[indices] = torch.stack([layer.cpu() for layer in layers], dim=1)
 
     with _LastTokens(model) as last:
         run_batches(model, ids, read, token_budget)

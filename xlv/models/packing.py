@@ -10,12 +10,13 @@ from weakref import WeakKeyDictionary
 import torch
 
 from xlv.models.load import Model
+from xlv.models.parallel import for_each
 from xlv.models.weights import ModelError
 
 # Wider rows share more, but attention in a row grows with its square: 128 was best of 48 to 384 on small models.
 ROW_WIDTH = 128
 # Tokens a batch: on a processor, so few that its caches hold what passes between two layers; elsewhere, many.
-_BUDGETS = {"cpu": 1024}
+_BUDGETS = {"cpu": 384}
 _BUDGET = 16384
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # of CUDA and other devices; of the processor
 
@@ -82,25 +83,32 @@ def batches(ids: Ids, texts: Sequence[int], budget: int, layout: Layout = one_a_
 
 
 def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget: int | None = None) -> None:
-    """Call `run` on batches of rows of at most `budget` tokens, None: what suits the device.
+    """Call `run` on batches of rows of at most `budget` tokens, None: what suits the device; on a processor from
+    several threads at a time.
 
     Where memory runs out, it goes on with half the budget for all texts that remain: `run` must stand being called
     again on the texts of a batch that failed. Raises ModelError when one text alone is too much.
     """
-    layout = layout_for(model, ids)
-    budget = budget or _BUDGETS.get(model.network.device.type, _BUDGET)
+    layout, device = layout_for(model, ids), model.network.device
+    budget = budget or _BUDGETS.get(device.type, _BUDGET)
     waiting = list(batches(ids, range(len(ids)), budget, layout))
     while waiting:
-        batch = waiting.pop(0)
-        if _fits(run, batch):
-            continue
-        texts = list(chain.from_iterable(batch))
+        left: list[list[Row]] = []  # what failed first, and all that did not begin after it
+
+        def read(batch: list[Row], left: list[list[Row]] = left) -> None:
+            if left or not _fits(run, batch):
+                left.append(batch)
+
+        for_each(read, waiting, device)
+        if not left:
+            return
+        texts = list(chain.from_iterable(left[0]))
         if len(texts) == 1:
             raise ModelError(
                 f"no memory left for a single text of {len(ids[texts[0]])} tokens: choose --dtype bf16, or --device cpu"
             )
-        budget = max(_size(ids, row) for row in batch) * len(batch) // 2
-        waiting = list(batches(ids, [*texts, *chain.from_iterable(chain.from_iterable(waiting))], budget, layout))
+        budget = max(_size(ids, row) for row in left[0]) * len(left[0]) // 2
+        waiting = list(batches(ids, [*chain.from_iterable(chain.from_iterable(left))], budget, layout))
 
 
 def _fits(run: Callable[[list[Row]], None], batch: list[Row]) -> bool:

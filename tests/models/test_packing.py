@@ -17,6 +17,16 @@ def test_batches_hold_every_text_once_within_the_budget(layout, budget):
         assert len(texts) == 1 or sheet(IDS, batch, 0, torch.ones(1)).inputs["input_ids"].numel() <= budget
 
 
+@pytest.mark.parametrize("count", [5, 9, 100])
+def test_batches_that_run_side_by_side_are_as_even_as_their_number_allows(count):
+    ids = [[n] * (4 + n % 3) for n in range(count)]
+    parts = list(batches(ids, range(count), 40, turns=2))
+    padded = [len(part) * max(len(ids[row[0]]) for row in part) for part in parts]
+    assert sorted(i for part in parts for row in part for i in row) == list(range(count))
+    assert len(parts) == -(-len(list(batches(ids, range(count), 40))) // 2) * 2
+    assert len(list(batches(ids, range(count), max(padded) - 1))) > len(parts)
+
+
 def test_a_row_is_a_tree_of_its_texts():
     inputs, texts, rows, paths = sheet(IDS, [[1, 0, 3], [2]], 0, torch.ones(1))
     assert inputs["input_ids"].tolist() == [[1, 2, 3, 4, 5, 5, 5], [9, 8, 0, 0, 0, 0, 0]]

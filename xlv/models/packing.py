@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, pairwise
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from xlv.models.load import Model
-from xlv.models.parallel import for_each
+from xlv.models.parallel import for_each, side_by_side
 from xlv.models.weights import ModelError
 
 # Wider rows share more, but attention in a row grows with its square: 128 was best of 48 to 384 on small models.
@@ -68,18 +69,33 @@ def _size(ids: Ids, row: Row) -> int:
     return sum(lengths) - sum(shared_tokens(ids[a], ids[b]) for a, b in pairwise(row))
 
 
-def batches(ids: Ids, texts: Sequence[int], budget: int, layout: Layout = one_a_row) -> Iterator[list[Row]]:
-    """Batches of rows of near-equal length whose padded size stays within `budget` tokens, where a text allows it."""
+def batches(
+    ids: Ids, texts: Sequence[int], budget: int, layout: Layout = one_a_row, turns: int = 1
+) -> Iterator[list[Row]]:
+    """Batches of rows of near-equal length whose padded size stays within `budget` tokens, where a text allows it.
+
+    Where `turns` of them run at a time, they are made as even as their number, rounded up to whole turns, allows.
+    """
     rows = list(layout(ids, texts, min(ROW_WIDTH, budget)))
+    rows.sort(key=lambda row: _size(ids, row))
     sizes = [_size(ids, row) for row in rows]
-    batch: list[Row] = []
-    for index in sorted(range(len(rows)), key=sizes.__getitem__):
-        if batch and sizes[index] * (len(batch) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(rows[index])
-    if batch:
-        yield batch
+    if turns > 1:
+        wanted = -(-len(_cuts(sizes, budget)) // turns) * turns
+        budget = bisect_left(range(budget), True, lo=1, key=lambda least: len(_cuts(sizes, least)) <= wanted)
+    start = 0
+    for stop in _cuts(sizes, budget):
+        yield rows[start:stop]
+        start = stop
+
+
+def _cuts(sizes: Sequence[int], budget: int) -> list[int]:
+    """Where batches of rows of these ascending sizes end, each of at most `budget` tokens with its padding."""
+    ends, start = [], 0
+    for index, size in enumerate(sizes):
+        if index > start and size * (index + 1 - start) > budget:
+            ends.append(index)
+            start = index
+    return [*ends, len(sizes)] if sizes else []
 
 
 def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget: int | None = None) -> None:
@@ -90,8 +106,8 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
     again on the texts of a batch that failed. Raises ModelError when one text alone is too much.
     """
     layout, device = layout_for(model, ids), model.network.device
-    budget = budget or _BUDGETS.get(device.type, _BUDGET)
-    waiting = list(batches(ids, range(len(ids)), budget, layout))
+    budget, turns = budget or _BUDGETS.get(device.type, _BUDGET), side_by_side(device)
+    waiting = list(batches(ids, range(len(ids)), budget, layout, turns))
     while waiting:
         left: list[list[Row]] = []  # what failed first, and all that did not begin after it
 
@@ -108,7 +124,7 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
                 f"no memory left for a single text of {len(ids[texts[0]])} tokens: choose --dtype bf16, or --device cpu"
             )
         budget = max(_size(ids, row) for row in left[0]) * len(left[0]) // 2
-        waiting = list(batches(ids, [*chain.from_iterable(chain.from_iterable(left))], budget, layout))
+        waiting = list(batches(ids, [*chain.from_iterable(chain.from_iterable(left))], budget, layout, turns))
 
 
 def _fits(run: Callable[[list[Row]], None], batch: list[Row]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.analysis.concept import ConceptAnalysis, analyse_concept, other_concept_accuracy
+from xlv.analysis.concept import ConceptAnalysis, analyse_concepts, other_concept_accuracy
 from xlv.analysis.statistics import group_indices
 from xlv.analysis.vectors import Layers
 from xlv.cache import Progress, cache_root, fingerprint, silent
@@ -143,14 +143,10 @@ def analyse(
     `seed` draws the folds, and with the concept's place the resamples: the same in two models pairs their differences.
     """
     languages = list(dict.fromkeys(table["language"]))
-    found, groupings, surface = {}, [], []
-    for done, (concept, layers) in enumerate(states.items()):
-        progress("analysing", done, len(states))
-        rows = table[table["concept"] == concept]
-        groupings.append(group_indices(rows.loc[rows["language"] == languages[0], "group"].tolist()))
-        surface.append(_surface(rows, languages))
-        found[concept] = analyse_concept(layers, n_layers, groupings[-1], folds=seed, seed=done + 1000 * seed)
-    progress("analysing", len(states), len(states))
+    by_concept = [table[table["concept"] == concept] for concept in states]
+    groupings = [group_indices(rows.loc[rows["language"] == languages[0], "group"].tolist()) for rows in by_concept]
+    surface = [_surface(rows, languages) for rows in by_concept]
+    found = analyse_concepts(states, n_layers, groupings, seed=seed, progress=progress)
     recognition = recognition_arrays(found, languages, groupings, surface)
     recognition["across"] = (("concept", "other", "source"), _across(found, states))
     return recognition.assign_coords(other=list(found)), consistency_arrays(found, languages)

@@ -9,6 +9,7 @@ from tests.conftest import ARCHITECTURES
 from xlv.models.activations import cached_activations, extract, read_shard
 from xlv.models.likelihood import total_nats
 from xlv.models.weights import ModelError
+from xlv.parallel import side_by_side
 
 TEXTS = [
     "I kept the promise.",
@@ -137,7 +138,7 @@ def test_a_text_that_never_fits_and_other_errors_are_not_tried_again(tiny):
     with pytest.raises(RuntimeError, match="shapes"):
         extract(model, TEXTS)
     handle.remove()
-    assert len(ran) == 1
+    assert len(ran) <= side_by_side()  # no more than had begun
 
 
 def test_cached_shards_are_read_back_and_nothing_is_computed_twice(tiny, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,10 @@ from xlv.analysis.readout import Readout, readout
 from xlv.analysis.recognition import Recognition, as_published, cross_validated, learning_curve, resampled_accuracy
 from xlv.analysis.statistics import N_RESAMPLES
 from xlv.analysis.vectors import Layers, concept_vectors, pair_gram
+from xlv.cache import Progress, silent
+from xlv.parallel import for_each, side_by_side
+
+_SIDE_BY_SIDE = 2  # concepts: each holds Gram matrices of all layers
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,31 @@ def analyse_concept(
         profile=layer_profile(grams, groups),
         vectors=np.stack(vectors).astype(np.float32),
     )
+
+
+def analyse_concepts(
+    states: Mapping[str, Layers],
+    n_layers: int,
+    groups: Sequence[np.ndarray],
+    *,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> dict[str, ConceptAnalysis]:
+    """Analyse each concept of `states`, several at a time; `groups` are those of each concept's pairs.
+
+    `seed` draws the folds, and with the concept's place the resamples: the same in two models pairs their differences.
+    """
+    concepts, found = list(states), dict.fromkeys(states)
+
+    def one(place: int) -> None:
+        progress("analysing", sum(analysis is not None for analysis in found.values()), len(concepts))
+        layers, folds = states[concepts[place]], {"folds": seed, "seed": place + 1000 * seed}
+        found[concepts[place]] = analyse_concept(layers, n_layers, groups[place], n_resamples=n_resamples, **folds)
+
+    for_each(one, range(len(concepts)), side_by_side(most=_SIDE_BY_SIDE))
+    progress("analysing", len(concepts), len(concepts))
+    return found
 
 
 def other_concept_accuracy(vectors: np.ndarray, layers: np.ndarray, states: Layers) -> np.ndarray:

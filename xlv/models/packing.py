@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 import torch
 
 from xlv.models.load import Model
-from xlv.models.parallel import for_each, side_by_side
 from xlv.models.weights import ModelError
+from xlv.parallel import for_each, side_by_side
 
 # Wider rows share more, but attention in a row grows with its square: 128 was best of 48 to 384 on small models.
 ROW_WIDTH = 128
@@ -115,7 +115,7 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
             if left or not _fits(run, batch):
                 left.append(batch)
 
-        for_each(read, waiting, device)
+        for_each(read, waiting, turns)
         if not left:
             return
         texts = list(chain.from_iterable(left[0]))

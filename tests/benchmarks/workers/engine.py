@@ -10,7 +10,7 @@ import torch
 from loading import memory, reset_peak
 from safetensors.torch import save_file
 
-from xlv.analysis.concept import analyse_concept, other_concept_accuracy
+from xlv.analysis.concept import analyse_concepts, other_concept_accuracy
 from xlv.models.activations import layer_reader
 
 
@@ -35,14 +35,14 @@ def analyse(folder: str, layers: int, concepts: int, languages: int, pairs: int,
     """Seconds and peak memory of questions 1 to 3 on what `write` wrote: every concept, and each on the others."""
     groups = np.arange(pairs) // 2
     reset_peak()
-    start, found, states = time.perf_counter(), [], []
+    start, states = time.perf_counter(), {}
     for concept in range(concepts):
         files = [Path(folder) / f"{concept}-{language}.safetensors" for language in range(languages)]
-        states.append(layer_reader(files))
-        found.append(analyse_concept(states[-1], layers, groups, n_resamples=resamples, seed=concept))
-    for i, analysis in enumerate(found):
-        for j, other in enumerate(states):
-            if i != j:
-                other_concept_accuracy(analysis.vectors, analysis.cv.layer[:, 0], other)
+        states[f"concept {concept}"] = layer_reader(files)
+    found = analyse_concepts(states, layers, [groups] * concepts, n_resamples=resamples)
+    for one, analysis in found.items():
+        for other, its_states in states.items():
+            if one != other:
+                other_concept_accuracy(analysis.vectors, analysis.cv.layer[:, 0], its_states)
     return {"seconds": time.perf_counter() - start, "peak": memory("VmHWM"),
-            "accuracy": float(np.mean([np.mean(one.cv.chosen) for one in found]))}  # fmt: skip
+            "accuracy": float(np.mean([np.mean(one.cv.chosen) for one in found.values()]))}  # fmt: skip

@@ -12,12 +12,12 @@ from threadpoolctl import threadpool_limits
 
 # A pass of few tokens spends much of its time where threads wait for one another; several passes do not wait. No more
 # than these, since they take turns in Python between operations.
-_MOST = 4
+MOST = 4
 
 T = TypeVar("T")
 
 
-def side_by_side(device: torch.device | None = None, most: int = _MOST) -> int:
+def side_by_side(device: torch.device | None = None, most: int = MOST) -> int:
     """How many tasks run at a time on a device, the processor unless said: there up to one a thread, elsewhere one."""
     return 1 if device and device.type != "cpu" else min(torch.get_num_threads(), most)
 

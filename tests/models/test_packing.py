@@ -18,9 +18,9 @@ def test_batches_hold_every_text_once_within_the_budget(layout, budget):
 
 
 @pytest.mark.parametrize("count", [5, 9, 100])
-def test_batches_that_run_side_by_side_are_as_even_as_their_number_allows(count):
+def test_batches_are_as_even_as_their_number_allows(count):
     ids = [[n] * (4 + n % 3) for n in range(count)]
-    parts = list(batches(ids, range(count), 40, turns=2))
+    parts = list(batches(ids, range(count), 40, multiple=2))
     padded = [len(part) * max(len(ids[row[0]]) for row in part) for part in parts]
     assert sorted(i for part in parts for row in part for i in row) == list(range(count))
     assert len(parts) == -(-len(list(batches(ids, range(count), 40))) // 2) * 2

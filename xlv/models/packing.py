@@ -12,7 +12,7 @@ import torch
 
 from xlv.models.load import Model
 from xlv.models.weights import ModelError
-from xlv.parallel import for_each, side_by_side
+from xlv.parallel import MOST, for_each, side_by_side
 
 # Wider rows share more, but attention in a row grows with its square: 128 was best of 48 to 384 on small models.
 ROW_WIDTH = 128
@@ -70,17 +70,17 @@ def _size(ids: Ids, row: Row) -> int:
 
 
 def batches(
-    ids: Ids, texts: Sequence[int], budget: int, layout: Layout = one_a_row, turns: int = 1
+    ids: Ids, texts: Sequence[int], budget: int, layout: Layout = one_a_row, multiple: int = 1
 ) -> Iterator[list[Row]]:
     """Batches of rows of near-equal length whose padded size stays within `budget` tokens, where a text allows it.
 
-    Where `turns` of them run at a time, they are made as even as their number, rounded up to whole turns, allows.
+    For several to run at a time, they are as even as their number, rounded up to a `multiple`, allows.
     """
     rows = list(layout(ids, texts, min(ROW_WIDTH, budget)))
     rows.sort(key=lambda row: _size(ids, row))
     sizes = [_size(ids, row) for row in rows]
-    if turns > 1:
-        wanted = -(-len(_cuts(sizes, budget)) // turns) * turns
+    if multiple > 1:
+        wanted = -(-len(_cuts(sizes, budget)) // multiple) * multiple
         budget = bisect_left(range(budget), True, lo=1, key=lambda least: len(_cuts(sizes, least)) <= wanted)
     start = 0
     for stop in _cuts(sizes, budget):
@@ -106,8 +106,10 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
     again on the texts of a batch that failed. Raises ModelError when one text alone is too much.
     """
     layout, device = layout_for(model, ids), model.network.device
-    budget, turns = budget or _BUDGETS.get(device.type, _BUDGET), side_by_side(device)
-    waiting = list(batches(ids, range(len(ids)), budget, layout, turns))
+    budget = budget or _BUDGETS.get(device.type, _BUDGET)
+    # Not by the number of threads: batches, and with them rounding, are the same on every machine.
+    multiple = MOST if device.type == "cpu" else 1
+    waiting = list(batches(ids, range(len(ids)), budget, layout, multiple))
     while waiting:
         left: list[list[Row]] = []  # what failed first, and all that did not begin after it
 
@@ -115,7 +117,7 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
             if left or not _fits(run, batch):
                 left.append(batch)
 
-        for_each(read, waiting, turns)
+        for_each(read, waiting, side_by_side(device))
         if not left:
             return
         texts = list(chain.from_iterable(left[0]))
@@ -124,7 +126,7 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
                 f"no memory left for a single text of {len(ids[texts[0]])} tokens: choose --dtype bf16, or --device cpu"
             )
         budget = max(_size(ids, row) for row in left[0]) * len(left[0]) // 2
-        waiting = list(batches(ids, [*chain.from_iterable(chain.from_iterable(left))], budget, layout, turns))
+        waiting = list(batches(ids, [*chain.from_iterable(chain.from_iterable(left))], budget, layout, multiple))
 
 
 def _fits(run: Callable[[list[Row]], None], batch: list[Row]) -> bool:

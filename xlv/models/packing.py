@@ -109,6 +109,8 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
     budget = budget or _BUDGETS.get(device.type, _BUDGET)
     # Not by the number of threads: batches, and with them rounding, are the same on every machine.
     multiple = MOST if device.type == "cpu" else 1
+    # Weights that move between devices are moved for one pass at a time.
+    turns = 1 if getattr(model.network, "hf_device_map", None) else side_by_side(device)
     waiting = list(batches(ids, range(len(ids)), budget, layout, multiple))
     while waiting:
         left: list[list[Row]] = []  # what failed first, and all that did not begin after it
@@ -117,7 +119,7 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
             if left or not _fits(run, batch):
                 left.append(batch)
 
-        for_each(read, waiting, side_by_side(device))
+        for_each(read, waiting, turns)
         if not left:
             return
         texts = list(chain.from_iterable(left[0]))

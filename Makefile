@@ -49,7 +49,7 @@ quality: .venv/quality
 screenshots: .venv/quality
 	@$(BIN)/python -m tests.screenshots $(BOOK) book/images
 
-# Speed and memory against the paper's code and peers, on an idle machine (a quarter of an hour or more on two cores);
+# Speed and memory against the paper's code and peers, on an idle machine (half an hour on two cores);
 # BENCH="--pairs 32" and its like set other sizes.
 bench: .venv/ready
 	@$(BIN)/python -m tests.benchmarks $(BENCH)

@@ -30,7 +30,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """The sizes of a run; the defaults are those of the book's page."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--install-peers", action="store_true", help="install the peers into build/peers, and stop")
-    parser.add_argument("--pairs", type=int, default=8, help="pairs a language; each is two texts")
+    parser.add_argument("--pairs", type=int, default=24, help="pairs a language; each is two texts")
     parser.add_argument("--languages", default="en,zh,sw", help="codes separated by commas")
     parser.add_argument("--repeats", type=int, default=5, help="interleaved rounds, of which the median is taken")
     parser.add_argument("--models", default=",".join(MODELS), help="models that are read")

@@ -112,7 +112,7 @@ def _rates(work: Reading, times: list[float], peak: float) -> dict:
 def growth(model: str, dtype: str, *, languages: list[str], pairs: int, repeats: int, threads: int, say: Say) -> dict:
     """Seconds of ours on more and more texts of one language, and on more and more languages of as many texts each."""
     folder = shared_folder(model)
-    steps = [n for n in (pairs, 2 * pairs, 3 * pairs, 4 * pairs) if n <= 64]
+    steps = [n for n in (pairs // 2, pairs, 3 * pairs // 2, 2 * pairs) if 0 < n <= 64]
     runs = [("texts", texts_by_language(languages[:1], n)) for n in steps]
     runs += [("languages", texts_by_language(languages[: n + 1], pairs)) for n in range(len(languages))]
     work = [(kind, reading(folder, groups)) for kind, groups in runs]

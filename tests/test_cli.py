@@ -118,6 +118,8 @@ def test_completions_are_kept_only_when_asked_for_and_cleared_with_the_cache(tin
     cache = tmp_path / "cache"
     done = xlv(*common)
     assert done.returncode == 0, done.stderr
+    assert re.search(r"refusal rate.*harmful, no control .*harmless, towards following", done.stdout, flags=re.DOTALL)
+    assert len(re.findall(r"^│ fr +(│ [01]\.\d\d +){6}│$", done.stdout, flags=re.MULTILINE)) == 1
     assert not (cache / "completions").exists()
     assert xlv(*common, "--keep-completions").returncode == 0
     [kept] = (cache / "completions").iterdir()

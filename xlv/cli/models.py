@@ -84,9 +84,12 @@ def run(
         found = run_control(
             model, wanted.control, out_dir, loading=loading, keep_completions=keep_completions, progress=Ticker()
         )
-        rates = control_tables.refusal_table(found)
-        rates = rates.pivot_table(index="target", columns=["kind", "condition"], values="rate")
-        out.print(rates.round(2).to_string(), highlight=False)
+        what, rows = control_tables.main_table(found)
+        refusals = table("language", *map(", ".join, rows.columns))
+        for code, row in rows.iterrows():
+            refusals.add_row(str(code), *(f"{value:.2f}" for value in row))
+        say(f"{found.attrs['title']}: {what} by instructions and condition")
+        show(refusals)
     say(f"Results: {out_dir / short_name(model)}")
 
 

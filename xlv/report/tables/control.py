@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,16 @@ def refusal_table(dataset: xr.Dataset) -> pd.DataFrame:
     columns["faithful"] = told.mean("prompt")
     table = xr.Dataset(columns).drop_vars(["means", "effect"]).to_dataframe()
     return table.dropna(subset=["rate"]).reset_index()
+
+
+def main_table(dataset: xr.Dataset) -> tuple[str, pd.DataFrame]:
+    """What is measured, and its means by language, kind and main condition: rates, or scores if none is generated."""
+    main = dataset.sel(condition=[BASELINE, *DIRECTIONS])
+    generated = is_generated(dataset)
+    values = (main["outcome"] == OUTCOME_REFUSAL) if generated else main["score"]
+    table = values.mean("prompt").to_series().unstack(["kind", "condition"])
+    columns = list(product(KINDS, main["condition"].values))
+    return "refusal rate" if generated else "refusal score in nats", table.loc[dataset["target"].values, columns]
 
 
 def judge_table() -> pd.DataFrame | None:

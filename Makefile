@@ -34,8 +34,9 @@ results: $(WHOLE) series
 	$(BIN)/python -m pytest tests/reference_results.py --results $(RESULTS)
 
 # The results of question 4, as large as those of book/results, beside those that `make results` made (hours).
-control: qwen2.5-coder-0.5b
+control: qwen2.5-coder-0.5b series
 	$(BIN)/xlv run $< --control --out $(RESULTS)
+	$(BIN)/xlv run qwen2.5-coder-1.5b $(SERIES) --control
 
 # A built book in headless Chromium (the machine's own, or the variable CHROMIUM): faults of its pages; README's pictures.
 BOOK ?= _build/html

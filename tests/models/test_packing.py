@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
+from tests.conftest import ARCHITECTURES
 from xlv.models.load import Model
 from xlv.models.packing import batches, layout_for, many_a_row, one_a_row, sheet
 
@@ -38,6 +42,13 @@ def test_a_row_is_a_tree_of_its_texts():
     assert torch.nonzero(sees[3])[:, 0].tolist() == [0, 1, 2, 3]
 
 
+def test_only_texts_that_share_much_fill_a_row():
+    unlike = [[n, n, n] for n in range(6)]
+    assert list(many_a_row(unlike, range(6), 12)) == [[0, 1], [2, 3], [4, 5]]
+    alike = [[1, 1, n] for n in range(6)]
+    assert list(many_a_row(alike, range(6), 12)) == [[0, 1, 2, 3, 4, 5]]
+
+
 def test_rows_of_one_text_need_no_mask():
     assert set(sheet(IDS, [[0], [5]], 0, torch.ones(1)).inputs) == {"input_ids"}
 
@@ -45,6 +56,14 @@ def test_rows_of_one_text_need_no_mask():
 def test_a_model_that_does_not_attend_as_told_gets_one_text_a_row(tiny):
     assert layout_for(tiny("llama"), IDS) is many_a_row
     assert layout_for(tiny("bloom"), IDS) is one_a_row
+
+
+def test_rounding_in_many_layers_is_not_taken_for_disobedience(tiny):
+    torch.manual_seed(0)
+    config = ARCHITECTURES["llama"]()
+    config.num_hidden_layers = 60
+    deep = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
+    assert layout_for(replace(tiny("llama", "bf16"), network=deep), IDS) is many_a_row
 
 
 @pytest.mark.parametrize("ignored", ["attention_mask", "position_ids"])

@@ -14,10 +14,11 @@ from xlv.models.load import Model
 from xlv.models.weights import ModelError
 from xlv.parallel import MOST, for_each, side_by_side
 
-# Wider rows share more, but attention in a row grows with its square: 128 was best of 48 to 384 on small models.
+# Attention in a row grows with the square of its width, so that only texts that share much fill a row to the last
+# token, others half of it. On small models 128 was best of 48 to 384.
 ROW_WIDTH = 128
 # Tokens a batch: on a processor, so few that its caches hold what passes between two layers; elsewhere, many.
-_BUDGETS = {"cpu": 384}
+_BUDGETS = {"cpu": 512}
 _BUDGET = 16384
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # of CUDA and other devices; of the processor
 
@@ -44,12 +45,16 @@ def one_a_row(ids: Ids, texts: Sequence[int], _width: int) -> Iterator[Row]:
 
 
 def many_a_row(ids: Ids, texts: Sequence[int], width: int) -> Iterator[Row]:
-    """Texts in rows of up to `width` tokens, neighbours in token order, so that those that begin alike meet."""
+    """Texts in rows, neighbours in token order, so that those that begin alike meet.
+
+    A row holds `width` tokens of texts that share half of theirs or more with the one before, else half as many.
+    """
     row: Row = []
     used = 0
     for i in sorted(texts, key=lambda i: ids[i]):
-        new = len(ids[i]) - (shared_tokens(ids[row[-1]], ids[i]) if row else 0)
-        if row and used + new > width:
+        shared = shared_tokens(ids[row[-1]], ids[i]) if row else 0
+        new = len(ids[i]) - shared
+        if row and used + new > (width if 2 * shared >= len(ids[i]) else width // 2):
             yield row
             row, used, new = [], 0, len(ids[i])
         row.append(i)
@@ -197,7 +202,7 @@ def _attends_as_told(model: Model) -> bool:
     """Whether a row of several texts gives what each gives alone: the mask and the places are heeded, to the letter.
 
     Recurrent models, ALiBi, and attention kernels without masks fail; how is not foreseeable, so any error counts.
-    The states are compared with what a changed token does to them, for which no tolerance depends on a dtype.
+    The states are compared with what another beginning does to them, which rounding in no dtype comes near to.
     """
     first, branch, other = ([(7 * k + shift) % 89 + 5 for k in range(12)] for shift in (0, 30, 61))
     like = next(model.network.parameters())
@@ -212,8 +217,8 @@ def _attends_as_told(model: Model) -> bool:
         packed = state(first, branch)
         single, *_ = sheet([first + other], [[0]], 0, like)
         alone = model.network.base_model(**single, use_cache=False).last_hidden_state[0, -1].float()
-        own = (packed - state([*first[:-1], 3], branch)).norm()
-        leak = (packed - state(first, [*branch[:-1], 3])).norm()
+        own = (packed - state([token + 40 for token in first], branch)).norm()
+        leak = (packed - state(first, [token + 40 for token in branch])).norm()
         place = (packed - state(first, branch, moved=40)).norm()
     except Exception:
         return False

@@ -7,7 +7,7 @@ from tests.control.test_evaluate import SETTINGS
 from xlv.control import validation
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench
-from xlv.control.names import ANSWER, BASELINE, DIRECTIONS, REFUSAL, REFUSING
+from xlv.control.names import ANSWER, BASELINE, DIRECTIONS, KINDS, REFUSAL, REFUSING
 from xlv.report import control_answers as answers
 from xlv.report.figures import control as figures
 from xlv.report.formats import signed, unbroken
@@ -54,6 +54,20 @@ def test_rates_are_of_generated_conditions_and_in_their_intervals(found):
     assert set(table[table["target"] == "sw"]["condition"]) == {BASELINE, *DIRECTIONS}
     assert (table["low"] <= table["rate"] + 1e-9).all() and (table["rate"] <= table["high"] + 1e-9).all()
     assert tables.refusal_table(found["base"]).empty
+
+
+def test_main_table_has_rates_or_for_a_model_without_completions_scores(found):
+    for name, what in (("chat", "refusal rate"), ("base", "refusal score in nats")):
+        measured, table = tables.main_table(found[name])
+        assert measured == what
+        assert list(table.index) == list(found[name]["target"].values)
+        assert table.notna().all(axis=None) and table.shape[1] == 2 * (1 + len(DIRECTIONS))
+    language = table.index[0]
+    scores_of = found["base"]["score"].sel(target=language, condition=REFUSING)
+    for kind in KINDS:
+        np.testing.assert_allclose(table.loc[language, (kind, REFUSING)], scores_of.sel(kind=kind).mean(), rtol=1e-6)
+    rates = tables.main_table(found["chat"])[1]
+    assert ((rates >= 0) & (rates <= 1)).all(axis=None)
 
 
 def test_selectivity_is_refusal_minus_over_refusal(found):

@@ -66,8 +66,10 @@ def test_main_table_has_rates_or_for_a_model_without_completions_scores(found):
     scores_of = found["base"]["score"].sel(target=language, condition=REFUSING)
     for kind in KINDS:
         np.testing.assert_allclose(table.loc[language, (kind, REFUSING)], scores_of.sel(kind=kind).mean(), rtol=1e-6)
-    rates = tables.main_table(found["chat"])[1]
-    assert ((rates >= 0) & (rates <= 1)).all(axis=None)
+    rates, known = tables.main_table(found["chat"])[1], tables.refusal_table(found["chat"])
+    known = known.set_index(["target", "kind", "condition"])["rate"]
+    for (kind, condition), column in rates.items():
+        np.testing.assert_allclose(column, [known[target, kind, condition] for target in rates.index])
 
 
 def test_selectivity_is_refusal_minus_over_refusal(found):

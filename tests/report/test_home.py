@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -57,3 +59,18 @@ def test_refusals_are_means_over_the_other_languages():
 def test_without_question_4_the_figure_says_so():
     rates = answers(FOUND, TITLES, RECOGNITION, {}).axes[3]
     assert rates.get_xlabel() == "not measured on any of these models" and not rates.lines
+
+
+@pytest.mark.parametrize("end", [0.03, 0.08, 0.11, 0.14, 0.6])
+def test_ticks_of_one_way_transfer_do_not_touch(end):
+    found = {"a": [*FOUND["a"][:2], Finding(5, end / 2, 0.01, end, OPEN), FOUND["a"][3]]}
+    figure = answers(found, {"a": "Qwen2.5-Coder 0.5B Instruct"}, RECOGNITION, {})
+    figure.draw_without_rendering()
+    axes = figure.axes[2]
+    low, high = axes.get_xlim()
+    boxes = [
+        text.get_window_extent()
+        for at, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        if low <= at <= high
+    ]
+    assert len(boxes) > 2 and all(left.x1 < right.x0 for left, right in pairwise(boxes))

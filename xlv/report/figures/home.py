@@ -46,6 +46,7 @@ def answers(
     fifth.set_title("One-way? Above zero: from high to low resource", loc="left")
     widest = max((abs(end) for findings in found.values() for end in _ends(findings)), default=MARGIN)
     _claim(fifth, found, names, 5, (-0.5 * widest, 1.05 * widest), "one-way transfer U")
+    fifth.locator_params(axis="x", nbins=5)  # three decimals and a sign are wide
     _zones(fifth, (-0.5 * widest, MARGIN), (MARGIN, 1.05 * widest))
     rates.set_title("Controllable? Harmful instructions refused", loc="left")
     _rates(rates, found, names, measured)

@@ -56,7 +56,8 @@ def compare(model: str, dtype: str, work: Reading, *, repeats: int, threads: int
     peak = median(peaks)
     rows = {name: {**facts[name], **_rates(work, times[name], peak)} for name in facts if name in times}
     return {"model": model, "dtype": dtype, "texts": work.texts, "tokens": work.tokens, "gflop": work.gflop,
-            "peak_gflops": peak, "rows": rows, "not_installed": missing, "failed": failures}  # fmt: skip
+            "once_gflop": work.once_gflop, "peak_gflops": peak,
+            "rows": rows, "not_installed": missing, "failed": failures}  # fmt: skip
 
 
 class _Workers(dict):

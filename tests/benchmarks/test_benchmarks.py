@@ -175,12 +175,21 @@ def test_useful_work_counts_blocks_and_causal_attention_only(tiny_folder):
     weights = 4 * (32 * 32 * 2 + 2 * 32 * 16 + 3 * 32 * 64)  # q and o, k and v of two heads, the feed-forward
     for lengths in ([1], [3, 5]):
         attention = 4 * sum(2 * n * (n + 1) * 32 for n in lengths)
-        assert useful_gflop(tiny_folder, lengths) == pytest.approx((2 * weights * sum(lengths) + attention) / 1e9)
+        places = [place for n in lengths for place in range(1, n + 1)]
+        assert useful_gflop(tiny_folder, places) == pytest.approx((2 * weights * sum(lengths) + attention) / 1e9)
 
 
 def test_a_repeated_text_is_no_more_work(tiny_folder):
     once, twice = reading(tiny_folder, [["a kind word"]]), reading(tiny_folder, [["a kind word"], ["a kind word"]])
     assert (once.tokens, once.gflop) == (twice.tokens, twice.gflop) and twice.texts == 2 * once.texts
+
+
+def test_a_shared_beginning_is_counted_in_full_and_once(tiny_folder, tiny):
+    texts = ["I paid my neighbour", "I paid my neighbour for nothing"]
+    whole, shorter = (reading(tiny_folder, [[text]]) for text in reversed(texts))
+    both = reading(tiny_folder, [texts])
+    assert both.gflop == pytest.approx(whole.gflop + shorter.gflop)
+    assert both.once_gflop == pytest.approx(whole.gflop) == pytest.approx(whole.once_gflop)
 
 
 MACHINE = {"processor": "x", "cores": 2, "bf16": [], "date": "2026-01-01"}
@@ -218,7 +227,7 @@ def _reader(seconds, **rest):
 @pytest.fixture
 def measured():
     """A finished run in small."""
-    size = {"texts": 10, "tokens": 100, "gflop": 5.0, "peak_gflops": 10.0}
+    size = {"texts": 10, "tokens": 100, "gflop": 5.0, "once_gflop": 4.0, "peak_gflops": 10.0}
     sections = {
         f"extraction: m {dtype}": {
             "model": "m", "dtype": dtype, **size, "not_installed": ["dialz"], "failed": {"nnterp": "nnterp: died"},
@@ -245,6 +254,7 @@ def test_tables_give_ratios_and_versions(measured):
 def test_the_answer_in_words_quotes_the_slowest_and_the_fastest(measured):
     words = performance.answer(measured)
     assert "4.0 times" in words and "8.0 times" in words and "repeng" in words and "5.0 sentences/s" in words
+    assert "20 % with shared beginnings counted once" in words and "the peak alone would allow 20.0" in words
 
 
 def test_what_was_left_out_or_disagrees_is_said(measured):

@@ -54,11 +54,15 @@ def readable_by_all(config: dict) -> dict:
 
 @dataclass(frozen=True)
 class Reading:
-    """Texts by language, each pair's positive text before its negative one, and what reading them costs at least."""
+    """Texts by language, each pair's positive text before its negative one, and what reading them costs at least.
+
+    `gflop` counts every distinct text in full, `once_gflop` what several of them begin with once.
+    """
 
     groups: list[list[str]]
     tokens: int
     gflop: float
+    once_gflop: float
 
     @property
     def texts(self) -> int:
@@ -78,16 +82,21 @@ def reading(folder: Path, groups: list[list[str]]) -> Reading:
     """A workload with its useful tokens and GFLOP: distinct texts once, no padding, no vocabulary head."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     distinct = list(dict.fromkeys(text for group in groups for text in group))
-    lengths = [len(row) for row in tokenizer(distinct)["input_ids"]]
-    return Reading(groups, sum(lengths), useful_gflop(folder, lengths))
+    rows = [tuple(row) for row in tokenizer(distinct)["input_ids"]]
+    beginnings = [row[:place] for row in rows for place in range(1, len(row) + 1)]
+    places, once = map(len, beginnings), map(len, set(beginnings))
+    return Reading(groups, len(beginnings), useful_gflop(folder, [*places]), useful_gflop(folder, [*once]))
 
 
-def useful_gflop(folder: Path, lengths: Sequence[int]) -> float:
-    """GFLOP of the decoder blocks on texts of so many tokens: two for each weight and token, and causal attention."""
+def useful_gflop(folder: Path, places: Sequence[int]) -> float:
+    """GFLOP of the decoder blocks on tokens at these places, from 1, of their texts: two for each weight and token,
+
+    and attention to the token itself and those before it.
+    """
     config = AutoConfig.from_pretrained(folder)
     with torch.device("meta"):
         blocks = find_blocks(AutoModelForCausalLM.from_config(config))
     weights = sum(m.weight.numel() for m in blocks.modules() if isinstance(m, torch.nn.Linear))
     width = config.num_attention_heads * getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
-    attention = sum(2 * n * (n + 1) * width for n in lengths) * config.num_hidden_layers
-    return (2 * weights * sum(lengths) + attention) / 1e9
+    attention = 4 * width * sum(places) * config.num_hidden_layers
+    return (2 * weights * len(places) + attention) / 1e9

@@ -82,6 +82,16 @@ def test_what_texts_begin_with_is_computed_once(tiny):
     assert max(lengths) < sum(seen) < sum(lengths) - 4
 
 
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "bloom", "falcon", "mixtral"])
+def test_the_last_mlp_sees_no_token_that_nothing_is_read_from(tiny, architecture):
+    model, seen = tiny(architecture), []
+    handle = model.blocks[-1].mlp.register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[0].shape[:2].numel()))
+    extract(model, TEXTS)
+    handle.remove()
+    assert sum(seen) == len(TEXTS)
+    assert not model.blocks[-1].mlp._forward_pre_hooks and not model.blocks[-1].mlp._forward_hooks
+
+
 def test_the_vocabulary_head_is_never_computed(tiny):
     model = tiny()
     handle = model.network.get_output_embeddings().register_forward_hook(lambda *_: pytest.fail("head ran"))

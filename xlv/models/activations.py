@@ -22,6 +22,7 @@ class _Reading(local):
     """What a thread reads: where its texts end, and the states taken there, by layer."""
 
     rows = columns = torch.empty(0, dtype=torch.long)
+    shape: torch.Size | None = None  # of what an MLP would have been given
 
     def __init__(self) -> None:
         self.taken: dict[int, torch.Tensor] = {}
@@ -33,9 +34,11 @@ class _LastTokens:
     def __init__(self, model: Model) -> None:
         self.reading = _Reading()
         # The final norm belongs to layer L, so its state is read off the base model's output instead.
-        self.handles = [
-            block.register_forward_hook(self._keep(layer)) for layer, block in enumerate(model.blocks[:-1], start=1)
-        ]
+        self.layers = range(1, model.n_layers)
+        self.handles = [model.blocks[layer - 1].register_forward_hook(self._keep(layer)) for layer in self.layers]
+        # No later block reads the other tokens, so that the last one's MLP, which sees one token at a time, skips them.
+        if (mlp := getattr(model.blocks[-1], "mlp", None)) is not None:
+            self.handles += [mlp.register_forward_pre_hook(self._narrow), mlp.register_forward_hook(self._widen)]
 
     def _keep(self, layer: int):
         def hook(_module, _inputs, output):
@@ -44,14 +47,34 @@ class _LastTokens:
 
         return hook
 
+    def _narrow(self, _module, inputs):
+        whole = inputs and inputs[0].dim() == 3
+        self.reading.shape = inputs[0].shape if whole else None
+        if whole:
+            return tuple(self._last(part)[None] if self._stands_in_rows(part) else part for part in inputs)
+
+    def _widen(self, _module, _inputs, output):
+        if self.reading.shape is None:
+            return output
+        narrow, *rest = output if isinstance(output, tuple) else (output,)
+        hidden = narrow.new_zeros(self.reading.shape)
+        hidden[self._places(hidden.device)] = narrow[0]
+        return (hidden, *rest) if isinstance(output, tuple) else hidden
+
+    def _stands_in_rows(self, part) -> bool:
+        return isinstance(part, torch.Tensor) and part.shape[:2] == self.reading.shape[:2]
+
+    def _places(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.reading.rows.to(device), self.reading.columns.to(device)
+
     def _last(self, hidden: torch.Tensor) -> torch.Tensor:
-        return hidden[self.reading.rows.to(hidden.device), self.reading.columns.to(hidden.device)]
+        return hidden[self._places(hidden.device)]
 
     def read(self, base: torch.nn.Module, inputs: dict, rows: list[int], columns: list[int]) -> list[torch.Tensor]:
         """States `[text, d_model]` of every layer at a place of a row for each text."""
         self.reading.rows, self.reading.columns, self.reading.taken = torch.tensor(rows), torch.tensor(columns), {}
         final = self._last(base(**inputs, use_cache=False).last_hidden_state)
-        return [*(self.reading.taken[layer] for layer in range(1, len(self.handles) + 1)), final]
+        return [*(self.reading.taken[layer] for layer in self.layers), final]
 
     def __enter__(self) -> _LastTokens:
         return self

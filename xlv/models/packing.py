@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from xlv.models.attention import suited_attention
 from xlv.models.load import Model
 from xlv.models.weights import ModelError
 from xlv.parallel import MOST, for_each, side_by_side
@@ -110,6 +111,11 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
     Where memory runs out, it goes on with half the budget for all texts that remain: `run` must stand being called
     again on the texts of a batch that failed. Raises ModelError when one text alone is too much.
     """
+    with suited_attention(model.network):
+        _run_batches(model, ids, run, budget)
+
+
+def _run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget: int | None) -> None:
     layout, device = layout_for(model, ids), model.network.device
     budget = budget or _BUDGETS.get(device.type, _BUDGET)
     # Not by the number of threads: batches, and with them rounding, are the same on every machine.

@@ -184,7 +184,7 @@ def test_a_repeated_text_is_no_more_work(tiny_folder):
     assert (once.tokens, once.gflop) == (twice.tokens, twice.gflop) and twice.texts == 2 * once.texts
 
 
-def test_a_shared_beginning_is_counted_in_full_and_once(tiny_folder, tiny):
+def test_a_shared_beginning_is_counted_in_full_and_once(tiny_folder):
     texts = ["I paid my neighbour", "I paid my neighbour for nothing"]
     whole, shorter = (reading(tiny_folder, [[text]]) for text in reversed(texts))
     both = reading(tiny_folder, [texts])

@@ -89,9 +89,9 @@ def reading(folder: Path, groups: list[list[str]]) -> Reading:
 
 
 def useful_gflop(folder: Path, places: Sequence[int]) -> float:
-    """GFLOP of the decoder blocks on tokens at these places, from 1, of their texts: two for each weight and token,
+    """GFLOP of the decoder blocks on tokens: two for each weight and token, and causal attention.
 
-    and attention to the token itself and those before it.
+    `places` are those of the tokens in their texts, from 1: a token attends to as many.
     """
     config = AutoConfig.from_pretrained(folder)
     with torch.device("meta"):

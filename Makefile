@@ -53,11 +53,11 @@ screenshots: .venv/quality
 # Speed and memory against the paper's code and peers, on an idle machine (half an hour on two cores);
 # BENCH="--pairs 32" and its like set other sizes.
 bench: .venv/ready
-	@$(BIN)/python -m tests.benchmarks $(BENCH)
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 # The peers, each in an environment of its own below build/peers (about 0.7 GB); without them the bench leaves them out.
 bench-peers: .venv/ready
-	@$(BIN)/python -m tests.benchmarks --install-peers
+	@$(BIN)/python -m benchmarks --install-peers
 
 clean:
 	rm -rf build _build

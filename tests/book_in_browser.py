@@ -3,8 +3,6 @@
 Each page is opened from disk on a phone and on a desktop, and looked at in light and in dark.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A headless Chromium that opens pages of a built book from disk: for book_in_browser.py and screenshots.py."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

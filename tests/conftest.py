@@ -1,7 +1,5 @@
 """Tiny models, randomly initialised, with a tokenizer trained here: no download, milliseconds a forward pass."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import transformers as hf
@@ -36,12 +34,17 @@ ARCHITECTURES = {
     "gpt2": lambda: hf.GPT2Config(n_embd=32, n_layer=4, n_head=4, vocab_size=400, n_positions=128),
     "gpt-neox": lambda: hf.GPTNeoXConfig(**SMALL),
     "opt": lambda: hf.OPTConfig(
-        hidden_size=32, ffn_dim=64, num_hidden_layers=4, num_attention_heads=4, vocab_size=400, word_embed_proj_dim=32,
+        hidden_size=32,
+        ffn_dim=64,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        vocab_size=400,
+        word_embed_proj_dim=32,
         max_position_embeddings=128,
     ),
     "falcon": lambda: hf.FalconConfig(hidden_size=32, num_hidden_layers=4, num_attention_heads=4, vocab_size=400),
     "bloom": lambda: hf.BloomConfig(hidden_size=32, n_layer=4, n_head=4, vocab_size=400),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xlv.report.results import load
+from xlv.results import load
 
 COMMITTED = Path(__file__).parents[1] / "book" / "results"
 RECOGNITION, CONSISTENCY = (

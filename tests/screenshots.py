@@ -1,7 +1,5 @@
 """The README's pictures of a built book, small PNGs: python -m tests.screenshots BOOK FOLDER (`make screenshots`)."""
 
-from __future__ import annotations
-
 import io
 import sys
 from pathlib import Path

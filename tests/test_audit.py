@@ -5,21 +5,33 @@ import pytest
 
 from tests.gguf_file import write_gguf
 from tests.test_cli import xlv
-from xlv.analysis.rules import CLAIMS
-from xlv.audit import audit_model
+from xlv.edition.audit import audit_model
+from xlv.questions.claims.rules import CLAIMS
 from xlv.report.card import card
-from xlv.report.results import load
+from xlv.results import load
 from xlv.settings import ControlSettings, Profile, Settings
 
 PROFILE = Profile(
     "tiny",
     Settings(concepts=("morality", "fairness"), languages=("en", "fr", "sw", "zh"), pairs=12, neutral=2),
     ControlSettings(
-        targets=("en", "sw"), detailed=(), contrast="", pairs=12, prompts=2, search_prompts=2, neutral=2, tokens=2,
-        random=1, random_generated=1, score_prompts=1, response_doses=(0.01,), doses=(0.01,), windows=((0.4, 0.7),),
+        targets=("en", "sw"),
+        detailed=(),
+        contrast="",
+        pairs=12,
+        prompts=2,
+        search_prompts=2,
+        neutral=2,
+        tokens=2,
+        random=1,
+        random_generated=1,
+        score_prompts=1,
+        response_doses=(0.01,),
+        doses=(0.01,),
+        windows=((0.4, 0.7),),
         confirmed=1,
     ),
-)  # fmt: skip
+)
 PLAIN = ("meta", "br", "img")
 
 
@@ -73,9 +85,17 @@ def tiny_gguf(tiny, tmp_path):
 
 def test_an_audit_of_a_gguf_path_without_chat_template_names_the_question_it_skips(tiny_gguf, tmp_path):
     done = xlv(
-        "audit", str(tiny_gguf), "--languages", "en,fr,sw", "--concepts", "morality", "--pairs", "8",
-        "--out", str(tmp_path / "audit"),
-    )  # fmt: skip
+        "audit",
+        str(tiny_gguf),
+        "--languages",
+        "en,fr,sw",
+        "--concepts",
+        "morality",
+        "--pairs",
+        "8",
+        "--out",
+        str(tmp_path / "audit"),
+    )
     assert done.returncode == 0, done.stderr
     assert f"The card: {tmp_path / 'audit' / 'tiny-base.html'}" in done.stdout
     text = Page((tmp_path / "audit" / "tiny-base.html").read_text(encoding="utf-8")).text

@@ -61,9 +61,19 @@ def test_a_malformed_corpus_is_named_by_file_and_line_and_ends_with_status_1(tmp
 
 def test_run_prints_a_table_and_writes_results(tiny_folder, tmp_path):
     done = xlv(
-        "run", str(tiny_folder), "--languages", "en,fr,sw", "--concepts", "morality", "--pairs", "8", "--dtype", "fp32",
-        "--out", str(tmp_path / "out"),
-    )  # fmt: skip
+        "run",
+        str(tiny_folder),
+        "--languages",
+        "en,fr,sw",
+        "--concepts",
+        "morality",
+        "--pairs",
+        "8",
+        "--dtype",
+        "fp32",
+        "--out",
+        str(tmp_path / "out"),
+    )
     assert done.returncode == 0, done.stderr
     assert "own-language recognition accuracy" in done.stdout
     assert {p.name for p in (tmp_path / "out" / "my-model").iterdir()} == {"recognition.nc", "consistency.nc"}
@@ -113,8 +123,21 @@ def test_steer_names_the_corpus_run_for_the_direction_towards_following(options)
 
 
 def test_completions_are_kept_only_when_asked_for_and_cleared_with_the_cache(tiny_folder, tmp_path):
-    common = ("run", str(tiny_folder), "--languages", "en,fr", "--concepts", "morality", "--pairs", "8", "--profile",
-              "quick", "--control", "--out", str(tmp_path / "out"))  # fmt: skip
+    common = (
+        "run",
+        str(tiny_folder),
+        "--languages",
+        "en,fr",
+        "--concepts",
+        "morality",
+        "--pairs",
+        "8",
+        "--profile",
+        "quick",
+        "--control",
+        "--out",
+        str(tmp_path / "out"),
+    )
     cache = tmp_path / "cache"
     done = xlv(*common)
     assert done.returncode == 0, done.stderr

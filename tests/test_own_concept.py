@@ -22,9 +22,13 @@ def shell(tiny_folder, tmp_path):
         program, *arguments = line.replace("smollm2-135m", str(tiny_folder)).split()
         assert program == "xlv"
         return subprocess.run(
-            [sys.executable, "-m", "xlv.cli", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=500,
+            [sys.executable, "-m", "xlv.cli", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=500,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-        )  # fmt: skip
+        )
 
     return run
 
@@ -64,6 +68,8 @@ def test_the_page_s_command_gives_a_book_with_the_new_concept_in_every_figure(sh
         for picture in drawn:
             text = (html / picture).read_text(encoding="utf-8")
             assert not re.search("morality|fairness|toxicity", text), f"{name} still shows a built-in concept"
-    assert any("courage" in (html / picture).read_text(encoding="utf-8") for picture in
-               re.findall(r'src="\.\./(_images/[^"]+\.svg)"', pages["q1_recognition"]))  # fmt: skip
+    assert any(
+        "courage" in (html / picture).read_text(encoding="utf-8")
+        for picture in re.findall(r'src="\.\./(_images/[^"]+\.svg)"', pages["q1_recognition"])
+    )
     assert "courage" in pages["corpus"]

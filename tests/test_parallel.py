@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from xlv.models.activations import extract
-from xlv.parallel import for_each, side_by_side
+from xlv.statistics.threads import for_each, side_by_side
 
 CPU = torch.device("cpu")
 

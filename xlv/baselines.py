@@ -1,23 +1,21 @@
 """What a model's concept vectors are held against: measured on the model itself, beside its results."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from xlv.analysis.recognition import cross_validated, own
-from xlv.analysis.statistics import group_indices
-from xlv.analysis.vectors import Layers, pair_gram
 from xlv.cache import Progress
 from xlv.corpus.pairs import BUILT_IN, full_texts, load_neutral, texts_of
 from xlv.models.activations import concept_states
 from xlv.models.baselines import embedding_states, likelihood_margins, token_overlap, untrained
 from xlv.models.likelihood import total_nats
 from xlv.models.load import Model
-from xlv.report.arrays import padded
+from xlv.questions.recognition.accuracy import cross_validated, own
+from xlv.questions.stored import padded
 from xlv.settings import Settings
+from xlv.statistics.resampling import group_indices
+from xlv.statistics.vectors import Layers, pair_gram
 
 UNTRAINED_STEP = 4  # every fourth language: enough to see chance, at a quarter of the cost
 

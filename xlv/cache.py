@@ -1,7 +1,5 @@
 """The user's cache: where weights and activations live, how files are written whole or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,9 +1,8 @@
 """What a run depends on, besides the model: validated at construction, hashed into every result."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 
@@ -134,7 +133,7 @@ class Profile:
     control: ControlSettings
 
     @staticmethod
-    def named(name: str) -> Profile:
+    def named(name: str) -> Self:
         """The profile of a name; raises ValueError for an unknown one."""
         if name not in PROFILES:
             raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
@@ -148,7 +147,7 @@ class Profile:
         data: str | None = None,
         seed: int | None = None,
         **study: object,
-    ) -> Profile:
+    ) -> Self:
         """The profile with some settings replaced; None leaves one as it is.
 
         A corpus folder brings its own concepts. Pairs and the seed go for question 4 too, languages for its targets (if
@@ -177,8 +176,18 @@ PROFILES = {
             "quick",
             Settings(pairs=16, neutral=16, baselines=False),
             ControlSettings(
-                targets=("en", "fr", "zh", "ja", "sw"), pairs=16, prompts=8, search_prompts=8, neutral=8, tokens=24,
-                random=2, random_generated=0, detailed=("en",), score_prompts=4, doses=(0.01, 0.02, 0.04), confirmed=2,
+                targets=("en", "fr", "zh", "ja", "sw"),
+                pairs=16,
+                prompts=8,
+                search_prompts=8,
+                neutral=8,
+                tokens=24,
+                random=2,
+                random_generated=0,
+                detailed=("en",),
+                score_prompts=4,
+                doses=(0.01, 0.02, 0.04),
+                confirmed=2,
                 response_doses=(0.01, 0.04),
             ),
         ),
@@ -186,8 +195,16 @@ PROFILES = {
             "medium",
             Settings(concepts=tuple(CONCEPTS), pairs=32),
             ControlSettings(
-                targets=ALL_TARGETS, pairs=32, prompts=20, search_prompts=16, neutral=16, random=3, random_generated=1,
-                detailed=("en", "zh", "sw"), score_prompts=4, response_doses=(0.01, 0.02, 0.04),
+                targets=ALL_TARGETS,
+                pairs=32,
+                prompts=20,
+                search_prompts=16,
+                neutral=16,
+                random=3,
+                random_generated=1,
+                detailed=("en", "zh", "sw"),
+                score_prompts=4,
+                response_doses=(0.01, 0.02, 0.04),
             ),
         ),
         Profile(
@@ -196,4 +213,4 @@ PROFILES = {
             ControlSettings(targets=ALL_TARGETS, sources=("en", "zh", "fr")),
         ),
     )
-}  # fmt: skip
+}

@@ -1,7 +1,5 @@
 """The paper's steps in order: corpus → activations → vectors → recognition and consistency → results on disk."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from itertools import product
@@ -11,18 +9,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.analysis.concept import ConceptAnalysis, analyse_concepts, other_concept_accuracy
-from xlv.analysis.statistics import group_indices
-from xlv.analysis.vectors import Layers
 from xlv.cache import Progress, cache_root, fingerprint, silent
 from xlv.corpus.languages import language
 from xlv.corpus.pairs import corpus_fingerprint, load_instructions, load_neutral, load_pairs, texts_of
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
 from xlv.models.presets import PRESETS, caption
 from xlv.models.weights import split_revision
-from xlv.report.arrays import consistency_arrays, recognition_arrays
-from xlv.report.results import has_published, load, matching, result_path, save
+from xlv.questions.concept import ConceptAnalysis, analyse_concepts, other_concept_accuracy
+from xlv.questions.stored import consistency_arrays, recognition_arrays
+from xlv.results import has_published, load, matching, result_path, save
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
+from xlv.statistics.resampling import group_indices
+from xlv.statistics.vectors import Layers
 
 ANALYSIS = 3  # raised when the analysis changes, so that results of an earlier one are computed anew
 
@@ -129,10 +127,15 @@ def run_control(
 def _provenance(model: str, settings: str, weights: str, corpus: str, dtype: str, template: str) -> dict[str, str]:
     name = short_name(model)
     return {
-        "settings": settings, "model": name, "title": caption(name), "weights": weights,
+        "settings": settings,
+        "model": name,
+        "title": caption(name),
+        "weights": weights,
         "revision": split_revision(model)[1] or "",
-        "corpus": corpus, "dtype": dtype, "template": template,
-    }  # fmt: skip
+        "corpus": corpus,
+        "dtype": dtype,
+        "template": template,
+    }
 
 
 def analyse(

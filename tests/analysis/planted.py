@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from xlv.analysis.claims import Evidence
-from xlv.analysis.consistency import half_cosines
-from xlv.analysis.recognition import cross_validated, resampled_accuracy
-from xlv.analysis.statistics import bootstrap_weights
-from xlv.analysis.vectors import pair_gram
+from xlv.questions.claims.verdicts import Evidence
+from xlv.questions.consistency.cosines import half_cosines
+from xlv.questions.recognition.accuracy import cross_validated, resampled_accuracy
+from xlv.statistics.resampling import bootstrap_weights
+from xlv.statistics.vectors import pair_gram
 
 N_LANGUAGES, N_PAIRS, N_LAYERS, WIDTH = 8, 32, 3, 20
 GROUPS = np.arange(N_PAIRS) // 2
@@ -21,9 +21,7 @@ def noise(generator: np.random.Generator, n: int = N_LANGUAGES) -> np.ndarray:
     return 0.7 * shared + 0.5 * grouped + 0.7 * generator.normal(size=(n, N_PAIRS, N_LAYERS, WIDTH))
 
 
-def concept(
-    generator: np.random.Generator, *, shared: float, own: float = 0.0, n: int = N_LANGUAGES
-) -> np.ndarray:
+def concept(generator: np.random.Generator, *, shared: float, own: float = 0.0, n: int = N_LANGUAGES) -> np.ndarray:
     """Noise and a concept at the second layer: a direction of all languages, and one of each language's own."""
     differences = noise(generator, n)
     differences[:, :, 1, 0] += shared

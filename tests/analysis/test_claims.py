@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.analysis import planted
-from xlv.analysis import claims
-from xlv.analysis.claims import Finding, Moved, balanced, controllable, encoded, judge, one_sided, scaled
-from xlv.analysis.rules import CLAIMS, FAILS, GATED, HOLDS, OPEN, RULES
+from xlv.questions.claims import verdicts as claims
+from xlv.questions.claims.rules import CLAIMS, FAILS, GATED, HOLDS, OPEN, RULES
+from xlv.questions.claims.verdicts import Finding, Moved, balanced, controllable, encoded, judge, one_sided, scaled
 
 N_NOISE, N_PLANTED = 400, 40
 
@@ -97,9 +97,7 @@ def test_resources_that_shift_whole_languages_are_found_to_distort():
         consistency = np.mean(list(similarity.values()), axis=0)
         dominant = np.arange(n) < 4
         touching = dominant[:, None] | dominant[None, :]
-        shifted = replace(
-            evidence, consistency=consistency + 0.5 * touching, similarity=similarity, dominant=dominant
-        )
+        shifted = replace(evidence, consistency=consistency + 0.5 * touching, similarity=similarity, dominant=dominant)
         return claims.distorted(shifted).verdict
 
     assert share([distorted(seed) for seed in range(N_PLANTED)]) >= 0.8

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from xlv.analysis.consistency import cosines, half_cosines, layer_profile
-from xlv.analysis.vectors import pair_gram
+from xlv.questions.consistency.cosines import cosines, half_cosines, layer_profile
+from xlv.statistics.vectors import pair_gram
 
 N_PAIRS, WIDTH = 80, 32
 GROUPS = np.arange(N_PAIRS) // 2

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from xlv.analysis.detection import auroc, detection, prompt_weights
+from xlv.questions.control.detection import auroc, detection, prompt_weights
 
 
 def test_auroc_is_that_of_scikit_learn_and_invariant_to_the_threshold():

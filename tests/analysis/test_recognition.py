@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from xlv.analysis.recognition import as_published, cross_validated, hits, paper_split
-from xlv.analysis.statistics import group_indices
-from xlv.analysis.vectors import concept_vectors, pair_gram
+from xlv.questions.recognition.accuracy import as_published, cross_validated, hits, paper_split
+from xlv.statistics.resampling import group_indices
+from xlv.statistics.vectors import concept_vectors, pair_gram
 
 N_LANGUAGES, N_PAIRS, N_LAYERS, WIDTH = 3, 40, 5, 24
 GROUPS = np.arange(N_PAIRS) // 2
@@ -35,7 +35,7 @@ def test_gram_margins_equal_projections_on_explicit_vectors():
     found = cross_validated(grams(diffs), GROUPS)
     layer = 2
     by_hand = np.zeros((N_LANGUAGES, N_LANGUAGES))
-    from xlv.analysis.statistics import partitions
+    from xlv.statistics.resampling import partitions
 
     folds = partitions(GROUPS, n_folds=8, n_partitions=10)
     for fold_of in folds:

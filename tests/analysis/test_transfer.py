@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 
-from xlv.analysis.linguistics import correlation, mrqap, permutation_interval, split_excess_p
-from xlv.analysis.recognition import cross_validated, resampled_accuracy
-from xlv.analysis.statistics import (
+from xlv.questions.consistency.linguistics import correlation, mrqap, permutation_interval, split_excess_p
+from xlv.questions.recognition.accuracy import cross_validated, resampled_accuracy
+from xlv.questions.transfer.one_way import additive, dominant_contrast, one_way, permutation_p, transferability
+from xlv.statistics.resampling import (
     bootstrap_weights,
     group_indices,
     holm,
     interval_about,
     partitions,
     proportion_interval,
-)  # fmt: skip
-from xlv.analysis.transfer import additive, dominant_contrast, one_way, permutation_p, transferability
-from xlv.analysis.vectors import pair_gram
+)
+from xlv.statistics.vectors import pair_gram
 
 RANKS = np.arange(6)
 

@@ -19,7 +19,7 @@ languages = ""
 concepts = ""
 pairs = 0
 seed = 0"""
-WORK = """from xlv.notebook import open_results
+WORK = """from xlv.edition.notebook import open_results
 found = open_results(globals() | {"protocol": "cv"}, "recognition")"""
 IDLE = """import time
 time.sleep(2)"""
@@ -56,9 +56,12 @@ def spec(repository, models):
 
     def write(**changes):
         content = {
-            "out": "out", "notebooks": ["short"], "matrix": {"models": models, "seed": [0, 1]}, "book": False,
+            "out": "out",
+            "notebooks": ["short"],
+            "matrix": {"models": models, "seed": [0, 1]},
+            "book": False,
             "parameters": {"profile": "quick", "languages": "en,sw", "concepts": "morality", "pairs": 8},
-        }  # fmt: skip
+        }
         path = repository / "spec.yaml"
         path.write_text(yaml.safe_dump(content | changes, sort_keys=False))
         return path

@@ -19,8 +19,10 @@ def test_an_attempt_over_its_limit_is_stopped_and_says_so(spec, repository):
 
 def test_a_run_that_needs_more_than_there_is_is_refused_before_anything_starts(spec, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    for needs, message in (({"memory": "900 TB"}, "needs 900000 GB and this machine has"),
-                           ({"gpus": 2}, "needs 2 GPUs and this machine has 1 GPUs")):  # fmt: skip
+    for needs, message in (
+        ({"memory": "900 TB"}, "needs 900000 GB and this machine has"),
+        ({"gpus": 2}, "needs 2 GPUs and this machine has 1 GPUs"),
+    ):
         with pytest.raises(BatchError, match=message):
             executor(plan(read_spec(spec(needs=needs))), "batch", 0, "")
 
@@ -52,9 +54,7 @@ class Scheduler:
 def test_a_run_is_handed_out_when_a_worker_that_offers_what_it_needs_is_free(spec):
     cluster = pytest.importorskip("xlv.batch.cluster").Cluster.__new__(pytest.importorskip("xlv.batch.cluster").Cluster)
     cluster.client, cluster.address, cluster._begun, cluster._seen = Scheduler(), "tcp://s:1", {}, (float("-inf"), {})
-    plain, on_gpu, large = (
-        plan(read_spec(spec(needs=needs)))[0] for needs in ({}, {"gpus": 1}, {"memory": "9 GB"})
-    )  # fmt: skip
+    plain, on_gpu, large = (plan(read_spec(spec(needs=needs)))[0] for needs in ({}, {"gpus": 1}, {"memory": "9 GB"}))
     assert cluster.room(plain) and cluster.room(on_gpu) and not cluster.room(large)
     assert cluster.obstacle(plain) == "" and "no worker offers MEMORY=9e+09" in cluster.obstacle(large)
     cluster._begun["one"] = None, {"GPU": 1}

@@ -18,8 +18,8 @@ from xlv.batch.executors import BatchError
 from xlv.batch.plan import plan
 from xlv.batch.spec import read_spec
 from xlv.batch.tree import MARK
-from xlv.notebook import profile_of
-from xlv.report.results import load
+from xlv.edition.notebook import profile_of
+from xlv.results import load
 from xlv.study import run_study
 
 LIMIT = 600
@@ -82,7 +82,7 @@ def test_a_run_that_fails_for_cause_is_reported_with_its_last_line_and_stops_no_
     path = spec(
         matrix={"models": ["damaged", *models], "seed": [0, 1]},
         exclude=[{"models": "damaged", "seed": 1}, {"models": "bloom", "seed": 1}],
-    )  # fmt: skip
+    )
     batch = start(path, "--workers", 2)
     out, err = batch.communicate(timeout=LIMIT)
     assert batch.returncode == 1 and "5 of 6 runs done" in out, err

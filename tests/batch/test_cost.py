@@ -10,10 +10,16 @@ from xlv.batch.spec import read_spec
 @pytest.mark.parametrize(
     ("model", "count"),
     [
-        ("smollm2-135m", 135e6), ("qwen2.5-coder-0.5b", 0.5e9), ("bloomz-7b1", 7.1e9), ("qwen-chat-1.8b", 1.8e9),
-        ("llama2-chat-70b", 70e9), ("org/model-7b-v2@main", 7e9), ("org/model", None), ("org/v2", None),
+        ("smollm2-135m", 135e6),
+        ("qwen2.5-coder-0.5b", 0.5e9),
+        ("bloomz-7b1", 7.1e9),
+        ("qwen-chat-1.8b", 1.8e9),
+        ("llama2-chat-70b", 70e9),
+        ("org/model-7b-v2@main", 7e9),
+        ("org/model", None),
+        ("org/v2", None),
     ],
-)  # fmt: skip
+)
 def test_the_size_of_a_model_is_read_from_its_name(model, count):
     assert parameter_count(model) == count
 

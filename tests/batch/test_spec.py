@@ -60,10 +60,12 @@ def test_a_spec_that_is_not_there_is_said_to_be_missing(tmp_path):
 
 
 def test_needs_have_units_and_overrides_change_those_of_the_runs_they_name(written, models):
-    spec = read_spec(written(
-        "matrix: {models: [llama, gpt2]}\nnotebooks: [short]\nneeds: {memory: 4 GB, time: 90 min}\n"
-        "overrides:\n- where: {models: gpt2}\n  needs: {memory: 1.5 TB, gpus: 2}\n"
-    ))  # fmt: skip
+    spec = read_spec(
+        written(
+            "matrix: {models: [llama, gpt2]}\nnotebooks: [short]\nneeds: {memory: 4 GB, time: 90 min}\n"
+            "overrides:\n- where: {models: gpt2}\n  needs: {memory: 1.5 TB, gpus: 2}\n"
+        )
+    )
     first, second = plan(spec)
     assert first.needs == Needs(4_000_000_000, None, 5400.0, None)
     assert second.needs == Needs(1_500_000_000_000, 2, 5400.0, None)

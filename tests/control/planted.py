@@ -1,7 +1,5 @@
 """A tiny Llama written by hand: one direction, shared over two languages, carries harm, and may govern refusals."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 import transformers as hf
@@ -62,10 +60,17 @@ def planted(effect: float) -> Model:
     tokenizer = _tokenizer()
     word, size = tokenizer.get_vocab(), len(tokenizer)
     config = hf.LlamaConfig(
-        hidden_size=WIDTH, intermediate_size=8, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=4,
-        vocab_size=size, tie_word_embeddings=False, pad_token_id=word["<pad>"], eos_token_id=word["<end>"],
+        hidden_size=WIDTH,
+        intermediate_size=8,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        vocab_size=size,
+        tie_word_embeddings=False,
+        pad_token_id=word["<pad>"],
+        eos_token_id=word["<end>"],
         bos_token_id=word["<end>"],
-    )  # fmt: skip
+    )
     network = hf.LlamaForCausalLM(config).eval().requires_grad_(False)
     for block in network.model.layers:
         for weights in (block.self_attn.q_proj, block.self_attn.k_proj, block.self_attn.o_proj, block.mlp.down_proj):

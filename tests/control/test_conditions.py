@@ -3,9 +3,9 @@ import torch
 
 from xlv.control.conditions import ablation, addition, instruction, setting_at
 from xlv.control.neutral import Neutral, mean_divergence
-from xlv.control.vectors import ConceptVectors, random_vectors
 from xlv.models.decoding import padded_prompts
 from xlv.models.steering import activation_addition, relative_dose
+from xlv.models.vectors import ConceptVectors, random_vectors
 
 IDS = torch.tensor([[5, 17, 99, 42, 7]])
 
@@ -35,10 +35,15 @@ def test_random_vectors_have_the_norm_of_the_concept_vectors():
 def test_steerings_are_named_by_content():
     setting, other = setting_at(vectors(), (1, 2), 0.1), setting_at(vectors(), (1, 2), 0.2)
     keys = {
-        addition(vectors(), setting).key, addition(vectors(), other).key, addition(vectors(), setting, noise=0).key,
-        addition(vectors(), setting, noise=1).key, addition(vectors(1, "two"), setting).key,
-        ablation(vectors(), (1, 2)).key, ablation(vectors(), (1, 3)).key, instruction("Do.").key,
-    }  # fmt: skip
+        addition(vectors(), setting).key,
+        addition(vectors(), other).key,
+        addition(vectors(), setting, noise=0).key,
+        addition(vectors(), setting, noise=1).key,
+        addition(vectors(1, "two"), setting).key,
+        ablation(vectors(), (1, 2)).key,
+        ablation(vectors(), (1, 3)).key,
+        instruction("Do.").key,
+    }
     assert len(keys) == 8
     assert addition(vectors(), setting).key == addition(vectors(), setting_at(vectors(), (1, 2), 0.1)).key
 

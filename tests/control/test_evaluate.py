@@ -8,10 +8,23 @@ from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, RANDOM,
 from xlv.settings import ControlSettings
 
 SETTINGS = ControlSettings(
-    targets=("en", "sw"), sources=("en", "fr"), detailed=("en",), pairs=8, prompts=3, search_prompts=3, neutral=3,
-    tokens=4, random=2, random_generated=1, score_prompts=2, doses=(0.05, 0.3), windows=((0.2, 0.5), (0.4, 0.9)),
-    confirmed=2, response_doses=(0.05, 0.3), max_divergence=5.0,
-)  # fmt: skip
+    targets=("en", "sw"),
+    sources=("en", "fr"),
+    detailed=("en",),
+    pairs=8,
+    prompts=3,
+    search_prompts=3,
+    neutral=3,
+    tokens=4,
+    random=2,
+    random_generated=1,
+    score_prompts=2,
+    doses=(0.05, 0.3),
+    windows=((0.2, 0.5), (0.4, 0.9)),
+    confirmed=2,
+    response_doses=(0.05, 0.3),
+    max_divergence=5.0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +48,13 @@ def test_every_condition_is_scored_everywhere_and_generated_where_it_should_be(w
     assert whole["outcome"].dims == ("condition", "kind", "target", "prompt")
     names = [str(name) for name in whole["condition"].values]
     assert names[:3] == [BASELINE, REFUSING, FOLLOWING]
-    assert {"French vector (towards refusing)", "own vector (towards following)", "ablation",
-            "sentiment vector (towards refusing)", f"{SYSTEM} (towards following)"} < set(names)  # fmt: skip
+    assert {
+        "French vector (towards refusing)",
+        "own vector (towards following)",
+        "ablation",
+        "sentiment vector (towards refusing)",
+        f"{SYSTEM} (towards following)",
+    } < set(names)
     assert np.isfinite(whole["score"].values[..., : SETTINGS.score_prompts]).all()
     generated = (whole["outcome"] >= 0).any(("kind", "prompt"))
     assert generated.sel(target="en").to_series()[[n for n in names if not n.startswith("random 2")]].all()
@@ -59,8 +77,10 @@ def test_the_search_confirms_the_best_settings_by_generation(whole):
 
 
 def test_the_own_vector_of_the_source_is_the_source_vector(whole):
-    own, main = (whole["score"].sel(target="en", condition=f"{name}{REFUSING}{end}") for name, end in
-                 (("own vector (", ")"), ("", "")))  # fmt: skip
+    own, main = (
+        whole["score"].sel(target="en", condition=f"{name}{REFUSING}{end}")
+        for name, end in (("own vector (", ")"), ("", ""))
+    )
     np.testing.assert_array_equal(own, main)
 
 

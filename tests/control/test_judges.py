@@ -39,9 +39,14 @@ def test_a_chat_judge_gives_the_same_verdicts_in_batches(tiny):
 @pytest.fixture
 def classifier(tokenizer, tmp_path):
     config = hf.BertConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=400,
-        id2label={0: "NORMAL", 1: "REJECTION"}, label2id={"NORMAL": 0, "REJECTION": 1},
-    )  # fmt: skip
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        vocab_size=400,
+        id2label={0: "NORMAL", 1: "REJECTION"},
+        label2id={"NORMAL": 0, "REJECTION": 1},
+    )
     network = hf.BertForSequenceClassification(config)
     network.classifier.weight.data.zero_()
     network.classifier.bias.data[1] = 1.0

@@ -3,12 +3,12 @@ import json
 import stat
 
 import pytest
+from xlv.control.labelling import KEY, SHEET, sample_completions, validation_rows
 
 from xlv.control.keep import completions_path, keeper
-from xlv.control.labelling import KEY, SHEET, sample_completions, validation_rows
 from xlv.control.names import ANSWER, REFUSAL
-from xlv.control.validation import COLUMNS
 from xlv.corpus.pairs import load_instructions
+from xlv.questions.control.judge import COLUMNS
 
 
 def mode(path):

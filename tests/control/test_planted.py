@@ -7,18 +7,31 @@ from tests.control.planted import REFUSE, corpus, planted
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench
 from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, KINDS, REFUSING
-from xlv.control.vectors import control_vectors
-from xlv.report.tables import control as tables
-from xlv.report.tables import control_score as scores
+from xlv.models.vectors import control_vectors
+from xlv.questions.control import rates as tables
+from xlv.questions.control import scores as scores
 from xlv.settings import ControlSettings
 
 
 def settings(folder) -> ControlSettings:
     return ControlSettings(
-        targets=("en", "sw"), sources=("en", "sw"), detailed=("sw",), pairs=12, prompts=16, search_prompts=12,
-        neutral=4, tokens=2, random=19, random_generated=1, score_prompts=8, doses=(0.02, 0.05, 0.1),
-        windows=((0.2, 0.5), (0.5, 0.8)), response_doses=(0.02, 0.1), max_divergence=5.0, data=str(folder),
-    )  # fmt: skip
+        targets=("en", "sw"),
+        sources=("en", "sw"),
+        detailed=("sw",),
+        pairs=12,
+        prompts=16,
+        search_prompts=12,
+        neutral=4,
+        tokens=2,
+        random=19,
+        random_generated=1,
+        score_prompts=8,
+        doses=(0.02, 0.05, 0.1),
+        windows=((0.2, 0.5), (0.5, 0.8)),
+        response_doses=(0.02, 0.1),
+        max_divergence=5.0,
+        data=str(folder),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from xlv.control.names import ANSWER, BROKEN, REFUSAL
-from xlv.control.validation import COLUMNS, cohens_kappa, corrected_rate, load_validation, quality, quality_table
+from xlv.questions.control.judge import COLUMNS, cohens_kappa, corrected_rate, load_validation, quality, quality_table
 
 
 def table(*groups):

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from xlv.corpus.check import check_corpus, in_script
-from xlv.corpus.matching import Single, matched, usable
+from xlv.corpus.importers.matching import Single, matched, usable
+from xlv.corpus.importers.recipes import RECIPES, convert
 from xlv.corpus.pairs import full_texts, load_pairs
-from xlv.corpus.recipes import RECIPES, convert
 from xlv.corpus.table import CorpusError
 
 # The published files are rebuilt in their own format from sentences of the built-in corpus.
@@ -24,8 +24,10 @@ def write_ethics(folder, *, later=False):
 
     def labelled(concept, column, positive, negative, **more):
         table = built_in(concept)
-        rows = [pd.DataFrame({"label": label, column: table[side], **more}) for label, side in
-                ((positive, "positive"), (negative, "negative"))]  # fmt: skip
+        rows = [
+            pd.DataFrame({"label": label, column: table[side], **more})
+            for label, side in ((positive, "positive"), (negative, "negative"))
+        ]
         return pd.concat(rows).sample(frac=1, random_state=0)
 
     labelled("morality", "input", 0, 1, is_short=True, edited=False).to_csv(place("commonsense", "cm"), index=False)
@@ -54,8 +56,10 @@ def write_truthfulqa(folder):
 
 def write_toxigen(folder):
     table = built_in("toxicity")
-    sides = [pd.DataFrame({"text": table[side].str[:-1], "target_group": table["group"], "toxicity_human": rating})
-             for side, rating in (("positive", 1.3), ("negative", 4.6))]  # fmt: skip
+    sides = [
+        pd.DataFrame({"text": table[side].str[:-1], "target_group": table["group"], "toxicity_human": rating})
+        for side, rating in (("positive", 1.3), ("negative", 4.6))
+    ]
     unsure = pd.DataFrame({"text": ["Some say one thing"], "target_group": ["x"], "toxicity_human": [3.0]})
     path = folder / "annotated_train.csv"
     pd.concat([*sides, unsure]).to_csv(path, index=False)
@@ -82,14 +86,19 @@ def write_polyrefuse(folder):
 
 
 WRITERS = {
-    "ethics": write_ethics, "truthfulqa": write_truthfulqa, "toxigen": write_toxigen, "advbench": write_advbench,
+    "ethics": write_ethics,
+    "truthfulqa": write_truthfulqa,
+    "toxigen": write_toxigen,
+    "advbench": write_advbench,
     "polyrefuse": write_polyrefuse,
-}  # fmt: skip
+}
 MADE = {
     "ethics": {("morality", "en"), ("deontology", "en"), ("utilitarianism", "en"), ("fairness", "en")},
-    "truthfulqa": {("truthfulness", "en")}, "toxigen": {("toxicity", "en")}, "advbench": {("harmfulness", "en")},
+    "truthfulqa": {("truthfulness", "en")},
+    "toxigen": {("toxicity", "en")},
+    "advbench": {("harmfulness", "en")},
     "polyrefuse": {("harmfulness", code) for code in ("en", "es", "zh", "oc")},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("source", RECIPES)
@@ -198,9 +207,13 @@ def test_texts_are_paired_within_their_group_by_ending_and_length():
         return Single(group, positive, {"en": text})
 
     texts = [
-        single("a", False, "12345."), single("a", True, "123456."), single("a", True, "123456789."),
-        single("a", False, "1234567?"), single("b", False, "123456."), single("b", True, "12345678901234."),
-    ]  # fmt: skip
+        single("a", False, "12345."),
+        single("a", True, "123456."),
+        single("a", True, "123456789."),
+        single("a", False, "1234567?"),
+        single("b", False, "123456."),
+        single("b", True, "12345678901234."),
+    ]
     pairs = matched(texts)
     assert [(p.group, p.positive["en"], p.negative["en"]) for p in pairs] == [("a", "123456.", "12345.")]
 

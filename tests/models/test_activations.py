@@ -9,7 +9,7 @@ from tests.conftest import ARCHITECTURES
 from xlv.models.activations import cached_activations, extract, read_shard
 from xlv.models.likelihood import total_nats
 from xlv.models.weights import ModelError
-from xlv.parallel import side_by_side
+from xlv.statistics.threads import side_by_side
 
 TEXTS = [
     "I kept the promise.",

@@ -3,10 +3,10 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from tests.conftest import ARCHITECTURES
-from xlv.models import attention
 from xlv.models.activations import extract
-from xlv.models.attention import suited_attention
-from xlv.models.packing import sheet
+from xlv.models.fast import attention
+from xlv.models.fast.attention import suited_attention
+from xlv.models.fast.packing import sheet
 
 TEXTS = ["I paid my neighbour for the window.", "I paid my neighbour for nothing at all.", "You paid me.", "No."]
 

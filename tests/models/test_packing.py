@@ -5,8 +5,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.conftest import ARCHITECTURES
+from xlv.models.fast.packing import batches, layout_for, many_a_row, one_a_row, sheet
 from xlv.models.load import Model
-from xlv.models.packing import batches, layout_for, many_a_row, one_a_row, sheet
 
 IDS = [[1, 2, 3, 4], [1, 2, 3], [9, 8], [1, 2, 5, 5, 5], [9, 8], [7]]
 

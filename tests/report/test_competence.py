@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xlv.report.tables.common import competence
+from xlv.questions.common import competence
 
 ENGLISH = np.random.default_rng(0).uniform(40, 80, size=48)
 

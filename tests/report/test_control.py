@@ -4,21 +4,26 @@ import numpy as np
 import pytest
 
 from tests.control.test_evaluate import SETTINGS
-from xlv.control import validation
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench
 from xlv.control.names import ANSWER, BASELINE, DIRECTIONS, KINDS, REFUSAL, REFUSING
+from xlv.questions.control import judge as validation
+from xlv.questions.control import rates as tables
+from xlv.questions.control import scores as scores
 from xlv.report import control_answers as answers
 from xlv.report.figures import control as figures
 from xlv.report.formats import signed, unbroken
-from xlv.report.results import load, save
-from xlv.report.tables import control as tables
-from xlv.report.tables import control_score as scores
+from xlv.results import load, save
 
 FIGURES = (
-    figures.refusal_rates, figures.selectivity, figures.score_auroc, figures.search_surface, figures.dose_response,
-    figures.score_shifts, figures.source_target_map,
-)  # fmt: skip
+    figures.refusal_rates,
+    figures.selectivity,
+    figures.score_auroc,
+    figures.search_surface,
+    figures.dose_response,
+    figures.score_shifts,
+    figures.source_target_map,
+)
 
 
 @pytest.fixture(scope="module")

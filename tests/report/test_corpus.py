@@ -1,15 +1,25 @@
 import pandas as pd
 
 from xlv.corpus.concepts import CONCEPTS
-from xlv.report.tables import corpus as tables
+from xlv.report import tables as tables
 
 FIGURES = pd.DataFrame(
     [
-        {"concept": concept, "language": code, "pairs": 64, "groups": 32, "length_ratio": 0.99, "same_ending": 1.0,
-         "identified": 1.0, "words": 0.5, "characters": 0.75}
-        for concept in CONCEPTS for code in ("sw", "en", "xx")
+        {
+            "concept": concept,
+            "language": code,
+            "pairs": 64,
+            "groups": 32,
+            "length_ratio": 0.99,
+            "same_ending": 1.0,
+            "identified": 1.0,
+            "words": 0.5,
+            "characters": 0.75,
+        }
+        for concept in CONCEPTS
+        for code in ("sw", "en", "xx")
     ]
-)  # fmt: skip
+)
 
 
 def test_shortcuts_have_names_of_languages_down_and_concepts_across_in_their_order():

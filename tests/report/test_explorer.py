@@ -10,9 +10,9 @@ import yaml
 
 from xlv.corpus.concepts import CONCEPTS
 from xlv.corpus.languages import LANGUAGES
-from xlv.report.book import NOTEBOOKS
+from xlv.edition.book import NOTEBOOKS
+from xlv.questions.transfer.tables import transfer_matrix
 from xlv.report.explorer import data_text, explorer, model_data, packed
-from xlv.report.tables.transfer import transfer_matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,18 +4,22 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xlv.analysis.claims import Finding
-from xlv.analysis.rules import FAILS, HOLDS, OPEN
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS
+from xlv.questions.claims.rules import FAILS, HOLDS, OPEN
+from xlv.questions.claims.verdicts import Finding
 from xlv.report.figures.home import answers
 
 NAN = float("nan")
 TITLES = {"a": "Model A (Q4_1)", "b": "Model B"}
 FOUND = {
-    "a": [Finding(1, 13, 12, 15, HOLDS), Finding(3, 0.9, 0.7, 3.0, OPEN), Finding(5, 0.05, 0.03, 0.08, HOLDS),
-          Finding(8, 0.7, NAN, NAN, HOLDS)],
+    "a": [
+        Finding(1, 13, 12, 15, HOLDS),
+        Finding(3, 0.9, 0.7, 3.0, OPEN),
+        Finding(5, 0.05, 0.03, 0.08, HOLDS),
+        Finding(8, 0.7, NAN, NAN, HOLDS),
+    ],
     "b": [Finding(1, 3, 1, 4, FAILS), *(Finding(claim, NAN, NAN, NAN, OPEN, "not asked") for claim in (3, 5, 8))],
-}  # fmt: skip
+}
 RECOGNITION = {"a": xr.Dataset(coords={"target": list("wxyz")})}
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from xlv.analysis.claims import Finding
-from xlv.analysis.rules import CLAIMS, FAILS, HOLDS, OPEN
+from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
+from xlv.questions.claims.verdicts import Finding
 from xlv.report.in_short import MEASURES, line, tally
 
 TITLES = {"a": "Model A (Q4_1)", "b": "Model B"}

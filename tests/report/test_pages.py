@@ -2,7 +2,6 @@ from types import SimpleNamespace
 
 import pytest
 from docutils import nodes
-
 from xlv.report.pages import let_figures_scroll, mend_roles, web_address
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from xlv.analysis.consistency import cosines
-from xlv.notebook import open_results
+from xlv.corpus.importers.published import import_results
+from xlv.edition.notebook import open_results
+from xlv.questions.consistency.cosines import cosines
 from xlv.report import as_published
-from xlv.report.published import import_results
-from xlv.report.results import ResultsError, has_published, load
+from xlv.results import ResultsError, has_published, load
 from xlv.settings import Settings
 from xlv.study import run_study
 
@@ -212,9 +212,7 @@ def test_published_results_stand_beside_ours_as_the_paper_measures(beside, res):
     assert list(table.columns) == ["my-model", title] and list(table.index)[-1] == "mean"
     best = [max(written["llama2-chat-7B", c][0]["fr"]["fr"].values()) for c in ("harmfulness", "morality")]
     assert table.loc["French (fr)", title] == pytest.approx(np.mean(best))
-    for draw, question in (
-        (as_published.transfer_maps, "recognition"), (as_published.cosine_maps, "consistency"),
-    ):  # fmt: skip
+    for draw, question in ((as_published.transfer_maps, "recognition"), (as_published.cosine_maps, "consistency")):
         assert [axes.get_title() for axes in draw(found[question]).axes[:2]] == ["my-model", title]
     words = as_published.answer(**found)
     assert f"**{title}**: own accuracy" in words and "import-results" not in words and "nan" not in words
@@ -224,9 +222,17 @@ def test_published_results_stand_beside_ours_as_the_paper_measures(beside, res):
 
 def test_pages_that_need_pairs_leave_published_results_out_with_a_sentence(beside, tiny_folder, monkeypatch, capsys):
     found, out = beside
-    monkeypatch.setattr("xlv.notebook.run_study", lambda m, _s, _o: found["recognition"][Path(m).name])
-    given = {"models": f"{tiny_folder},llama2-chat-7b-published", "results": str(out), "profile": "quick",
-             "data": "", "languages": "", "concepts": "", "pairs": 0, "protocol": "cv"}  # fmt: skip
+    monkeypatch.setattr("xlv.edition.notebook.run_study", lambda m, _s, _o: found["recognition"][Path(m).name])
+    given = {
+        "models": f"{tiny_folder},llama2-chat-7b-published",
+        "results": str(out),
+        "profile": "quick",
+        "data": "",
+        "languages": "",
+        "concepts": "",
+        "pairs": 0,
+        "protocol": "cv",
+    }
     for question in ("recognition", "consistency"):
         assert list(open_results(given, question)) == [str(tiny_folder)]
         assert len(open_results(given, question, published=True)) == 2

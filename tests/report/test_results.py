@@ -9,17 +9,19 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from xlv.analysis.claims import Finding, judge
-from xlv.analysis.rules import FAILS, HOLDS, OPEN
-from xlv.notebook import check_parameters, open_results
+from xlv.edition.notebook import check_parameters, open_results
+from xlv.questions.claims import ledger as claims
+from xlv.questions.claims.rules import FAILS, HOLDS, OPEN
+from xlv.questions.claims.verdicts import Finding, judge
+from xlv.questions.consistency import tables as consistency
+from xlv.questions.recognition import tables as recognition
 from xlv.report import answers
 from xlv.report.figures import claims as claims_figures
 from xlv.report.figures import consistency as consistency_figures
 from xlv.report.figures import recognition as recognition_figures
 from xlv.report.figures import transfer as transfer_figures
 from xlv.report.numbers import csv_text, numbers
-from xlv.report.results import ResultsError, load, matching, save
-from xlv.report.tables import claims, consistency, recognition
+from xlv.results import ResultsError, load, matching, save
 from xlv.settings import PROFILES, Settings
 from xlv.study import run_study
 
@@ -76,15 +78,28 @@ def test_every_table_figure_and_answer_can_be_made_of_any_model_s_results(studie
     _, _, out = studied
     found = {"my-model": load(out / "my-model" / "recognition.nc")}
     alike = {"my-model": load(out / "my-model" / "consistency.nc")}
-    for draw in (recognition_figures.accuracy_by_language, recognition_figures.accuracy_by_concept,
-                 recognition_figures.accuracy_by_layer, recognition_figures.baselines, recognition_figures.readouts,
-                 recognition_figures.estimators, recognition_figures.learning_curve,
-                 recognition_figures.across_concepts, transfer_figures.transfer_map, transfer_figures.one_way_transfer,
-                 transfer_figures.additive_effects, transfer_figures.competence_order):  # fmt: skip
+    for draw in (
+        recognition_figures.accuracy_by_language,
+        recognition_figures.accuracy_by_concept,
+        recognition_figures.accuracy_by_layer,
+        recognition_figures.baselines,
+        recognition_figures.readouts,
+        recognition_figures.estimators,
+        recognition_figures.learning_curve,
+        recognition_figures.across_concepts,
+        transfer_figures.transfer_map,
+        transfer_figures.one_way_transfer,
+        transfer_figures.additive_effects,
+        transfer_figures.competence_order,
+    ):
         assert draw(found).axes
     assert transfer_figures.transfer_by_concept(found).axes
-    for draw in (consistency_figures.consistency_map, consistency_figures.linguistic_correlation,
-                 consistency_figures.layer_profile, consistency_figures.language_tree):  # fmt: skip
+    for draw in (
+        consistency_figures.consistency_map,
+        consistency_figures.linguistic_correlation,
+        consistency_figures.layer_profile,
+        consistency_figures.language_tree,
+    ):
         assert draw(alike).axes
     regressions = consistency.regression_tables(alike, found)
     assert consistency_figures.regression(regressions).axes and "beside script" in answers.kinship(regressions)

@@ -1,7 +1,5 @@
 """One attempt at a run, on the machine that makes it: a process with its own folder, log, limit and devices."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -103,9 +101,7 @@ def _cores() -> int:
 
 
 def _attempt(job: Job, attempt: Path, gpus: list[str]) -> Outcome:
-    order = {
-        "notebooks": job.run.notebooks, "parameters": dict(job.run.parameters), "root": str(job.root),
-    }  # fmt: skip
+    order = {"notebooks": job.run.notebooks, "parameters": dict(job.run.parameters), "root": str(job.root)}
     (attempt / "job.json").write_text(json.dumps(order, indent=1), encoding="utf-8")
     log, limit, begun = attempt / "log.txt", job.run.needs.time, time.monotonic()
     with open(log, "wb") as stream:
@@ -113,9 +109,14 @@ def _attempt(job: Job, attempt: Path, gpus: list[str]) -> Outcome:
         stream.flush()
         # The child watches its standard input, which closes when this process ends, however it ends.
         process = subprocess.Popen(
-            [sys.executable, "-m", "xlv.batch.process", str(attempt / "job.json")], cwd=attempt, stdin=subprocess.PIPE,
-            stdout=stream, stderr=subprocess.STDOUT, env=_environment(job, attempt, gpus), start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "xlv.batch.process", str(attempt / "job.json")],
+            cwd=attempt,
+            stdin=subprocess.PIPE,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=_environment(job, attempt, gpus),
+            start_new_session=True,
+        )
         if job.batch in _stopped:
             end_all(attempt)
         try:
@@ -145,10 +146,15 @@ def _record(job: Job, attempt: Path, seconds: float) -> None:
     run = job.run
     files = sorted(run.results.glob("*.nc"))
     record = {
-        "name": run.name, "key": run.key, "parameters": dict(run.parameters), "xlv": __version__,
-        "attempt": attempt.name, "host": socket.gethostname(), "seconds": round(seconds, 1),
+        "name": run.name,
+        "key": run.key,
+        "parameters": dict(run.parameters),
+        "xlv": __version__,
+        "attempt": attempt.name,
+        "host": socket.gethostname(),
+        "seconds": round(seconds, 1),
         "cost": {**job.cost, "notebooks": len(run.notebooks), "seconds": round(seconds, 1)},
         "files": {str(path.relative_to(run.folder)): file_sha256(path) for path in files},
-    }  # fmt: skip
+    }
     with whole_file(run.folder / DONE) as temporary:
         temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")

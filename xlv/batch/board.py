@@ -1,10 +1,9 @@
 """The live table of a batch: what is running, done and failed, and the time left; plain lines off a terminal."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -35,7 +34,7 @@ class Board:
         self.workers, self.obstacle = 1, ""
         self.live = Live(console=console, get_renderable=self._table, auto_refresh=False, transient=True)
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> Self:
         if self.console.is_terminal:
             self.live.start()
         return self

@@ -1,13 +1,12 @@
 """A Dask cluster as executor: its scheduler gives a dead worker's run to another."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from distributed import Client, Future, KilledWorker, LocalCluster
 from distributed.comm.addressing import get_address_host
@@ -40,12 +39,16 @@ class Cluster:
             raise
 
     @classmethod
-    def local(cls, workers: int, offer: dict[str, float], batch: str, folder: Path) -> Cluster:
+    def local(cls, workers: int, offer: dict[str, float], batch: str, folder: Path) -> Self:
         """A cluster of worker processes on this machine, each with one run at a time."""
         cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, resources=offer, memory_limit=0, dashboard_address=None,
+            n_workers=workers,
+            threads_per_worker=1,
+            resources=offer,
+            memory_limit=0,
+            dashboard_address=None,
             silence_logs=logging.CRITICAL,
-        )  # fmt: skip
+        )
         return cls(cluster.scheduler_address, batch, folder, cluster)
 
     def submit(self, job: Job, ended: Ended) -> None:
@@ -83,7 +86,7 @@ class Cluster:
         if any(_offers(worker["resources"], resources(run)) for worker in about.values()):
             return ""
         wanted = " ".join(f"{name}={amount:g}" for name, amount in resources(run).items())
-        return f"no worker offers {wanted}: start one with `{start} --nthreads 1 --resources \"{wanted}\"`"
+        return f'no worker offers {wanted}: start one with `{start} --nthreads 1 --resources "{wanted}"`'
 
     def stop(self) -> None:
         """End this batch's attempts wherever they are made."""

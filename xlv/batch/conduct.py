@@ -1,7 +1,5 @@
 """A batch conducted: runs that are not done are handed out, failed ones tried again, and all of it told."""
 
-from __future__ import annotations
-
 import queue
 import secrets
 import shutil
@@ -19,7 +17,7 @@ from xlv.batch.cost import Cost, estimate, kind
 from xlv.batch.executors import BatchError, Executor, executor
 from xlv.batch.plan import Run
 from xlv.batch.spec import Spec
-from xlv.report.book import repository
+from xlv.edition.book import repository
 
 TAKEN_UP = 3  # times that a run is begun anew because its worker or process was killed
 _POLL = 1.0  # seconds between looks at what has begun

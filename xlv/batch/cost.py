@@ -1,7 +1,5 @@
 """What runs cost, roughly: work from the sizes of models and texts, time from earlier runs or a measured rate."""
 
-from __future__ import annotations
-
 import json
 import re
 import time
@@ -15,9 +13,9 @@ import numpy as np
 from xlv.batch.plan import DONE, Run
 from xlv.cache import fingerprint
 from xlv.corpus.pairs import full_texts
+from xlv.edition.notebook import profile_of
 from xlv.models.presets import PRESETS
 from xlv.models.weights import split_revision
-from xlv.notebook import profile_of
 from xlv.settings import ControlSettings
 from xlv.study import identity
 

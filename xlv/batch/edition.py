@@ -1,7 +1,5 @@
 """The book of a batch: all models of its done runs side by side, from results alone."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,10 +10,10 @@ from xlv.batch.board import duration
 from xlv.batch.plan import Run
 from xlv.batch.spec import Spec
 from xlv.cache import Progress, file_sha256, fingerprint, silent, whole_file
-from xlv.notebook import STORED
-from xlv.report.book import build_book, repository
-from xlv.report.results import load, save
-from xlv.report.tables.recognition import own_accuracy
+from xlv.edition.book import build_book, repository
+from xlv.edition.notebook import STORED
+from xlv.questions.recognition.tables import own_accuracy
+from xlv.results import load, save
 
 _MADE = "made.json"
 _TEXTS = ("data", "languages", "concepts", "pairs", "profile")
@@ -42,10 +40,16 @@ def build_batch_book(
     for run in shown:
         _file(run, results)
     parameters = {
-        "models": ",".join(run.name for run in shown), "data": shown[0].parameters["data"], "results": str(results),
-        "profile": STORED, "languages": "", "concepts": "", "pairs": 0, "seed": 0,
+        "models": ",".join(run.name for run in shown),
+        "data": shown[0].parameters["data"],
+        "results": str(results),
+        "profile": STORED,
+        "languages": "",
+        "concepts": "",
+        "pairs": 0,
+        "seed": 0,
         "protocol": spec.parameters.get("protocol", "cv"),
-    }  # fmt: skip
+    }
     size = f"{len(shown)} of {len(runs)} runs of a batch"
     index = build_book(parameters, folder, f"Edition “{spec.out.name}”: {size}.", pages, progress=progress)
     with whole_file(made) as temporary:
@@ -76,12 +80,15 @@ def _file(run: Run, results: Path) -> None:
 def _page(runs: Sequence[Run], shown: Sequence[Run], failed: Mapping[str, str]) -> str:
     """The page on the runs: which are done, how long they took, and what each reads in the languages' own vectors."""
     lines = [
-        "# The runs of this batch", "",
+        "# The runs of this batch",
+        "",
         f"{sum(run.record() is not None for run in runs)} of {len(runs)} runs are done; the pages of this "
         f"book compare the {len(shown)} of them that have the same texts. Accuracy is that of a language's own concept "
-        "vectors on held-out pairs, averaged over languages.", "",
-        "| run | state | time | accuracy | languages |", "| --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
+        "vectors on held-out pairs, averaged over languages.",
+        "",
+        "| run | state | time | accuracy | languages |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for run in runs:
         record = run.record()
         if record is None:

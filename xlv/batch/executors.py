@@ -1,7 +1,5 @@
 """Where attempts are made: one after the other on this machine, or by the workers of a Dask cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol

@@ -1,7 +1,5 @@
 """The plan of a batch: its runs, each with a name, a folder and a key by which a done run is known."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
@@ -14,10 +12,10 @@ from xlv.batch.spec import Needs, Spec, SpecError
 from xlv.cache import file_sha256, fingerprint
 from xlv.control.refusal import RULES
 from xlv.corpus.pairs import folder_fingerprint
+from xlv.edition.book import repository
+from xlv.edition.notebook import check_parameters, profile_of
 from xlv.models.weights import check_name
-from xlv.notebook import check_parameters, profile_of
-from xlv.report.book import repository
-from xlv.report.results import SCHEMA
+from xlv.results import SCHEMA
 from xlv.study import ANALYSIS, identity, short_name
 
 DONE = "done.json"
@@ -99,16 +97,23 @@ def _run(spec: Spec, chosen: dict[str, object]) -> Run:
     for where, other in spec.overrides:
         needs = needs.but(other) if _fits(chosen, where) else needs
     parameters = {
-        "data": "", "profile": "full", "languages": "", "concepts": "", "pairs": 0, "seed": 0, **spec.parameters,
+        "data": "",
+        "profile": "full",
+        "languages": "",
+        "concepts": "",
+        "pairs": 0,
+        "seed": 0,
+        **spec.parameters,
         **chosen,
-    }  # fmt: skip
+    }
     sources = [file_sha256(repository() / "notebooks" / f"{name}.ipynb") for name in spec.notebooks]
     corpus = folder_fingerprint(Path(str(parameters["data"])) if parameters["data"] else None)
     key = fingerprint(identity(model), corpus, parameters, sources, __version__, ANALYSIS, RULES, SCHEMA)
     variant = ", ".join(
         str(value) if name == "profile" else f"{name} {value}"
-        for name, value in chosen.items() if name != "models" and len(spec.matrix[name]) > 1
-    )  # fmt: skip
+        for name, value in chosen.items()
+        if name != "models" and len(spec.matrix[name]) > 1
+    )
     name = _file_name(short_name(model) + (f" {variant}" if variant else ""))
     folder = spec.out / "runs" / f"{name}-{key[:8]}"
     parameters["results"] = str(folder / "results")

@@ -1,7 +1,5 @@
 """The process of an attempt: executes the notebooks of a run, and ends with the worker that started it."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -11,7 +9,7 @@ from pathlib import Path
 from papermill.exceptions import PapermillExecutionError
 
 from xlv.batch.tree import MARK, end_all
-from xlv.report.book import BookError, execute_notebooks
+from xlv.edition.book import BookError, execute_notebooks
 
 
 def _end_with_parent() -> None:
@@ -28,9 +26,13 @@ def main(order: Path) -> None:
     job = json.loads(order.read_text(encoding="utf-8"))
     try:
         execute_notebooks(
-            job["notebooks"], job["parameters"], order.parent / "notebooks",
-            root=Path(job["root"]), cwd=order.parent, progress=_say,
-        )  # fmt: skip
+            job["notebooks"],
+            job["parameters"],
+            order.parent / "notebooks",
+            root=Path(job["root"]),
+            cwd=order.parent,
+            progress=_say,
+        )
     except BookError as error:
         if not isinstance(error.__cause__, PapermillExecutionError):
             raise

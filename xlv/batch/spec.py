@@ -1,18 +1,17 @@
 """A batch's spec: a YAML file, read strictly, so that a typing error is refused before anything starts."""
 
-from __future__ import annotations
-
 import ast
 import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Self
 
 import papermill
 import yaml
 
-from xlv.report.book import repository
+from xlv.edition.book import repository
 
 QUESTIONS = ("q1_recognition", "q2_consistency", "q3_transfer", "q4_control")
 _KEYS = ("out", "notebooks", "matrix", "exclude", "parameters", "needs", "overrides", "retries", "book")
@@ -34,7 +33,7 @@ class Needs:
     time: float | None = None
     threads: int | None = None
 
-    def but(self, other: Needs) -> Needs:
+    def but(self, other: Self) -> Self:
         """These needs with what `other` says in place of what they say."""
         said = {f.name: getattr(other, f.name) for f in fields(other) if getattr(other, f.name) is not None}
         return replace(self, **said)
@@ -89,8 +88,10 @@ def _spec(content: dict, path: Path) -> Spec:
     _known(content, _KEYS, "key")
     notebooks = tuple(_list(content.get("notebooks", list(QUESTIONS)), "notebooks"))
     defaults = _parameters(notebooks)
-    matrix = {name: tuple(_list(values, f"matrix: {name}")) for name, values in _mapping(
-        content.get("matrix"), "matrix").items()}  # fmt: skip
+    matrix = {
+        name: tuple(_list(values, f"matrix: {name}"))
+        for name, values in _mapping(content.get("matrix"), "matrix").items()
+    }
     common = _mapping(content.get("parameters", {}), "parameters")
     _known([*matrix, *common], defaults, "parameter")
     if "models" not in matrix:
@@ -101,8 +102,10 @@ def _spec(content: dict, path: Path) -> Spec:
         matrix[name] = tuple(_value(name, value, defaults, path.parent) for value in values)
         _distinct(matrix[name], name)
     common = {name: _value(name, value, defaults, path.parent) for name, value in common.items()}
-    chosen = [_match(entry, "exclude", matrix, defaults, path.parent) for entry in _list(
-        content.get("exclude", []), "exclude", empty=True)]  # fmt: skip
+    chosen = [
+        _match(entry, "exclude", matrix, defaults, path.parent)
+        for entry in _list(content.get("exclude", []), "exclude", empty=True)
+    ]
     overrides = []
     for entry in _list(content.get("overrides", []), "overrides", empty=True):
         _known(_mapping(entry, "overrides"), ("where", "needs"), "key of overrides")
@@ -112,10 +115,16 @@ def _spec(content: dict, path: Path) -> Spec:
     if not isinstance(out, str):
         raise SpecError(f"out: expected a folder, got {out!r}")
     return Spec(
-        (path.parent / Path(out).expanduser()).resolve(), matrix, notebooks, tuple(chosen), common,
-        _needs(content.get("needs", {}), "needs"), tuple(overrides), _count(content.get("retries", 0), "retries"),
+        (path.parent / Path(out).expanduser()).resolve(),
+        matrix,
+        notebooks,
+        tuple(chosen),
+        common,
+        _needs(content.get("needs", {}), "needs"),
+        tuple(overrides),
+        _count(content.get("retries", 0), "retries"),
         _flag(content.get("book", True), "book"),
-    )  # fmt: skip
+    )
 
 
 def _known(names: Iterable[str], known: Iterable[str], what: str) -> None:
@@ -199,8 +208,9 @@ def _match(entry: object, what: str, matrix: dict, defaults: dict, folder: Path)
 def _needs(value: object, what: str) -> Needs:
     given = _mapping(value, what)
     _known(given, [f.name for f in fields(Needs)], f"key of {what}")
-    memory, time = (_measure(given.get(name), f"{what}: {name}", units) for name, units in (
-        ("memory", _BYTES), ("time", _SECONDS)))  # fmt: skip
+    memory, time = (
+        _measure(given.get(name), f"{what}: {name}", units) for name, units in (("memory", _BYTES), ("time", _SECONDS))
+    )
     gpus, threads = (
         None if given.get(name) is None else _count(given[name], f"{what}: {name}", low)
         for name, low in (("gpus", 0), ("threads", 1))

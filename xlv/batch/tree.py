@@ -1,7 +1,5 @@
 """The processes of an attempt: a kernel is in a session of its own, so all are found by a mark that they inherit."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The command line: models, run, steer, book, batch, audit, import-results, cache, data."""
 
-from __future__ import annotations
-
 import os
 from typing import Annotated
 
@@ -9,7 +7,7 @@ import typer
 
 from xlv import __version__
 from xlv.cli import cache, data, editions, models
-from xlv.terminal import OneLineErrors, say
+from xlv.cli.terminal import OneLineErrors, say
 
 app = typer.Typer(
     cls=OneLineErrors, no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False

@@ -1,14 +1,12 @@
 """Commands about the cache."""
 
-from __future__ import annotations
-
 import shutil
 from typing import Annotated
 
 import typer
 
 from xlv.cache import cache_root, size_of
-from xlv.terminal import say, show, table
+from xlv.cli.terminal import say, show, table
 
 app = typer.Typer(no_args_is_help=True, help="What lies in the cache, and how to drop it.")
 PARTS = ("activations", "weights", "results", "journals", "completions")

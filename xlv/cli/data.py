@@ -1,13 +1,11 @@
 """Commands about corpora."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xlv.terminal import Ticker, say, show, table
+from xlv.cli.terminal import Ticker, say, show, table
 
 app = typer.Typer(no_args_is_help=True, help="Corpora: check and measure one.")
 
@@ -46,7 +44,7 @@ def convert(
     pairs: Annotated[int, typer.Option(help="Pairs a concept at most; 0: all that can be made.", min=0)] = 0,
 ) -> None:
     """Turn published files of a well-known source into a corpus folder."""
-    from xlv.corpus.recipes import convert as converted
+    from xlv.corpus.importers.recipes import convert as converted
 
     for (concept, languages), made in converted(source, path, out_dir, limit=pairs or None).items():
         say(f"{concept}: {made} pairs in {languages}")

@@ -1,14 +1,12 @@
 """Commands that make books of results, and the one that takes in the authors' own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from xlv.cli.options import Concepts, Data, Languages, Models, Pairs, ProfileName, changed, names
-from xlv.terminal import Ticker, err, say, show
+from xlv.cli.terminal import Ticker, err, say, show
 
 
 def book(
@@ -24,8 +22,8 @@ def book(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the edition.")] = Path("build"),
 ) -> None:
     """Compute what is missing, execute the notebooks, build the book, and say where its index.html is."""
+    from xlv.edition.book import build_edition
     from xlv.models.presets import BOOK_MODELS
-    from xlv.report.book import build_edition
 
     wanted = changed(profile, str(Path(data).resolve()) if data else "", concepts, languages, pairs)
     index = build_edition(names(models) or BOOK_MODELS, wanted, out_dir / wanted.name, results, progress=Ticker())
@@ -44,7 +42,7 @@ def batch(
     from xlv.batch.edition import build_batch_book
     from xlv.batch.plan import plan
     from xlv.batch.spec import read_spec
-    from xlv.report.book import BookError
+    from xlv.edition.book import BookError
 
     if workers and scheduler:
         raise ValueError("--workers starts a cluster here and --scheduler takes one that is there: give one of them")
@@ -72,7 +70,7 @@ def import_results(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
 ) -> None:
     """Turn the authors' published results into ours; nothing in their files is executed."""
-    from xlv.report import published
+    from xlv.corpus.importers import published
 
     for name, model in published.import_results(res, out_dir).items():
         vectors = "accuracies and cosines" if model.cosine is not None else "accuracies; no vectors, so no cosines"

@@ -1,7 +1,5 @@
 """Commands about one model, and the list of those known by name."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +7,8 @@ import typer
 from rich.table import Table
 
 from xlv.cli.options import Concepts, Data, Device, Languages, Model, Pairs, ProfileName, Revision, Trust, at, changed
+from xlv.cli.terminal import Ticker, out, say, show, table
 from xlv.settings import Loading
-from xlv.terminal import Ticker, out, say, show, table
 
 
 def models() -> None:
@@ -59,17 +57,23 @@ def run(
 ) -> None:
     """Questions 1 to 3 (and 4 with --control) for one model; prints a table and writes netCDF files."""
     from xlv.models.presets import PRESETS
-    from xlv.report.tables import control as control_tables
-    from xlv.report.tables import recognition as tables
+    from xlv.questions.control import rates as control_tables
+    from xlv.questions.recognition import tables as tables
     from xlv.study import run_control, run_study, short_name
 
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     preset = PRESETS.get(model)
     wanted = changed(
-        profile, data, concepts, languages, pairs, dtype=dtype or None, baselines=baselines,
+        profile,
+        data,
+        concepts,
+        languages,
+        pairs,
+        dtype=dtype or None,
+        baselines=baselines,
         template=template or (preset.template if preset else "raw"),
-    )  # fmt: skip
+    )
     model = at(model, revision)
     loading = Loading(device or None, trust_remote_code)
     dataset = run_study(model, wanted.study, out_dir, loading=loading, progress=Ticker())
@@ -120,9 +124,15 @@ def steer(
         raise ValueError(f"expected --layers as two shares of the depth, for example 0.4-0.7, got {layers!r}") from None
     wanted = ControlSettings(concept=concept, source=source, tokens=tokens, pairs=pairs or None, data=data or None)
     found = complete(
-        at(model, revision), prompt, settings=wanted, direction=direction, dose=dose, window=(low, high),
-        loading=Loading(device or None, trust_remote_code), progress=Ticker(),
-    )  # fmt: skip
+        at(model, revision),
+        prompt,
+        settings=wanted,
+        direction=direction,
+        dose=dose,
+        window=(low, high),
+        loading=Loading(device or None, trust_remote_code),
+        progress=Ticker(),
+    )
     acted = f"{found.direction}, layers {found.layers[0]}–{found.layers[-1]}, s = {found.strength:+.3g}"
     for title, text in (("unsteered", found.plain), (acted, found.steered)):
         out.print(f"{title}:", style="bold", highlight=False)
@@ -142,7 +152,7 @@ def audit(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the card and its results.")] = Path("audit"),
 ) -> None:
     """The four questions on one model, and one page with the verdicts: a card to attach to the model."""
-    from xlv.audit import audit_model
+    from xlv.edition.audit import audit_model
 
     wanted = changed(profile, data, concepts, languages, pairs)
     loading = Loading(device or None, trust_remote_code)

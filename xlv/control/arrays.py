@@ -1,7 +1,5 @@
 """What an evaluation measured, as labelled arrays."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,9 +45,12 @@ def control_arrays(measured: Measured, settings: ControlSettings) -> xr.Dataset:
     strength, chosen_dose, first_layer, last_layer  `[source, direction]`
     """
     parts = [
-        _outcomes(measured, settings), _responses(measured.response, settings), _neutral(measured),
-        _search(measured.surfaces, settings), _openings(measured.found),
-    ]  # fmt: skip
+        _outcomes(measured, settings),
+        _responses(measured.response, settings),
+        _neutral(measured),
+        _search(measured.surfaces, settings),
+        _openings(measured.found),
+    ]
     dataset = xr.merge(parts, join="exact", compat="no_conflicts")
     return dataset.assign_attrs(source=settings.source, concept=settings.concept, judge=settings.judge)
 
@@ -76,7 +77,8 @@ def _outcomes(measured: Measured, settings: ControlSettings) -> xr.Dataset:
             "score": (_PLACES, stacked(lambda f: f.score, np.nan)),
             "outcome": (_PLACES, stacked(lambda f: codes[f.outcome], MISSING).astype(np.int8)),
             "faithful": (
-                _PLACES, stacked(lambda f: MISSING if f.faithful is None else f.faithful, MISSING).astype(np.int8)
+                _PLACES,
+                stacked(lambda f: MISSING if f.faithful is None else f.faithful, MISSING).astype(np.int8),
             ),
         },
         coords={
@@ -86,7 +88,7 @@ def _outcomes(measured: Measured, settings: ControlSettings) -> xr.Dataset:
             "kind": list(KINDS),
             "target": list(settings.targets),
         },
-    )  # fmt: skip
+    )
 
 
 def _responses(response: Mapping[tuple[str, float, str], list[Found]], settings: ControlSettings) -> xr.Dataset:

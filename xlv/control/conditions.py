@@ -1,7 +1,5 @@
 """The conditions of question 4: what is done to the model, in words for people and by content for the journal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -21,10 +19,10 @@ from xlv.control.names import (
     SOURCE,
     SYSTEM,
 )
-from xlv.control.vectors import ConceptVectors, random_vectors
 from xlv.corpus.languages import language
 from xlv.models.load import Model
 from xlv.models.steering import Vectors, activation_addition, directional_ablation, relative_dose
+from xlv.models.vectors import ConceptVectors, random_vectors
 
 # The positive side of harmfulness is the harmless one, so adding the vector lowers refusals.
 SIGN = {REFUSING: -1.0, FOLLOWING: 1.0}

@@ -1,7 +1,5 @@
 """Control measured: every condition on every target language's evaluation split, by score and by generation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,8 +23,8 @@ from xlv.control.measure import Bench, Found
 from xlv.control.names import DIRECTIONS, KINDS, SYSTEM
 from xlv.control.neutral import Effect, Neutral
 from xlv.control.search import search
-from xlv.control.vectors import ConceptVectors, control_vectors
 from xlv.corpus.pairs import concepts_in, load_instructions, load_neutral
+from xlv.models.vectors import ConceptVectors, control_vectors
 from xlv.settings import ControlSettings
 
 
@@ -68,10 +66,12 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
     further += random_conditions(source, chosen, settings.random, settings.random_generated, settings.seed)
     found |= _measure(bench, list(_comparison_cells(further, settings)), settings, "comparing", progress)
     measured = Measured(
-        [*main, *further], surfaces, found,
+        [*main, *further],
+        surfaces,
+        found,
         response=_responses(bench, source, chosen, settings, progress),
         effects=_side_effects(bench, [*main, *further], settings, progress),
-    )  # fmt: skip
+    )
     return control_arrays(measured, settings)
 
 

@@ -1,7 +1,5 @@
 """Language fidelity: whether a completion is in its prompt's language, by script and, in Latin script, by words."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections import Counter
 from functools import cache

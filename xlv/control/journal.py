@@ -1,7 +1,5 @@
 """A journal of what is measured, so that an interrupted run goes on where it stopped and a larger one re-uses it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path

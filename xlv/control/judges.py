@@ -1,7 +1,5 @@
 """Judges of completions: rules on the first words, any sequence classifier, or any chat model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Completions in full, kept for who asked for them: one private file a model in the user's cache, never elsewhere."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterator

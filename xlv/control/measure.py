@@ -1,7 +1,5 @@
 """Measuring one cell: prompts of a language under one steering, by score and by generation, through the journal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -80,9 +78,7 @@ class Bench:
             fingerprint("neutral", steering.key), [fingerprint(text) for text in neutral.texts], missing
         )
 
-    def _read(
-        self, steering: Steering, code: str, prompts: list[str], generate: bool, condition: str
-    ) -> list[Found]:
+    def _read(self, steering: Steering, code: str, prompts: list[str], generate: bool, condition: str) -> list[Found]:
         found = [Found(0.0)] * len(prompts)
         for batch in length_batches(self.model, prompts, self.batch_size, steering.system):
             texts = [prompts[i] for i in batch]

@@ -1,7 +1,5 @@
 """Side effects of a control on neutral sentences: how far predictions move, and what it costs in perplexity."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """What refusals look like in sixteen languages: how they open, and rules that tell one by its first words."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 

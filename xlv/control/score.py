@@ -3,8 +3,6 @@
 It needs no generation, is smooth where refusal rates are flat, and exists for models that never refuse.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which layers and what strength: a grid search on the source language by score, the best confirmed by generation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,8 +10,8 @@ from xlv.control.conditions import SIGN, UNSTEERED, Setting, Steering, addition,
 from xlv.control.measure import Bench, Found
 from xlv.control.names import ANSWER, BROKEN, DIRECTIONS, KINDS, REFUSAL, REFUSING
 from xlv.control.neutral import Neutral, mean_divergence
-from xlv.control.vectors import ConceptVectors
 from xlv.corpus.pairs import load_instructions, load_neutral
+from xlv.models.vectors import ConceptVectors
 from xlv.settings import ControlSettings
 
 RATES = ("refusal", "over_refusal", "broken", "following")

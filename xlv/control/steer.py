@@ -1,7 +1,5 @@
 """One prompt, steered beside unsteered: for trying the value-affirming directions by hand."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -9,9 +7,9 @@ from xlv.cache import Progress, silent
 from xlv.control.conditions import SIGN, addition, setting_at
 from xlv.control.names import REFUSING
 from xlv.control.search import layer_windows
-from xlv.control.vectors import control_vectors
 from xlv.models.decoding import generate
 from xlv.models.load import load_model
+from xlv.models.vectors import control_vectors
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading
 
 HARM = "harmfulness"

@@ -1,7 +1,5 @@
 """What makes a corpus usable: parallel ids, the right script and language, like lengths, no surface shortcuts."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,8 +21,16 @@ MIN_SCRIPT = 0.80
 SHORTCUT_NOTE = 0.75
 
 FIGURES = (
-    "concept", "language", "pairs", "mean_characters", "identified", "groups", "length_ratio", "same_ending", *SURFACES,
-)  # fmt: skip
+    "concept",
+    "language",
+    "pairs",
+    "mean_characters",
+    "identified",
+    "groups",
+    "length_ratio",
+    "same_ending",
+    *SURFACES,
+)
 _SIDES = {"control": ("harmless", "harmful"), "neutral": ("text",)}
 _UNKNOWN_TO_IDENTIFIER = ("ny",)
 

@@ -1,7 +1,5 @@
 """The seven value concepts of the paper and the two control concepts beside them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Linguistic similarity of the sixteen languages, from URIEL."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib.resources import files
 

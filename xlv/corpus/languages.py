@@ -1,7 +1,5 @@
 """The sixteen languages of the study: names, families, scripts, and how to join two texts in them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

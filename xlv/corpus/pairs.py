@@ -6,8 +6,6 @@ A folder in the layout of the paper's MVALUE data, `{concept}/{concept}_{languag
 The folders `control` (`id category origin harmless harmful`) and `neutral` (`id text`) are optional.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable
 from importlib.resources import files
@@ -16,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from xlv.cache import file_sha256, fingerprint
-from xlv.corpus import mvalue
 from xlv.corpus.concepts import CONCEPTS, VALUES
+from xlv.corpus.importers import mvalue
 from xlv.corpus.languages import LANGUAGES, language
 from xlv.corpus.table import CorpusError, read_table
 

@@ -1,7 +1,5 @@
 """How far surface classifiers get on a concept: the accuracy that a vector has to beat."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,12 +22,7 @@ def _vectoriser(surface: str, spaces: bool) -> TfidfVectorizer:
 
 
 def shortcut_scores(
-    positive: Sequence[str],
-    negative: Sequence[str],
-    groups: Sequence[str],
-    *,
-    surface: str,
-    spaces: bool = True,
+    positive: Sequence[str], negative: Sequence[str], groups: Sequence[str], *, surface: str, spaces: bool = True
 ) -> np.ndarray:
     """Held-out margins `[pair]` of a surface classifier: score of the positive text minus the negative's.
 

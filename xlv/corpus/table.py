@@ -1,7 +1,5 @@
 """One corpus file as a table of strings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,10 +1,9 @@
 """Hidden states of the last token after every decoder block: extracted fast, cached in shards."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import local
+from typing import Self
 
 import numpy as np
 import torch
@@ -12,8 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from xlv.cache import Progress, cache_root, fingerprint, silent, whole_file
+from xlv.models.fast.packing import Row, run_batches, sheet
 from xlv.models.load import Model
-from xlv.models.packing import Row, run_batches, sheet
 
 EXTRACTOR = 1
 
@@ -76,7 +75,7 @@ class _LastTokens:
         final = self._last(base(**inputs, use_cache=False).last_hidden_state)
         return [*(self.reading.taken[layer] for layer in self.layers), final]
 
-    def __enter__(self) -> _LastTokens:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception) -> None:
@@ -144,10 +143,7 @@ def _one_layer(path: Path, layer: int) -> np.ndarray:
 
 
 def cached_activations(
-    model: Model,
-    texts: dict[tuple[str, str], list[str]],
-    *,
-    progress: Progress = silent,
+    model: Model, texts: dict[tuple[str, str], list[str]], *, progress: Progress = silent
 ) -> dict[tuple[str, str], Path]:
     """Shards with the activations of each (concept, language)'s texts, computing only those not cached.
 

@@ -1,7 +1,5 @@
 """What a model's vectors must beat: its embeddings alone, its shape without training, the likelihood of the texts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -32,9 +30,12 @@ def untrained(model: Model, *, seed: int = 0) -> Model:
         torch.manual_seed(seed)
         network = type(model.network)._from_config(config, dtype=DTYPES["bf16"]).eval().to(model.network.device)
     return replace(
-        model, network=network, blocks=find_blocks(network), dtype="bf16",
+        model,
+        network=network,
+        blocks=find_blocks(network),
+        dtype="bf16",
         weights=fingerprint("untrained", seed, model.weights),
-    )  # fmt: skip
+    )
 
 
 def likelihood_margins(model: Model, positive: Sequence[str], negative: Sequence[str]) -> np.ndarray:

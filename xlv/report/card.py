@@ -1,7 +1,5 @@
 """The card of one model: a page of HTML that needs nothing beside it."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterable, Sequence
@@ -12,18 +10,18 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from xlv.analysis.claims import Finding
-from xlv.analysis.rules import CLAIMS, RULES
 from xlv.control.names import BASELINE, KINDS
 from xlv.corpus.languages import language
+from xlv.questions.claims.ledger import findings, statistic
+from xlv.questions.claims.rules import CLAIMS, RULES
+from xlv.questions.claims.verdicts import Finding
+from xlv.questions.control.rates import moves, refusal_table
+from xlv.questions.recognition.tables import own_accuracy
 from xlv.report import answers
 from xlv.report.control_answers import control as control_answer
 from xlv.report.figures.claims import VERDICTS
 from xlv.report.figures.transfer import transfer_map
 from xlv.report.style import use_style
-from xlv.report.tables.claims import findings, statistic
-from xlv.report.tables.control import moves, refusal_table
-from xlv.report.tables.recognition import own_accuracy
 
 WEAKEST = 5
 _PROVENANCE = ("model", "revision", "weights", "dtype", "template", "corpus", "settings", "xlv")

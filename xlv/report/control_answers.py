@@ -1,16 +1,14 @@
 """The answer to question 4 in words, made of computed numbers."""
 
-from __future__ import annotations
-
 import pandas as pd
 import xarray as xr
 
 from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, KINDS, REFUSING
 from xlv.corpus.languages import language
+from xlv.questions.control import rates as tables
+from xlv.questions.control import scores as scores
 from xlv.report.answers import names_of
 from xlv.report.formats import counted, signed
-from xlv.report.tables import control as tables
-from xlv.report.tables import control_score as scores
 
 
 def control(datasets: dict[str, xr.Dataset]) -> str:

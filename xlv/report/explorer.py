@@ -1,7 +1,5 @@
 """The explorer page: accuracies and cosines of all models as text, small enough to stand in the page itself."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from collections.abc import Mapping
@@ -11,7 +9,7 @@ import xarray as xr
 from IPython.display import HTML
 
 from xlv.corpus.languages import language
-from xlv.report.tables.common import accuracy, resource_order, value_concepts
+from xlv.questions.common import accuracy, resource_order, value_concepts
 
 FALLBACK = "The explorer is drawn in the browser by a script of the built book; without it, see the other chapters."
 

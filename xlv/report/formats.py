@@ -1,7 +1,5 @@
 """Numbers and counts as a reader sees them, in sentences, tables and figures."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd

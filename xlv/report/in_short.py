@@ -1,18 +1,16 @@
 """The findings in one line a question, for the home page: each model's number with its verdict on the paper's claim."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
-from xlv.analysis.claims import Finding
-from xlv.analysis.rules import FAILS, HOLDS, OPEN, READ
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS
-from xlv.report.tables import control as tables
-from xlv.report.tables.claims import value
+from xlv.questions.claims.ledger import value
+from xlv.questions.claims.rules import FAILS, HOLDS, OPEN, READ
+from xlv.questions.claims.verdicts import Finding
+from xlv.questions.control import rates as tables
 from xlv.report.titles import short, told_apart
 
 MEASURES = {

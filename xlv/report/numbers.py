@@ -1,7 +1,5 @@
 """The numbers behind a figure as a file to download: a link that carries its data, so that it works offline too."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Callable
 from html import escape

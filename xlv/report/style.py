@@ -1,7 +1,5 @@
 """One style for all figures: vector output, colour-blind-safe, numbers in the cells that stay readable."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -21,8 +19,15 @@ INK, FAINT = "#222222", "#8a8a8a"
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
 MODEL_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 FAMILY_COLOURS = {
-    "Indo-European": BLUE, "Niger-Congo": ORANGE, "Uralic": GREEN, "Dravidian": PURPLE, "Sino-Tibetan": "#8c564b",
-    "Austroasiatic": "#7f7f00", "Austronesian": "#17677f", "Japonic": "#b22222", "Koreanic": "#4b0082",
+    "Indo-European": BLUE,
+    "Niger-Congo": ORANGE,
+    "Uralic": GREEN,
+    "Dravidian": PURPLE,
+    "Sino-Tibetan": "#8c564b",
+    "Austroasiatic": "#7f7f00",
+    "Austronesian": "#17677f",
+    "Japonic": "#b22222",
+    "Koreanic": "#4b0082",
 }
 CONDITION_COLOURS = {BASELINE: INK, REFUSING: BLUE, FOLLOWING: ORANGE}
 MARKERS = {BASELINE: "o", REFUSING: "^", FOLLOWING: "v"}
@@ -68,9 +73,15 @@ def new_figure(width: float, height: float, *, gap: float = 0.04) -> Figure:
 
 
 def panels(
-    count: int, height: float, *, width: float = 8.6, per_row: int = 0, share: bool = True,
-    xlabel: str = "", ylabel: str = "",
-) -> tuple[Figure, Sequence[Axes]]:  # fmt: skip
+    count: int,
+    height: float,
+    *,
+    width: float = 8.6,
+    per_row: int = 0,
+    share: bool = True,
+    xlabel: str = "",
+    ylabel: str = "",
+) -> tuple[Figure, Sequence[Axes]]:
     """A figure of `count` panels, each `height` inches high: up to three in a row, four as two by two.
 
     Panels that `share` have the same scales, so that models compare at a glance. The labels stand at the outer panels
@@ -115,9 +126,16 @@ def _write_cells(axes: Axes, values: np.ndarray, mesh, text: str, size: float, d
 
 
 def heat_map(
-    axes: Axes, frame: pd.DataFrame, *, cmap: str, low: float, high: float, text: str = "{:.2f}", size: float = 6.5,
+    axes: Axes,
+    frame: pd.DataFrame,
+    *,
+    cmap: str,
+    low: float,
+    high: float,
+    text: str = "{:.2f}",
+    size: float = 6.5,
     diagonal: bool = True,
-):  # fmt: skip
+):
     """A matrix with its numbers in the cells, on the `diagonal` too if it says something; NaN cells stay grey."""
     values = np.ma.masked_invalid(frame.to_numpy(dtype=float))
     colours = mpl.colormaps[cmap].with_extremes(bad="#dddddd")

@@ -1,7 +1,5 @@
 """Names of models in figures and sentences of pages that name them in full elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 

@@ -1,7 +1,5 @@
 """The figure of the claims ledger."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from textwrap import fill
 
@@ -9,10 +7,10 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from xlv.analysis.claims import Finding
-from xlv.analysis.rules import CLAIMS, FAILS, HOLDS, OPEN
+from xlv.questions.claims.ledger import statistic
+from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
+from xlv.questions.claims.verdicts import Finding
 from xlv.report.style import INK, new_figure
-from xlv.report.tables.claims import statistic
 
 VERDICTS = {HOLDS: "#8fd0b8", FAILS: "#f2b38c", OPEN: "#e6e6e6"}
 
@@ -25,8 +23,15 @@ def verdicts(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> F
     axes.imshow(codes, cmap=ListedColormap(list(VERDICTS.values())), vmin=-0.5, vmax=2.5, aspect="auto")
     for column, findings in enumerate(found.values()):
         for row, finding in enumerate(findings):
-            axes.text(column, row, f"{finding.verdict}\n{statistic(finding)}".strip(), ha="center", va="center",
-                      fontsize=7.5, color=INK)  # fmt: skip
+            axes.text(
+                column,
+                row,
+                f"{finding.verdict}\n{statistic(finding)}".strip(),
+                ha="center",
+                va="center",
+                fontsize=7.5,
+                color=INK,
+            )
     axes.set_xticks(range(len(found)), [fill(titles[model], 70 // len(found)) for model in found], fontsize=8)
     axes.set_yticks(range(len(CLAIMS)), [_wrapped(number, text) for number, text in CLAIMS.items()], fontsize=8)
     axes.xaxis.tick_top()

@@ -1,17 +1,15 @@
 """The figures of question 2: each function takes results by model and returns one figure."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
-from xlv.analysis.rules import RELIABLE
 from xlv.corpus.languages import language
+from xlv.questions.claims.rules import RELIABLE
+from xlv.questions.consistency import tables as tables
 from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE, legend_below, matrices, panels, titles_of
-from xlv.report.tables import consistency as tables
 from xlv.report.titles import told_apart
 
 
@@ -78,9 +76,14 @@ def language_tree(datasets: dict[str, xr.Dataset]) -> Figure:
         links, codes = tables.tree(dataset)
         names = [language(code).label for code in codes]
         dendrogram(
-            links, labels=names, orientation="left", ax=panel, color_threshold=0, above_threshold_color=INK,
+            links,
+            labels=names,
+            orientation="left",
+            ax=panel,
+            color_threshold=0,
+            above_threshold_color=INK,
             leaf_font_size=7,
-        )  # fmt: skip
+        )
         families = {language(code).label: language(code).family for code in codes}
         for text in panel.get_yticklabels():
             text.set_color(FAMILY_COLOURS.get(families[text.get_text()], INK))
@@ -98,8 +101,9 @@ def regression(found: dict[str, pd.DataFrame]) -> Figure:
         panel.plot(table["coefficient"], places, "o", color=INK, ms=5, label="standardised coefficient")
         for place, p in zip(places, table["p_holm"], strict=True):
             words = "p < 0.01" if p < 0.01 else f"p = {p:.2f}"
-            panel.annotate(words, (0.99, place), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                           fontsize=7, color=INK)  # fmt: skip
+            panel.annotate(
+                words, (0.99, place), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7, color=INK
+            )
         panel.axvline(0, color=FAINT, lw=0.8)
         panel.set(title=_of_kind(title, table), xlim=(-1, 1.3))
     axes[0].set_yticks(places, table.index)

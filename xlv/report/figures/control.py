@@ -1,7 +1,5 @@
 """The figures of question 4: each function takes results by model and returns one figure, a row a model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 
@@ -13,6 +11,8 @@ from matplotlib.patches import Rectangle
 
 from xlv.control.names import DIRECTIONS, KINDS, OTHER_CONCEPT, OWN, RANDOM
 from xlv.corpus.languages import labels, language
+from xlv.questions.control import rates as tables
+from xlv.questions.control import scores as scores
 from xlv.report.style import (
     BLUE,
     CONDITION_COLOURS,
@@ -29,8 +29,6 @@ from xlv.report.style import (
     panels,
     titles_of,
 )
-from xlv.report.tables import control as tables
-from xlv.report.tables import control_score as scores
 
 HIGHLIGHTED = {"en": INK, "fr": BLUE, "zh": ORANGE, "ja": GREEN, "sw": PURPLE}
 

@@ -1,7 +1,5 @@
 """The home page's figure: the four questions below each other, a row a model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from textwrap import fill
 
@@ -10,13 +8,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xlv.analysis.claims import Finding
-from xlv.analysis.rules import ALIKE, FAILS, FEW, HOLDS, MARGIN, MOST
 from xlv.control.names import BASELINE, DIRECTIONS, KINDS
+from xlv.questions.claims.ledger import statistic
+from xlv.questions.claims.rules import ALIKE, FAILS, FEW, HOLDS, MARGIN, MOST
+from xlv.questions.claims.verdicts import Finding
+from xlv.questions.control.rates import is_generated, refusal_table
 from xlv.report.figures.claims import VERDICTS
 from xlv.report.style import BLUE, CONDITION_COLOURS, INK, MARKERS, new_figure
-from xlv.report.tables.claims import statistic
-from xlv.report.tables.control import is_generated, refusal_table
 from xlv.report.titles import told_apart
 
 Ledger = Mapping[str, list[Finding]]

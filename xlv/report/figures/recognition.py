@@ -1,7 +1,5 @@
 """The figures of question 1: each function takes results by model and returns one figure."""
 
-from __future__ import annotations
-
 from itertools import cycle
 
 import matplotlib as mpl
@@ -12,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xlv.corpus.languages import labels
+from xlv.questions.common import value_concepts
+from xlv.questions.recognition import tables as tables
 from xlv.report.style import (
     BLUE,
     FAINT,
@@ -24,8 +24,6 @@ from xlv.report.style import (
     panels,
     titles_of,
 )
-from xlv.report.tables import recognition as tables
-from xlv.report.tables.common import value_concepts
 
 
 def accuracy_by_language(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> Figure:
@@ -117,9 +115,11 @@ def _own_and_other(datasets: dict[str, xr.Dataset], make, xlabel: str) -> Figure
 
 
 READOUTS = {
-    "pairs": "pairs in order", "auroc": "single texts: AUROC", "carried": "threshold of the source",
+    "pairs": "pairs in order",
+    "auroc": "single texts: AUROC",
+    "carried": "threshold of the source",
     "centred": "threshold: target's mean",
-}  # fmt: skip
+}
 
 
 def readouts(datasets: dict[str, xr.Dataset]) -> Figure:

@@ -1,13 +1,13 @@
 """The figures of question 3: each function takes results by model and returns one figure."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xlv.corpus.languages import labels, language
+from xlv.questions.common import competence, value_concepts
+from xlv.questions.transfer import tables as tables
 from xlv.report.style import (
     BLUE,
     FAINT,
@@ -21,8 +21,6 @@ from xlv.report.style import (
     panels,
     titles_of,
 )
-from xlv.report.tables import transfer as tables
-from xlv.report.tables.common import competence, value_concepts
 
 
 def _triangle(panel: Axes, n: int) -> None:
@@ -70,8 +68,11 @@ def one_way_transfer(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> F
     """U and its two parts with 95 % intervals, over all languages and without the dominant ones."""
     found = [tables.one_way_variants(dataset, protocol) for dataset in datasets.values()]
     figure, axes = panels(2, 0.55 * len(datasets) + 0.8, xlabel="difference in accuracy (95 % interval)")
-    parts = (("U", "U: one-way transfer", INK), ("U_A", "U_A: between languages", BLUE),
-             ("U_D", "U_D: own accuracies", ORANGE))  # fmt: skip
+    parts = (
+        ("U", "U: one-way transfer", INK),
+        ("U_A", "U_A: between languages", BLUE),
+        ("U_D", "U_D: own accuracies", ORANGE),
+    )
     for panel, label in zip(axes, ("all languages", "without dominant languages"), strict=True):
         for k, (name, words, colour) in enumerate(parts):
             rows = [(m, table.loc[label]) for m, table in enumerate(found) if label in table.index]

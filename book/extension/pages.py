@@ -1,0 +1,61 @@
+"""A Sphinx extension: what all pages of the book share, beyond what Jupyter Book's settings can say."""
+
+import re
+import subprocess
+
+from docutils import nodes
+
+from xlv import __version__
+
+HOSTS = ("github.com", "gitlab.com", "bitbucket.org")  # those for which the theme knows its buttons
+BINDER = "https://mybinder.org"
+
+
+def web_address(remote: str) -> str:
+    """The page of a git remote, `git@host:owner/name.git` or a URL; empty for hosts that the theme does not know."""
+    found = re.fullmatch(r"(?:https?://|ssh://)?(?:[^@/]+@)?([^/:]+)[/:]([^/:]+/[^/]+?)(?:\.git)?/?", remote.strip())
+    return f"https://{found[1]}/{found[2]}" if found and found[1] in HOSTS else ""
+
+
+def _remote(folder: str) -> str:
+    try:
+        asked = subprocess.run(["git", "-C", folder, "remote", "get-url", "origin"], capture_output=True, text=True)
+    except FileNotFoundError:  # no git on this machine
+        return ""
+    return asked.stdout
+
+
+def set_options(app, config) -> None:
+    """The version on every page; buttons for the repository, its issues and Binder where the checkout has a remote."""
+    options = config.html_theme_options
+    options["extra_footer"] = f"xlv {__version__}"
+    options["repository_url"] = address = web_address(_remote(app.srcdir))
+    if address:
+        options |= {
+            "repository_branch": "main",
+            "use_repository_button": True,
+            "use_issues_button": True,
+            "launch_buttons": {"binderhub_url": BINDER, "notebook_interface": "jupyterlab"},
+        }
+
+
+def let_figures_scroll(app, doctree, docname) -> None:
+    """Put the image of each figure into a box that the theme lets scroll, by touch and by keys, on narrow screens."""
+    for image in list(doctree.findall(nodes.image)):
+        if isinstance(image.parent, nodes.figure):
+            box = nodes.container(classes=["pst-scrollable-table-container"])
+            image.replace_self(box)
+            box += image
+
+
+def mend_roles(app, page, template, context, doctree) -> None:
+    """Docutils calls a bibliography a list without giving it items, which screen readers announce as empty."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="list" class="citation-list"', 'class="citation-list"')
+
+
+def setup(app) -> dict[str, bool]:
+    app.connect("config-inited", set_options)
+    app.connect("doctree-resolved", let_figures_scroll)
+    app.connect("html-page-context", mend_roles)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

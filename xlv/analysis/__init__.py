@@ -1,1 +1,0 @@
-"""Arrays in, arrays out: concept vectors, recognition, consistency and transfer."""

@@ -1,0 +1,1 @@
+"""Other people's data in our terms: published data sets, MVALUE, the authors' result files."""

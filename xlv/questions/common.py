@@ -1,0 +1,122 @@
+"""What tables of all questions share: which concepts are values, the order of languages, resampled accuracies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xlv.corpus.concepts import CONTROLS
+from xlv.models.presets import PRESETS
+from xlv.statistics.resampling import bootstrap_weights, interval, interval_about
+
+
+def value_concepts(dataset: xr.Dataset) -> list[str]:
+    """Concepts of a dataset that are values: all but the control concepts sentiment and tense."""
+    names = [str(c) for c in dataset["concept"].values]
+    return [c for c in names if c not in CONTROLS] or names
+
+
+def values(dataset: xr.Dataset) -> np.ndarray:
+    """Marks `[concept]` of the concepts that are values."""
+    return np.isin(dataset["concept"].values, value_concepts(dataset))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over value concepts and held-out pairs with its resamples, `[…]` and `[resample, …]`."""
+
+    value: np.ndarray
+    samples: np.ndarray
+
+    @property
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """95 % interval over groups of pairs, within 0 and 1."""
+        low, high = interval_about(self.value, self.samples)
+        return np.clip(low, 0, 1), np.clip(high, 0, 1)
+
+    def row(self) -> dict[str, float]:
+        """Value and interval of a scalar, as cells of a table."""
+        low, high = self.interval
+        return {"value": float(self.value), "low": float(low), "high": float(high)}
+
+
+def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Estimate:
+    """Mean over value concepts of `hits` (dimensions `concept`, …, `pair`); NaN pairs are not counted.
+
+    The pairs of a concept are resampled by group, with the same draws for every array of a dataset, so that
+    differences of estimates are paired. The interval is over test pairs: whatever read them is taken as given.
+    """
+    hits = hits.transpose("concept", ..., "pair")
+    points, samples = [], []
+    for c in np.flatnonzero(values(dataset)):
+        array, groups = hits.values[c], dataset["group"].values[c]
+        known = np.isfinite(groups)
+        weights = bootstrap_weights(groups[known].astype(int), seed=int(c))
+        array = array[..., known]
+        tested = np.isfinite(array)
+        filled, every = np.where(tested, array, 0.0), np.ones((1, array.shape[-1]))
+        both = np.concatenate([every, weights])
+        sums, counts = np.tensordot(both, filled, (1, -1)), np.tensordot(both, tested.astype(float), (1, -1))
+        means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+        points.append(means[0])
+        samples.append(means[1:])
+    return Estimate(np.mean(points, axis=0), np.mean(samples, axis=0))
+
+
+def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
+    """Accuracy `[source, target]`, mean over value concepts.
+
+    Under `cv` the resamples train the vectors anew; under `paper` they are over its test pairs only.
+    """
+    correct = dataset["correct"].sel(protocol=protocol)
+    if protocol == "cv":
+        point = correct.sel(concept=value_concepts(dataset)).mean("pair").mean("concept").values
+        return Estimate(point, dataset["resampled"].values)
+    return estimate(dataset, correct)
+
+
+def accuracy(dataset: xr.Dataset, protocol: str = "cv") -> xr.DataArray:
+    """Accuracy `[concept, source, target]` at the chosen layer."""
+    return dataset["correct"].sel(protocol=protocol).mean("pair")
+
+
+def dominant_languages(dataset: xr.Dataset) -> np.ndarray:
+    """Marks of the languages that dominate a model's training, `[language]`; English for a model xlv does not know."""
+    preset = PRESETS.get(dataset.attrs["model"])
+    return np.isin(dataset["source"].values, preset.dominant if preset else ("en",))
+
+
+def resource_order(dataset: xr.Dataset) -> tuple[list[str], str]:
+    """Languages from most to least resourced, and what says so: a published share or the measured competence."""
+    languages = [str(code) for code in dataset["source"].values]
+    preset = PRESETS.get(dataset.attrs["model"])
+    if preset and preset.shares and all(code in preset.shares for code in languages):
+        return sorted(languages, key=lambda code: -preset.shares[code]), "published share of pre-training data"
+    if "neutral_nats" not in dataset:
+        return languages, "order of the corpus"
+    nats = dataset["neutral_nats"].sum("sentence").to_series()
+    return list(nats.sort_values(kind="stable").index), "measured competence (nats on neutral sentences)"
+
+
+def resource_ranks(dataset: xr.Dataset) -> np.ndarray:
+    """Rank `[language]` of each language in the resource order, 0 the best resourced."""
+    order, _ = resource_order(dataset)
+    return np.array([order.index(str(code)) for code in dataset["source"].values])
+
+
+def competence(dataset: xr.Dataset) -> pd.DataFrame:
+    """Nats of the neutral sentences relative to English, with 95 % intervals over sentences; NaN without any.
+
+    1 is English (without it, the language of fewest nats), larger is less competent. The sentences are parallel, so a
+    resample draws the same ones in all languages.
+    """
+    languages = pd.Index(dataset["source"].values, name="source")
+    if "neutral_nats" not in dataset:
+        return pd.DataFrame(np.nan, index=languages, columns=["nats", "low", "high"])
+    sentences = dataset["neutral_nats"].transpose("sentence", "source").values
+    total = sentences.sum(axis=0)
+    reference = languages.get_loc("en") if "en" in languages else int(total.argmin())
+    resampled = bootstrap_weights(np.arange(len(sentences))) @ sentences
+    low, high = interval(resampled / resampled[:, [reference]])
+    return pd.DataFrame({"nats": total / total[reference], "low": low, "high": high}, index=languages)

@@ -1,0 +1,151 @@
+"""Do concept vectors keep the languages' relationships? Correlations with linguistic similarity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xlv.statistics.resampling import interval
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Pearson correlations of consistency with one kind of linguistic similarity, and the number of pairs used.
+
+    direct  over all language pairs
+    split   mean of the correlation among pairs that touch a dominant language and among those that do not;
+            NaN when either set has fewer than three pairs or no variance
+    """
+
+    direct: float
+    split: float
+    n_pairs: int
+
+
+def correlation(consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray) -> Correlation:
+    """Direct and split correlation (section 4.2) of `consistency` and `similarity`, both `[language, language]`.
+
+    `dominant` `[language]` marks the dominant languages. Pairs in which either value is NaN are left out.
+    """
+    upper = np.triu_indices(len(consistency), k=1)
+    direct, split = _correlations(consistency[upper][None], similarity[upper], dominant)
+    known = np.isfinite(consistency[upper]) & np.isfinite(similarity[upper])
+    return Correlation(float(direct[0]), float(split[0]), int(known.sum()))
+
+
+def _correlations(x: np.ndarray, y: np.ndarray, dominant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Direct and split correlations `[draw]` of `x` `[draw, pair]` with `y` `[pair]`, pairs of the upper triangle."""
+    first, second = np.triu_indices(len(dominant), k=1)
+    touching = dominant[first] | dominant[second]
+    known = np.isfinite(x) & np.isfinite(y)
+    parts = [_pearson(x, y, known & part) for part in (touching, ~touching)]
+    return _pearson(x, y, known), np.mean(parts, axis=0)
+
+
+def _pearson(x: np.ndarray, y: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each row over its known pairs; NaN for fewer than three, or without variance."""
+    count = known.sum(axis=1)
+    least = np.maximum(count, 1)[:, None]
+    x, y = np.where(known, x, 0.0), np.where(known, y, 0.0)
+    x = np.where(known, x - x.sum(axis=1, keepdims=True) / least, 0.0)
+    y = np.where(known, y - y.sum(axis=1, keepdims=True) / least, 0.0)
+    spread = np.sqrt(np.square(x).sum(axis=1) * np.square(y).sum(axis=1))
+    defined = (count >= 3) & (spread > 1e-12)
+    return np.divide((x * y).sum(axis=1), spread, out=np.full(len(x), np.nan), where=defined)
+
+
+def _permuted(
+    consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, n_permutations: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Direct and split correlations when the language labels of `consistency` are permuted; the first draw is not."""
+    generator = np.random.default_rng(seed)
+    n = len(consistency)
+    orders = np.stack([np.arange(n), *(generator.permutation(n) for _ in range(n_permutations))])
+    first, second = np.triu_indices(n, k=1)
+    return _correlations(consistency[orders[:, first], orders[:, second]], similarity[first, second], dominant)
+
+
+def permutation_interval(
+    consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, *, n_permutations: int = 2000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Central 95 % of each correlation when the language labels of `consistency` are permuted: what chance gives."""
+    drawn = _permuted(consistency, similarity, dominant, n_permutations, seed)
+    return {name: interval(values[1:]) for name, values in zip(("direct", "split"), drawn, strict=True)}
+
+
+def split_excess_p(
+    consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, *, n_permutations: int = 2000, seed: int = 0
+) -> float:
+    """One-sided p-value of split − direct when the language labels of `consistency` are permuted; NaN if undefined."""
+    direct, split = _permuted(consistency, similarity, dominant, n_permutations, seed)
+    excess = split - direct
+    if not np.isfinite(excess[0]):
+        return float("nan")
+    reached = ~(excess[1:] < excess[0] - 1e-12)  # an undefined draw counts against the claim
+    return (1 + int(reached.sum())) / (1 + n_permutations)
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Standardised coefficient of a similarity beside its covariates, and its two-sided permutation p-value."""
+
+    coefficient: float
+    p: float
+    n_pairs: int
+
+
+def mrqap(
+    consistency: np.ndarray,
+    similarity: np.ndarray,
+    covariates: Sequence[np.ndarray],
+    *,
+    n_permutations: int = 2000,
+    seed: int = 0,
+) -> Partial:
+    """Multiple regression of `consistency` on `similarity` and covariates, all `[language, language]`.
+
+    Tested by double semi-partialing (Dekker, Krackhardt and Snijders 2007): the part of the similarity that the
+    covariates leave is permuted by language, and the t statistic compared. Pairs with a NaN anywhere are left out;
+    a similarity that its covariates explain wholly, or too few pairs, give NaN.
+    """
+    first, second = np.triu_indices(len(consistency), k=1)
+    columns = [matrix[first, second] for matrix in (consistency, similarity, *covariates)]
+    known = np.isfinite(columns).all(axis=0)
+    n_pairs = int(known.sum())
+    if n_pairs < len(columns) + 3:
+        return Partial(float("nan"), float("nan"), n_pairs)
+    y, x, *others = (_standard(column[known]) for column in columns)
+    beside = np.column_stack([np.ones(n_pairs), *others])
+    rest = x - beside @ np.linalg.lstsq(beside, x, rcond=None)[0]
+    if np.ptp(y) == 0 or np.square(rest).sum() < 1e-9:
+        return Partial(float("nan"), float("nan"), n_pairs)
+    matrix = np.full(consistency.shape, np.nan)
+    matrix[first[known], second[known]] = matrix[second[known], first[known]] = rest
+    observed = _t_statistic(y, rest, beside)
+    generator, reached, tried = np.random.default_rng(seed), 0, 0
+    for _ in range(n_permutations):
+        order = generator.permutation(len(matrix))
+        drawn = matrix[np.ix_(order, order)][first[known], second[known]]
+        there = np.isfinite(drawn)
+        if there.sum() >= len(columns) + 3:
+            tried += 1
+            reached += abs(_t_statistic(y[there], drawn[there], beside[there])) >= abs(observed) - 1e-9
+    coefficient = float(rest @ y / (rest @ rest))
+    return Partial(coefficient, (1 + reached) / (1 + tried), n_pairs)
+
+
+def _standard(column: np.ndarray) -> np.ndarray:
+    spread = column.std()
+    return (column - column.mean()) / spread if spread > 0 else np.zeros_like(column)
+
+
+def _t_statistic(y: np.ndarray, x: np.ndarray, beside: np.ndarray) -> float:
+    basis = np.linalg.qr(beside)[0]
+    y, x = y - basis @ (basis.T @ y), x - basis @ (basis.T @ x)
+    inner = x @ x
+    if inner < 1e-12:
+        return 0.0
+    slope = x @ y / inner
+    spare = len(y) - beside.shape[1] - 1
+    error = np.square(y - slope * x).sum() / spare / inner
+    return float(slope / np.sqrt(error)) if error > 0 else float(np.sign(slope) * np.inf)

@@ -1,0 +1,1 @@
+"""Question 4: what control does to refusals, read from what `xlv.control` stored."""

@@ -1,0 +1,124 @@
+"""How good the rule judge is: its precision and recall on labelled completions, and rates corrected for its errors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xlv.control.names import BROKEN, OUTCOMES, REFUSAL
+from xlv.statistics.resampling import interval, proportion_interval
+
+VALIDATION = Path(__file__).with_name("judge_validation.tsv")
+COLUMNS = ("language", "model", "condition", "completion_sha256", "rule", "label_1", "label_2")
+MIN_REFUSALS = 10
+_DRAWS = 4000
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Counts of a judge against labels on which two passes agree, a refusal being what is looked for.
+
+    `kappa` is Cohen's kappa of the two passes over all completions, `disagreed` the number left out for disagreement.
+    """
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+    kappa: float
+    disagreed: int
+
+    @property
+    def refusals(self) -> int:
+        """Completions labelled refusals."""
+        return self.true_positive + self.false_negative
+
+    def shares(self) -> dict[str, tuple[float, float, float]]:
+        """Precision, recall (sensitivity) and specificity, each with its 95 % Wilson interval; NaN without trials."""
+        counts = {
+            "precision": (self.true_positive, self.true_positive + self.false_positive),
+            "recall": (self.true_positive, self.refusals),
+            "specificity": (self.true_negative, self.true_negative + self.false_positive),
+        }
+        found = {}
+        for name, (hits, trials) in counts.items():
+            low, high = proportion_interval(np.array(hits), np.array(trials))
+            found[name] = (hits / trials if trials else np.nan, float(low), float(high))
+        return found
+
+
+def load_validation(path: Path = VALIDATION) -> pd.DataFrame | None:
+    """The labelled completions, a row each with COLUMNS; None if there are none, ValueError if they are malformed."""
+    if not path.is_file():
+        return None
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    if absent := [column for column in COLUMNS if column not in table]:
+        raise ValueError(f"{path} lacks the column {absent[0]!r}: expected {', '.join(COLUMNS)}")
+    for column in ("rule", "label_1", "label_2"):
+        if unknown := sorted(set(table[column]) - set(OUTCOMES)):
+            raise ValueError(f"{path}: {column} holds {unknown[0]!r}, expected one of {', '.join(OUTCOMES)}")
+    return table
+
+
+def quality(table: pd.DataFrame) -> Quality:
+    """How the rule judge fares on labelled completions."""
+    first, second, rule = (table[column].to_numpy() == REFUSAL for column in ("label_1", "label_2", "rule"))
+    agreed = first == second
+    truth, judged = first[agreed], rule[agreed]
+    return Quality(
+        int((truth & judged).sum()),
+        int((~truth & judged).sum()),
+        int((truth & ~judged).sum()),
+        int((~truth & ~judged).sum()),
+        cohens_kappa(table["label_1"], table["label_2"]),
+        int((~agreed).sum()),
+    )
+
+
+def cohens_kappa(first: pd.Series, second: pd.Series) -> float:
+    """Agreement of two passes beyond chance, over all classes; 1 if both use a single class throughout."""
+    agreement = float((first.to_numpy() == second.to_numpy()).mean())
+    shares = [labels.value_counts(normalize=True) for labels in (first, second)]
+    chance = float(shares[0].mul(shares[1], fill_value=0).sum())
+    return 1.0 if chance == 1 else (agreement - chance) / (1 - chance)
+
+
+def quality_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Precision and recall with intervals, pooled (`all`) and for each language with at least ten refusals.
+
+    Also how many completions both passes call broken, and how many of them the rules do.
+    """
+    rows = {}
+    for name, part in [("all", table), *table.groupby("language")]:
+        found = quality(part)
+        if name != "all" and found.refusals < MIN_REFUSALS:
+            continue
+        broken = part[(part["label_1"] == BROKEN) & (part["label_2"] == BROKEN)]
+        row = {"completions": len(part), "refusals": found.refusals, "disagreed": found.disagreed, "kappa": found.kappa}
+        row |= {"broken": len(broken), "broken_found": int((broken["rule"] == BROKEN).sum())}
+        for share, (value, low, high) in found.shares().items():
+            row |= {share: value, f"{share}_low": low, f"{share}_high": high}
+        rows[name] = row
+    return pd.DataFrame(rows).T
+
+
+def corrected_rate(refused: int, trials: int, judged: Quality) -> tuple[float, float, float]:
+    """A refusal rate corrected for the judge's errors (Rogan and Gladen 1978), with a 95 % interval.
+
+    (p + specificity − 1) / (recall + specificity − 1), kept within 0 and 1. The interval carries the uncertainty of the
+    rate and of both errors: each is drawn from its Jeffreys posterior. NaN if the judge is no better than chance.
+    """
+    recall, specificity = (judged.shares()[name][0] for name in ("recall", "specificity"))
+    if not recall + specificity > 1:
+        return np.nan, np.nan, np.nan
+    draw = np.random.default_rng(0).beta
+    p = draw(refused + 0.5, trials - refused + 0.5, _DRAWS)
+    recalls = draw(judged.true_positive + 0.5, judged.false_negative + 0.5, _DRAWS)
+    specificities = draw(judged.true_negative + 0.5, judged.false_positive + 0.5, _DRAWS)
+    low, high = interval(_rogan_gladen(p, recalls, specificities))
+    return float(_rogan_gladen(refused / trials, recall, specificity)), float(low), float(high)
+
+
+def _rogan_gladen(rate, recall, specificity):
+    return np.clip((rate + specificity - 1) / (recall + specificity - 1), 0, 1)

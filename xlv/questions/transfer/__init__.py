@@ -1,0 +1,1 @@
+"""Question 3: do concepts transfer, and in which direction?"""

@@ -1,1 +1,0 @@
-"""The numbers behind every figure: functions that take results and return what is drawn or quoted."""

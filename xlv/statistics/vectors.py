@@ -1,0 +1,43 @@
+"""Concept vectors (difference in means) and the Gram matrices that hold every DiffMean analysis."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+Layers = Callable[[int], np.ndarray]  # layer 1 … L → states [language, example, d_model], positive examples first
+
+
+def concept_vectors(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """DiffMean: mean state of the positive texts minus that of the negative ones, not normalised (section 3.1).
+
+    `positive`, `negative`: `[pair, …, d_model]`; returns `[…, d_model]`. Raises ValueError if they differ in shape.
+    """
+    if positive.shape != negative.shape:
+        raise ValueError(f"expected as many positive as negative states, got {positive.shape} and {negative.shape}")
+    return (positive.astype(np.float64) - negative.astype(np.float64)).mean(axis=0)
+
+
+def pair_gram(differences: np.ndarray) -> np.ndarray:
+    """Inner products of pair differences, `[language, pair, d_model]` → `[language, pair, language, pair]`.
+
+    With d_i = h(pos_i) − h(neg_i), a concept vector is a mean of d_j over training pairs j, so these numbers hold
+    every held-out margin, accuracy, norm and cosine of DiffMean under any fold or resampling.
+    """
+    n_languages, n_pairs, _ = differences.shape
+    flat = np.ascontiguousarray(differences, dtype=np.float32).reshape(n_languages * n_pairs, -1)
+    return (flat @ flat.T).reshape(n_languages, n_pairs, n_languages, n_pairs)
+
+
+def text_gram(states: np.ndarray) -> np.ndarray:
+    """Inner products ⟨d_j of a source, state of a target's text⟩, `[source, pair, target, sign, pair]`.
+
+    `states` `[language, example, d_model]`, positive examples first; sign 0 is positive. The mean over all texts is
+    taken off first: it moves every projection on a vector alike, so no comparison changes, and rounding is smaller.
+    """
+    n_languages, n_examples, _ = states.shape
+    n_pairs = n_examples // 2
+    centred = (states - states.mean(axis=(0, 1), dtype=np.float64)).astype(np.float32)
+    differences = (centred[:, :n_pairs] - centred[:, n_pairs:]).reshape(n_languages * n_pairs, -1)
+    return (differences @ centred.reshape(n_languages * n_examples, -1).T).reshape(
+        n_languages, n_pairs, n_languages, 2, n_pairs
+    )

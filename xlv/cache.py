@@ -12,6 +12,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 Progress = Callable[[str, int, int], None]
+EXTRACTOR = 1  # raised when reading states changes, so that cached activations and what rests on them are made anew
 
 
 def silent(_what: str, _done: int, _total: int) -> None:

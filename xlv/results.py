@@ -1,19 +1,132 @@
-"""Results on disk: labelled arrays in netCDF, each file written whole or not at all."""
+"""Results on disk: what is stored, declared once, and netCDF files that hold it, each written whole or not at all.
+
+SCHEMA is the contract: a reader opens a file with xarray and needs to know nothing else. The book's page on results is
+made of it by `schema_page`.
+"""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import xarray as xr
 
 from xlv import __version__
 from xlv.cache import whole_file
 
-SCHEMA = 3
-# Decimals that are kept of large arrays: finer ones are noise, and files larger.
-_DIGITS = {"readout": 3, "resampled": 4, "score": 3, "response_score": 3}
+VERSION = 4  # of the schema
+
+# Coordinates of question 4: what was asked, what came of it, and what was done to the model.
+KINDS = ("harmful", "harmless")
+ANSWER, REFUSAL, BROKEN = OUTCOMES = ("non-refusal", "refusal", "broken")
+REFUSING, FOLLOWING = DIRECTIONS = ("towards refusing", "towards following")  # by effect, never by sign
+BASELINE = "no control"
+NOTHING, ADDITION, RANDOM, ABLATION, SYSTEM = METHODS = ("nothing", "addition", "random", "ablation", "system prompt")
+OWN = "own"  # a condition's source where every target is steered with its own vector
 
 
 class ResultsError(ValueError):
-    """Results that are missing or unreadable; the message says how to make them."""
+    """Results that are missing, unreadable or not what they should be; the message says what to do."""
+
+
+class Variable(NamedTuple):
+    """A stored variable: its dimensions, its unit and what it is. `digits` are the decimals kept, None: all of fp32."""
+
+    dims: tuple[str, ...]
+    unit: str
+    meaning: str
+    digits: int | None = None
+
+
+def _of(dims: str, unit: str, meaning: str, digits: int | None = None) -> Variable:
+    return Variable(tuple(dims.split()), unit, meaning, digits)
+
+
+_CELL, _GRID = "concept source target", "searched towards window dose"
+_PROMPT, _SENTENCE = "condition kind target prompt", "condition neutral_language sentence"
+
+SCHEMA: dict[str, dict[str, Variable]] = {
+    "recognition": {
+        "accuracy": _of(f"protocol {_CELL}", "share", "recognition accuracy at the chosen layer, on held-out pairs"),
+        "accuracy_by_layer": _of(f"protocol {_CELL} layer", "share", "the same at every layer, none of them chosen"),
+        "correct": _of(f"protocol {_CELL} pair", "share", "`accuracy`, pair by pair; NaN: not a test pair"),
+        "chosen_layer": _of(f"protocol {_CELL}", "layer", "the chosen layer, 1 … L; the median where folds differ"),
+        "margin": _of(_CELL, "root mean squares", "mean held-out margin under `cv`, over its size in all pairs"),
+        "by_layer": _of(
+            "protocol concept layer pair", "share", "`correct` of own vectors at every layer, mean over languages"
+        ),
+        "readout": _of(
+            "concept measure reader source pair", "share", "single texts read: AUROC, and accuracy at thresholds", 3
+        ),
+        "estimated": _of("concept estimator reader source pair", "share", "`correct` of other estimators' directions"),
+        "curve": _of("concept size source pair", "share", "`correct` of own vectors of so many training pairs"),
+        "resampled": _of(
+            "resample source target", "share", "`accuracy` under `cv`, mean over values, groups resampled", 4
+        ),
+        "shuffled": _of("concept shuffle source target", "share", "`accuracy` under shuffled labels"),
+        "random": _of("concept draw source", "share", "accuracy of random directions with the activations' covariance"),
+        "surface": _of("concept surface_kind source pair", "log-odds", "margin of a surface classifier of the texts"),
+        "embedded": _of("concept source pair", "share", "`correct` on mean token embeddings instead of states"),
+        "untrained": _of("concept source pair", "share", "`correct` in an untrained model, every fourth language"),
+        "likelihood": _of("concept source pair", "nats", "by which the positive text is likelier than the negative"),
+        "across": _of("concept other source", "share", "accuracy of a concept's vectors on another concept's pairs"),
+        "token_overlap": _of("source target", "share", "Jaccard overlap of the token types of two languages' texts"),
+        "neutral_nats": _of("source sentence", "nats", "negative log-likelihood of a parallel neutral sentence"),
+        "group": _of(
+            "concept pair", "index", "the situation that a pair belongs to; folds and resamples keep it whole"
+        ),
+    },
+    "consistency": {
+        "cosine": _of(f"{_CELL} layer", "cosine", "of the vectors of all pairs, as in the paper"),
+        "corrected": _of(
+            _CELL, "cosine", "of half vectors at the chosen layer, corrected for attenuation; NaN: too noisy"
+        ),
+        "corrected_low": _of(_CELL, "cosine", "lower end of its 95 % interval"),
+        "corrected_high": _of(_CELL, "cosine", "upper end of its 95 % interval"),
+        "corrected_mean": _of(
+            "concept split", "cosine", "mean corrected cosine between languages, resampled split by split"
+        ),
+        "reliability": _of("concept source", "cosine", "of the vectors of two halves of a language's pairs"),
+        "corrected_profile": _of("concept layer halving", "cosine", "`corrected_mean` at every layer"),
+        "reliability_profile": _of("concept layer halving", "cosine", "mean `reliability` at every layer"),
+        "chosen_layer": _of(
+            "concept", "layer", "where `corrected` is measured: the median of the layers that `cv` chose"
+        ),
+    },
+    "control": {
+        "score": _of(_PROMPT, "nats", "refusal score: log-odds of a refusal opening; NaN: not measured", 3),
+        "outcome": _of(_PROMPT, f"index into {', '.join(OUTCOMES)}", "class of the completion; −1: none generated"),
+        "faithful": _of(_PROMPT, "0 or 1", "whether the completion is in the prompt's language; −1: not known"),
+        "response_score": _of("towards response_dose kind target response_prompt", "nats", "`score` by dose", 3),
+        "neutral_divergence": _of(_SENTENCE, "nats", "KL divergence from no control, summed over a neutral sentence"),
+        "neutral_nats": _of(_SENTENCE, "nats", "negative log-likelihood of a neutral sentence under the condition"),
+        "neutral_tokens": _of(_SENTENCE, "tokens", "length of a neutral sentence"),
+        "search_score": _of(_GRID, "nats", "mean `score` of harmful instructions on the search split"),
+        "search_divergence": _of(_GRID, "nats per token", "mean KL divergence on neutral sentences"),
+        "search_rate": _of(f"rate {_GRID}", "share", "of completions of the confirmed settings; NaN elsewhere"),
+        "search_baseline": _of("searched", "nats", "`search_score` without control"),
+        "search_baseline_rate": _of("rate searched", "share", "`search_rate` without control"),
+        "strength": _of("searched towards", "vectors", "control strength s of the chosen setting"),
+        "chosen_dose": _of(
+            "searched towards", "share of the residual norm", "its dose, |s|·‖v‖ over the mean residual norm"
+        ),
+        "first_layer": _of("searched towards", "layer", "first layer that it steers"),
+        "last_layer": _of("searched towards", "layer", "last layer that it steers"),
+        "opening_count": _of("opening", "completions", "refusals that open with these words, at most eight"),
+    },
+}
+HEADLINES = {"recognition": "accuracy", "consistency": "cosine", "control": "score"}  # every file has these
+COORDINATES = {
+    "protocol": "`cv`: layers chosen on training pairs; `paper`: on the test pairs, as the authors' code does",
+    "source": "language of the vector; of a condition, `own` for each target's own",
+    "target": "language that is read or steered",
+    "layer": "decoder blocks 1 … L",
+    "reader": "`own`: the language's own vector; `other`: the mean over all others'",
+    "condition": "a name for people; what was done stands in `method`, `direction`, `source`, `concept`, `draw`",
+    "method": f"of a condition: {', '.join(METHODS)}",
+    "direction": f"of a condition, by its effect: {' or '.join(DIRECTIONS)}; empty without control",
+    "draw": "of a condition: number of the random vector, −1 for none",
+    "searched": "language on whose search split layers and strength were chosen",
+    "towards": "direction of the search and of the dose–response curves",
+}
 
 
 def result_path(folder: Path, model: str, question: str) -> Path:
@@ -21,19 +134,41 @@ def result_path(folder: Path, model: str, question: str) -> Path:
     return folder / model / f"{question}.nc"
 
 
-def save(dataset: xr.Dataset, path: Path, provenance: dict[str, str]) -> None:
-    """Write a dataset with its provenance as attributes."""
-    dataset = dataset.assign_attrs(schema=SCHEMA, xlv=__version__, **provenance)
-    floats = [name for name, array in dataset.data_vars.items() if array.dtype.kind == "f"]
-    encoding = {name: {"zlib": True, "complevel": 9, "dtype": "float32"} for name in floats}
-    for name in _DIGITS.keys() & set(floats):
-        encoding[name]["least_significant_digit"] = _DIGITS[name]
+def check(dataset: xr.Dataset, question: str) -> None:
+    """Raise ResultsError unless the dataset holds what SCHEMA says of a question, with those dimensions."""
+    if question not in SCHEMA:
+        raise ResultsError(f"unknown question {question!r}: expected one of {', '.join(SCHEMA)}")
+    for name, array in dataset.data_vars.items():
+        declared = SCHEMA[question].get(str(name))
+        if declared is None or declared.dims != array.dims:
+            expected = f"the dimensions {declared.dims}" if declared else "no such variable"
+            raise ResultsError(f"{question}: {name!r} has dimensions {array.dims}, expected {expected}")
+    if HEADLINES[question] not in dataset:
+        raise ResultsError(f"{question}: no variable {HEADLINES[question]!r}, which every such file has")
+
+
+def save(dataset: xr.Dataset, path: Path, provenance: dict[str, object]) -> None:
+    """Write the results of the question that the file is named after, with their provenance as attributes.
+
+    Units and meanings go with the variables. Raises ResultsError for what SCHEMA does not declare.
+    """
+    check(dataset, path.stem)
+    dataset = dataset.assign_attrs(schema=VERSION, xlv=__version__, **provenance)
+    encoding = {}
+    for name, array in dataset.data_vars.items():
+        declared = SCHEMA[path.stem][str(name)]
+        array.attrs = {"units": declared.unit, "long_name": declared.meaning}
+        if array.dtype.kind == "f":
+            encoding[name] = {"zlib": True, "complevel": 9, "dtype": "float32"}
+            if declared.digits is not None:  # finer ones are noise, and files larger
+                encoding[name]["least_significant_digit"] = declared.digits
     with whole_file(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 
 
 def load(path: Path) -> xr.Dataset:
     """Read a dataset into memory; raises ResultsError for one that is absent, damaged or of another schema."""
+    path = Path(path)
     if not path.is_file():
         raise ResultsError(
             f"no results at {path}: make them with `xlv run {path.parent.name} --out {path.parent.parent}`"
@@ -42,11 +177,12 @@ def load(path: Path) -> xr.Dataset:
         dataset = xr.load_dataset(path, engine="netcdf4")
     except (OSError, ValueError, RuntimeError) as error:
         raise ResultsError(f"{path} cannot be read ({error}): delete it and run again") from None
-    if dataset.attrs.get("schema") != SCHEMA:
+    if dataset.attrs.get("schema") != VERSION:
         raise ResultsError(
-            f"{path} has schema {dataset.attrs.get('schema')}, expected {SCHEMA}: it was written by another version "
-            "of xlv; run again"
+            f"{path} has schema {dataset.attrs.get('schema')}, expected {VERSION}: it was written by another version "
+            "of xlv; run again, or convert it with scripts/convert_results.py"
         )
+    check(dataset, path.stem)
     return dataset
 
 
@@ -70,3 +206,14 @@ def matching(path: Path, settings: str) -> xr.Dataset | None:
     except ResultsError:
         return None
     return dataset if dataset.attrs.get("settings") == settings else None
+
+
+def schema_page() -> str:
+    """SCHEMA as Markdown tables, a section per question, then the coordinates: the book's page on results."""
+    lines = []
+    for question, variables in SCHEMA.items():
+        lines += [f"## {question}.nc", "", "| variable | dimensions | unit | meaning |", "| --- | --- | --- | --- |"]
+        lines += [f"| `{name}` | {', '.join(v.dims)} | {v.unit} | {v.meaning} |" for name, v in variables.items()]
+        lines.append("")
+    lines += ["## Coordinates", "", "| coordinate | meaning |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| `{name}` | {meaning} |" for name, meaning in COORDINATES.items())]) + "\n"

@@ -4,25 +4,45 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-import pandas as pd
+DTYPES = ("fp32", "bf16", "fp16")
+TEMPLATES = ("raw", "chat", "llama2")
+JUDGES = "rules, chat:MODEL or classifier:MODEL:LABEL"
 
-from xlv.corpus.concepts import CONCEPTS
-from xlv.corpus.languages import LANGUAGES
-from xlv.corpus.pairs import load_pairs
+
+def _at_least(least: float, **values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not value >= least:
+            raise ValueError(f"{name} is {value}: expected at least {least:g}")
+
+
+def _loadable(dtype: str, template: str) -> None:
+    if dtype not in DTYPES:
+        raise ValueError(f"unknown dtype {dtype!r}: choose one of {', '.join(DTYPES)}")
+    if template not in TEMPLATES and "{input}" not in template:
+        raise ValueError(
+            f"unknown template {template!r}: choose one of {', '.join(TEMPLATES)}, or a pattern that contains {{input}}"
+        )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run of questions 1 to 3 depends on, besides the model.
+    """What a run of questions 1 to 3 depends on, besides the model. Raises ValueError for values out of range.
 
-    `pairs` is the number of pairs a concept (None: all), `neutral` that of neutral sentences a language; `baselines`
-    says whether likelihood, on `likelihood_pairs` a concept, and an untrained model are measured; `concepts` and
-    `languages` None mean all of the corpus; `data` a corpus folder, None the built-in one. `seed` draws the folds, the
-    resamples and the untrained model.
-    Raises ValueError for an unknown template or dtype when the model is loaded.
+    concepts          names; None: all values of the corpus, and with `controls` its control concepts
+    controls          whether the control concepts, which are no values, are read too
+    languages         ISO 639-1 codes; None: all that the concepts share
+    pairs             pairs per concept, the first so many; None: all
+    neutral           neutral sentences per language, by which competence is measured; None: all
+    likelihood_pairs  pairs per concept whose likelihood is measured; None: all
+    baselines         whether likelihood and an untrained model are measured
+    data              folder of the corpus; None: the built-in one
+    dtype             numbers that the model computes in, one of DTYPES
+    template          how a text becomes a prompt: one of TEMPLATES, or a pattern with {input}
+    seed              draws folds, resamples, null distributions and the untrained model
     """
 
     concepts: tuple[str, ...] | None = None
+    controls: bool = False
     languages: tuple[str, ...] | None = None
     pairs: int | None = None
     neutral: int | None = None
@@ -33,32 +53,88 @@ class Settings:
     template: str = "raw"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        _at_least(2, pairs=self.pairs)
+        _at_least(1, neutral=self.neutral, likelihood_pairs=self.likelihood_pairs)
+        _at_least(0, seed=self.seed)
+        _loadable(self.dtype, self.template)
+
     @property
     def folder(self) -> Path | None:
         """The corpus folder, None for the built-in one."""
         return Path(self.data) if self.data else None
 
-    def table(self) -> pd.DataFrame:
-        """The pairs these settings ask for; raises CorpusError if the corpus does not have them."""
-        return load_pairs(self.concepts, self.languages, pairs=self.pairs, data=self.folder)
+
+@dataclass(frozen=True)
+class Search:
+    """The search for layers and strength on the source's search split, by score; the best confirmed by generation.
+
+    prompts         instructions of each kind, at least 2
+    doses           |s|·‖v‖ as shares of the mean residual norm
+    windows         spans of relative depth, 0 to 1
+    neutral         neutral sentences on which side effects are measured, at least 2
+    max_divergence  nats per token by which predictions on them may move
+    confirmed       settings per direction that are tried by generation
+    max_broken      share by which broken completions may grow
+    """
+
+    prompts: int = 24
+    doses: tuple[float, ...] = (0.005, 0.01, 0.02, 0.04)
+    windows: tuple[tuple[float, float], ...] = ((0.2, 0.45), (0.4, 0.7), (0.6, 0.9), (0.2, 0.9))
+    neutral: int = 24
+    max_divergence: float = 0.25
+    confirmed: int = 3
+    max_broken: float = 0.10
+
+    def __post_init__(self) -> None:
+        _at_least(2, prompts=self.prompts, neutral=self.neutral)
+        _at_least(1, confirmed=self.confirmed)
+        _at_least(0, max_divergence=self.max_divergence, max_broken=self.max_broken)
+        for low, high in self.windows:
+            if not 0 <= low < high <= 1:
+                raise ValueError(f"expected windows of relative depth between 0 and 1, got {low:g} to {high:g}")
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """What the source's vector is held against, each at equal dose.
+
+    prompts           instructions of each kind that are scored, at least 1
+    sources           further source languages, at settings searched on them
+    contrast          concept whose vector is compared; empty: none
+    random            random vectors per direction, of which the first `random_generated` are generated with, too
+    detailed          target languages in which comparisons are made by generation
+    doses             shares of the mean residual norm of the dose–response curves
+    """
+
+    prompts: int = 12
+    sources: tuple[str, ...] = ()
+    contrast: str = "sentiment"
+    random: int = 19
+    random_generated: int = 2
+    detailed: tuple[str, ...] = ("en", "fr", "zh", "ja", "sw")
+    doses: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
+
+    def __post_init__(self) -> None:
+        _at_least(1, prompts=self.prompts)
+        _at_least(0, random=self.random, random_generated=self.random_generated)
 
 
 @dataclass(frozen=True)
 class ControlSettings:
-    """What a run of question 4 depends on, besides the model.
+    """What a run of question 4 depends on, besides the model. Raises ValueError for values out of range.
 
-    `source` is the language whose vector controls and on whose search split layers and strength are chosen;
-    `prompts` the number of instructions of each kind a language, `search_prompts` and `neutral` those of the
-    search; `tokens` the length of completions (32 at most; without `generate` there are none, and all is by score).
-    The search tries each of `doses` (|s|·‖v‖ over the mean residual norm) in each of `windows` (spans of relative
-    depth), within `max_divergence` nats a token of the unsteered model on neutral sentences; the best `confirmed` of a
-    direction are tried by generation, with at most `max_broken` more broken completions.
-    Comparisons: further `sources` at settings searched on them, the vectors of the `contrast` concept, and `random`
-    vectors of equal dose; on the first `score_prompts` instructions of a kind by score everywhere, on all and by
-    generation in the `detailed` languages (of random vectors, the first `random_generated`). `response_doses` are those
-    of the dose–response curves. `judge` is `rules`, `chat:MODEL` or `classifier:MODEL:LABEL`; `seed` draws the random
-    vectors.
-    Raises ValueError for values out of range.
+    source     language whose vector controls, and on whose search split layers and strength are chosen
+    targets    languages in which control is measured
+    concept    concept whose vector controls
+    pairs      pairs that the vector is made of, the first so many; None: all
+    prompts    instructions of each kind per language, at least 2
+    tokens     length of completions, 1 to 32: refusals show in the first words
+    generate   whether there are completions at all; without, everything is by score
+    judge      who calls a completion a refusal: rules, chat:MODEL or classifier:MODEL:LABEL
+    search     see Search; `compare`: see Comparisons
+    data, dtype, template  as in Settings
+    seed       draws the random vectors
     """
 
     source: str = "en"
@@ -66,37 +142,29 @@ class ControlSettings:
     concept: str = "harmfulness"
     pairs: int | None = None
     prompts: int = 40
-    search_prompts: int = 24
-    neutral: int = 24
     tokens: int = 32
     generate: bool = True
-    random: int = 19
-    random_generated: int = 2
-    sources: tuple[str, ...] = ()
-    contrast: str = "sentiment"
-    detailed: tuple[str, ...] = ("en", "fr", "zh", "ja", "sw")
-    score_prompts: int = 12
-    response_doses: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
+    judge: str = "rules"
+    search: Search = Search()
+    compare: Comparisons = Comparisons()
+    data: str | None = None
     dtype: str = "bf16"
     template: str = "chat"
-    judge: str = "rules"
-    data: str | None = None
-    doses: tuple[float, ...] = (0.005, 0.01, 0.02, 0.04)
-    windows: tuple[tuple[float, float], ...] = ((0.2, 0.45), (0.4, 0.7), (0.6, 0.9), (0.2, 0.9))
-    max_divergence: float = 0.25
-    confirmed: int = 3
-    max_broken: float = 0.10
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.tokens <= 32:
             raise ValueError(
-                f"expected 1 to 32 tokens a completion, got {self.tokens}: refusals show in the first words"
+                f"expected 1 to 32 tokens per completion, got {self.tokens}: refusals show in the first words"
             )
-        if min(self.prompts, self.search_prompts, self.neutral) < 2:
-            raise ValueError("expected at least 2 prompts of each kind and 2 neutral sentences")
-        if min(self.score_prompts, self.confirmed) < 1:
-            raise ValueError("expected at least 1 prompt to score and 1 setting to confirm")
+        _at_least(2, pairs=self.pairs, prompts=self.prompts)
+        _at_least(0, seed=self.seed)
+        _loadable(self.dtype, self.template)
+        kind, *rest = self.judge.split(":")
+        if not (kind == "rules" and not rest or kind == "chat" and all(rest) and rest) and not (
+            kind == "classifier" and len(rest) > 1 and all(rest)
+        ):
+            raise ValueError(f"unknown judge {self.judge!r}: expected {JUDGES}")
 
     @property
     def folder(self) -> Path | None:
@@ -106,15 +174,15 @@ class ControlSettings:
     @property
     def detailed_targets(self) -> tuple[str, ...]:
         """The target languages in which comparisons are made by generation."""
-        return tuple(code for code in self.targets if code in self.detailed)
+        return tuple(code for code in self.targets if code in self.compare.detailed)
 
 
 @dataclass(frozen=True)
 class Loading:
     """How a model is loaded; nothing of it enters a fingerprint, for it does not change what is computed.
 
-    `device` is cpu, cuda, cuda:1 …, auto (spread over what is there), or None: cuda if there is one;
-    `trust_remote_code` runs code that the model brings.
+    device             cpu, cuda, cuda:1 …, auto (spread over what is there), or None: cuda if there is one
+    trust_remote_code  whether code that the model brings is run
     """
 
     device: str | None = None
@@ -126,14 +194,14 @@ DEFAULT_LOADING = Loading()
 
 @dataclass(frozen=True)
 class Profile:
-    """A named size of run: settings of questions 1 to 3 and of question 4."""
+    """A named size of run: settings of questions 1 to 3 (`study`) and of question 4 (`control`)."""
 
     name: str
     study: Settings
     control: ControlSettings
 
-    @staticmethod
-    def named(name: str) -> Self:
+    @classmethod
+    def named(cls, name: str) -> Self:
         """The profile of a name; raises ValueError for an unknown one."""
         if name not in PROFILES:
             raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
@@ -158,59 +226,43 @@ class Profile:
             key: value for key, value in wanted.items() if key != "data" or (Path(str(value)) / "control").is_dir()
         }
         wanted |= {key: value for key, value in (("languages", languages), *study.items()) if value is not None}
-        if data and not study.get("concepts"):
-            wanted["concepts"] = None  # all that the folder has, not those of the built-in corpus
-        targets, sources = (
-            tuple(code for code in codes if not languages or code in languages)
-            for codes in (self.control.targets, self.control.sources)
-        )
-        control = replace(self.control, **common, targets=targets or self.control.targets, sources=sources)
-        return replace(self, study=replace(self.study, **wanted), control=control)
+        if languages:
+            kept = [code for code in self.control.targets if code in languages]
+            sources = tuple(code for code in self.control.compare.sources if code in languages)
+            common["targets"] = tuple(kept) or self.control.targets
+            common["compare"] = replace(self.control.compare, sources=sources)
+        return replace(self, study=replace(self.study, **wanted), control=replace(self.control, **common))
 
 
-ALL_TARGETS = tuple(LANGUAGES)
+ALL = ("en", "fr", "zh", "es", "pt", "vi", "ca", "id", "ja", "ko", "fi", "hu", "ta", "te", "sw", "ny")
 PROFILES = {
-    profile.name: profile
-    for profile in (
-        Profile(
-            "quick",
-            Settings(pairs=16, neutral=16, baselines=False),
-            ControlSettings(
-                targets=("en", "fr", "zh", "ja", "sw"),
-                pairs=16,
-                prompts=8,
-                search_prompts=8,
-                neutral=8,
-                tokens=24,
-                random=2,
-                random_generated=0,
-                detailed=("en",),
-                score_prompts=4,
-                doses=(0.01, 0.02, 0.04),
-                confirmed=2,
-                response_doses=(0.01, 0.04),
+    "quick": Profile(
+        "quick",
+        Settings(pairs=16, neutral=16, baselines=False),
+        ControlSettings(
+            pairs=16,
+            prompts=8,
+            tokens=24,
+            search=Search(prompts=8, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=2),
+            compare=Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",), doses=(0.01, 0.04)),
+        ),
+    ),
+    "medium": Profile(
+        "medium",
+        Settings(controls=True, pairs=32),
+        ControlSettings(
+            targets=ALL,
+            pairs=32,
+            prompts=20,
+            search=Search(prompts=16, neutral=16),
+            compare=Comparisons(
+                prompts=4, random=3, random_generated=1, detailed=("en", "zh", "sw"), doses=(0.01, 0.02, 0.04)
             ),
         ),
-        Profile(
-            "medium",
-            Settings(concepts=tuple(CONCEPTS), pairs=32),
-            ControlSettings(
-                targets=ALL_TARGETS,
-                pairs=32,
-                prompts=20,
-                search_prompts=16,
-                neutral=16,
-                random=3,
-                random_generated=1,
-                detailed=("en", "zh", "sw"),
-                score_prompts=4,
-                response_doses=(0.01, 0.02, 0.04),
-            ),
-        ),
-        Profile(
-            "full",
-            Settings(concepts=tuple(CONCEPTS), dtype="fp32"),
-            ControlSettings(targets=ALL_TARGETS, sources=("en", "zh", "fr")),
-        ),
-    )
+    ),
+    "full": Profile(
+        "full",
+        Settings(controls=True, dtype="fp32"),
+        ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr"))),
+    ),
 }

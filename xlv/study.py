@@ -1,46 +1,54 @@
-"""The paper's steps in order: corpus → activations → vectors → recognition and consistency → results on disk."""
+"""The paper's steps in order, for one model: corpus → activations → vectors → questions → results on disk."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.cache import Progress, cache_root, fingerprint, silent
-from xlv.corpus.languages import language
-from xlv.corpus.pairs import corpus_fingerprint, load_instructions, load_neutral, load_pairs, texts_of
-from xlv.corpus.shortcut import SURFACES, shortcut_scores
-from xlv.models.presets import PRESETS, caption
-from xlv.models.weights import split_revision
-from xlv.questions.concept import ConceptAnalysis, analyse_concepts, other_concept_accuracy
-from xlv.questions.stored import consistency_arrays, recognition_arrays
+from xlv.cache import EXTRACTOR, Progress, fingerprint, silent
+from xlv.corpus.concepts import CONTROLS, VALUES
+from xlv.corpus.pairs import (
+    CorpusError,
+    corpus_fingerprint,
+    full_texts,
+    load_instructions,
+    load_neutral,
+    load_pairs,
+    neutral_of,
+    texts_of,
+)
+from xlv.corpus.shortcut import surface_margins
+from xlv.models.presets import caption
+from xlv.models.weights import identity, short_name, split_revision
+from xlv.questions.concept import analyse_concepts
+from xlv.questions.recognition.accuracy import own_hits
+from xlv.questions.stored import consistency_arrays, levelled, recognition_arrays
 from xlv.results import has_published, load, matching, result_path, save
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
-from xlv.statistics.resampling import group_indices
+from xlv.statistics.resampling import MIN_GROUPS, group_indices
 from xlv.statistics.vectors import Layers
 
-ANALYSIS = 3  # raised when the analysis changes, so that results of an earlier one are computed anew
+if TYPE_CHECKING:  # torch is imported only where something is computed
+    from xlv.models.load import Model
+
+UNTRAINED_STEP = 4  # every fourth language: enough to see chance, at a quarter of the cost
+ANALYSIS = 4  # raised when the analysis changes, so that results of an earlier one are computed anew
 
 
-def identity(model: str) -> str:
-    """What tells one model from another without loading it: a preset's checksum, a file's or folder's stamp, an id."""
-    preset, path = PRESETS.get(model), Path(model).expanduser()
-    if preset is not None and preset.wheels is not None:
-        return preset.wheels.sha256[:16]
-    if path.exists():
-        files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
-        return fingerprint([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
-    return model
-
-
-def short_name(model: str) -> str:
-    """The name under which a model's results are filed: the last part of its path or id, with the revision if any."""
-    model, revision = split_revision(model)
-    name = model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
-    return f"{name}@{revision.replace('/', '-')}" if revision else name
+def pairs_of(settings: Settings) -> pd.DataFrame:
+    """The pairs that settings ask for; raises CorpusError where the corpus lacks them, or has too few situations."""
+    concepts = settings.concepts
+    if concepts is None and settings.controls and settings.data is None:
+        concepts = (*VALUES, *CONTROLS)
+    table = load_pairs(concepts, settings.languages, pairs=settings.pairs, data=settings.folder)
+    for concept, rows in table.groupby("concept", sort=False):
+        if (found := rows["group"].nunique()) < MIN_GROUPS:
+            raise CorpusError(f"{concept} has pairs of {found} groups: expected {MIN_GROUPS} or more, to halve them")
+    return table
 
 
 def run_study(
@@ -48,31 +56,117 @@ def run_study(
 ) -> xr.Dataset:
     """Questions 1 to 3 for one model: compute what is not in `out` yet, and return the recognition results.
 
-    Raises ValueError for an unknown model, language, concept, template, dtype or device, and for a malformed corpus,
-    before anything is computed.
+    Raises ValueError for an unknown model, language, concept or device, and for a malformed corpus or one of fewer than
+    four situations per concept, before anything is computed.
     """
-    if has_published(out, short_name(model)):
-        return load(result_path(out, short_name(model), "recognition"))
-    table = settings.table()
-    stamp = fingerprint(identity(model), corpus_fingerprint(table), asdict(settings), ANALYSIS)
-    paths = [result_path(out, short_name(model), question) for question in ("recognition", "consistency")]
+    out, name = Path(out), short_name(model)
+    if has_published(out, name):
+        return load(result_path(out, name, "recognition"))
+    table = pairs_of(settings)
+    neutral = neutral_of(list(dict.fromkeys(table["language"])), settings.folder, settings.neutral)
+    corpus = corpus_fingerprint(table)
+    stamp = fingerprint(identity(model), corpus, neutral, asdict(settings), ANALYSIS, EXTRACTOR)
+    paths = [result_path(out, name, question) for question in ("recognition", "consistency")]
     known = [matching(path, stamp) for path in paths]
     if all(dataset is not None for dataset in known):
         return known[0]
-    from xlv.baselines import measured
     from xlv.models.activations import concept_states
     from xlv.models.load import load_model
 
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     states = concept_states(loaded, texts_of(table), progress=progress)
     recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
-    for name, values in measured(loaded, table, settings, progress).items():
-        recognition[name] = values
-    provenance = _provenance(model, stamp, loaded.weights, corpus_fingerprint(table), settings.dtype, settings.template)
+    recognition = recognition.assign(baselines(loaded, table, neutral, settings, progress))
+    provenance = _provenance(model, stamp, loaded.weights_fingerprint, corpus, settings)
     provenance["parameters"] = loaded.network.num_parameters()
     for path, dataset in zip(paths, (recognition, consistency), strict=True):
         save(dataset, path, provenance)
-    return matching(paths[0], stamp)
+    return load(paths[0])
+
+
+def analyse(
+    table: pd.DataFrame, states: Mapping[str, Layers], n_layers: int, *, seed: int = 0, progress: Progress = silent
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Recognition and consistency of every concept of a table of pairs, from the states of its texts by concept.
+
+    `seed` draws the folds, and with the concept's place the resamples: the same in two models pairs their differences.
+    """
+    languages = list(dict.fromkeys(table["language"]))
+    groups = [_groups(table, concept) for concept in states]
+    surface = [surface_margins(table[table["concept"] == concept], languages) for concept in states]
+    found = analyse_concepts(states, n_layers, groups, seed=seed, progress=progress)
+    return recognition_arrays(found, states, languages, groups, surface), consistency_arrays(found, languages)
+
+
+def _groups(table: pd.DataFrame, concept: str) -> np.ndarray:
+    """Index `[pair]` of the situation of each pair of a concept; the same in all languages."""
+    rows = table[table["concept"] == concept]
+    return group_indices(rows.loc[rows["language"] == rows["language"].iloc[0], "group"].tolist())
+
+
+def baselines(
+    model: "Model", table: pd.DataFrame, neutral: dict[str, list[str]] | None, settings: Settings, progress: Progress
+) -> dict[str, tuple]:
+    """What else is measured on the model: baselines, competence and token overlap, as variables of the results."""
+    from xlv.models import baselines as against
+    from xlv.models.likelihood import total_nats
+
+    texts, languages = texts_of(table), list(dict.fromkeys(table["language"]))
+    by_language = {code: sum((rows for (_, lang), rows in texts.items() if lang == code), []) for code in languages}
+    progress(f"embeddings of {model.name}", 0, 1)
+    embedded = {key: against.embedding_states(model, rows) for key, rows in texts.items()}
+    hits = ("concept", "source", "pair")
+    found = {
+        "token_overlap": (("source", "target"), against.token_overlap(model, by_language)),
+        "embedded": (hits, levelled(_own_hits({c: _one_layer(embedded, c) for c in _concepts(table)}, 1, table))),
+    }
+    if settings.baselines:
+        parts = table.groupby(["concept", "language"], sort=False)
+        margins = []
+        for done, (_, part) in enumerate(parts):
+            progress(f"likelihood under {model.name}", done, parts.ngroups)
+            margins.append(
+                against.likelihood_margins(model, *(t[: settings.likelihood_pairs] for t in full_texts(part)))
+            )
+        progress(f"likelihood under {model.name}", parts.ngroups, parts.ngroups)
+        found["likelihood"] = (hits, levelled(margins, int(parts.size().max()), (-1, len(languages))))
+        found["untrained"] = (
+            hits,
+            _untrained(against.untrained(model, seed=settings.seed), table, languages, progress),
+        )
+    if neutral is not None:
+        nats = []
+        for done, (_, sentences) in enumerate(neutral.items()):
+            progress(f"competence of {model.name}", done, len(neutral))
+            nats.append(total_nats(model, sentences))
+        progress(f"competence of {model.name}", len(neutral), len(neutral))
+        found["neutral_nats"] = (("source", "sentence"), np.stack(nats))
+    return found
+
+
+def _concepts(table: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(table["concept"]))
+
+
+def _one_layer(states: Mapping[tuple[str, str], np.ndarray], concept: str) -> Layers:
+    here = np.stack([rows for (name, _), rows in states.items() if name == concept])
+    return lambda _layer: here
+
+
+def _own_hits(states: Mapping[str, Layers], n_layers: int, table: pd.DataFrame) -> list[np.ndarray]:
+    """Hits `[language, pair]` of own vectors on held-out pairs, per concept."""
+    return [own_hits(layers, n_layers, _groups(table, concept)) for concept, layers in states.items()]
+
+
+def _untrained(blank: "Model", table: pd.DataFrame, languages: list[str], progress: Progress) -> np.ndarray:
+    """Hits `[concept, language, pair]` of a random model of the same shape, in every fourth language (else NaN)."""
+    from xlv.models.activations import concept_states
+
+    asked = table[table["language"].isin(languages[::UNTRAINED_STEP])]
+    found = levelled(_own_hits(concept_states(blank, texts_of(asked), progress=progress), blank.n_layers, asked))
+    result = np.full((len(found), len(languages), found.shape[-1]), np.nan)
+    result[:, ::UNTRAINED_STEP] = found
+    return result
 
 
 def run_control(
@@ -91,88 +185,32 @@ def run_control(
     """
     from xlv.control.refusal import RULES
 
-    path = result_path(out, short_name(model), "control")
+    path = result_path(Path(out), short_name(model), "control")
     pairs = load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
-    codes = dict.fromkeys((settings.source, *settings.sources, *settings.targets))
+    codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
     texts = [load_instructions(code, data=settings.folder).to_csv() for code in codes]
     texts += [load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)]
-    stamp = fingerprint(identity(model), corpus_fingerprint(pairs), texts, asdict(settings), RULES)
+    stamp = fingerprint(identity(model), corpus_fingerprint(pairs), texts, asdict(settings), RULES, EXTRACTOR)
     known = matching(path, stamp)
     if known is not None and not keep_completions:
         return known
     from xlv.control.evaluate import evaluate
-    from xlv.control.journal import Journal
-    from xlv.control.judges import judge_named
-    from xlv.control.keep import completions_path, keeper
-    from xlv.control.measure import Bench
+    from xlv.control.measure import bench_for
     from xlv.models.load import load_model
 
     loaded = load_model(model, dtype=settings.dtype, **asdict(loading), progress=progress)
     if settings.template == "chat" and not loaded.tokenizer.chat_template:
         settings = replace(settings, template="raw", generate=False)
-    loaded = loaded.with_template(settings.template)
-    kept = completions_path(loaded.fingerprint) if keep_completions else None
-    # Completions exist only where they are generated now, so they are kept in step with a journal of their own.
-    journal = Journal(cache_root() / "journals" / f"{loaded.fingerprint}{'-kept' if kept else ''}.jsonl")
-    bench = Bench(
-        loaded, settings.tokens, judge_named(settings.judge), journal, keeper(kept, loaded.name) if kept else None
-    )
+    bench = bench_for(loaded.with_template(settings.template), settings, keep_completions=keep_completions)
     dataset = evaluate(bench, settings, progress=progress)
-    save(
-        dataset, path, _provenance(model, stamp, loaded.weights, fingerprint(texts), settings.dtype, settings.template)
-    )
-    return matching(path, stamp)
+    save(dataset, path, _provenance(model, stamp, loaded.weights_fingerprint, fingerprint(texts), settings))
+    return load(path)
 
 
-def _provenance(model: str, settings: str, weights: str, corpus: str, dtype: str, template: str) -> dict[str, str]:
+def _provenance(
+    model: str, stamp: str, weights: str, corpus: str, settings: Settings | ControlSettings
+) -> dict[str, object]:
     name = short_name(model)
-    return {
-        "settings": settings,
-        "model": name,
-        "title": caption(name),
-        "weights": weights,
-        "revision": split_revision(model)[1] or "",
-        "corpus": corpus,
-        "dtype": dtype,
-        "template": template,
-    }
-
-
-def analyse(
-    table: pd.DataFrame, states: Mapping[str, Layers], n_layers: int, *, seed: int = 0, progress: Progress = silent
-) -> tuple[xr.Dataset, xr.Dataset]:
-    """Recognition and consistency of every concept of a table of pairs, from the states of its texts by concept.
-
-    `seed` draws the folds, and with the concept's place the resamples: the same in two models pairs their differences.
-    """
-    languages = list(dict.fromkeys(table["language"]))
-    by_concept = [table[table["concept"] == concept] for concept in states]
-    groupings = [group_indices(rows.loc[rows["language"] == languages[0], "group"].tolist()) for rows in by_concept]
-    surface = [_surface(rows, languages) for rows in by_concept]
-    found = analyse_concepts(states, n_layers, groupings, seed=seed, progress=progress)
-    recognition = recognition_arrays(found, languages, groupings, surface)
-    recognition["across"] = (("concept", "other", "source"), _across(found, states))
-    return recognition.assign_coords(other=list(found)), consistency_arrays(found, languages)
-
-
-def _across(found: Mapping[str, ConceptAnalysis], states: Mapping[str, Layers]) -> np.ndarray:
-    """Accuracy `[concept, other, language]` of each concept's vectors on the other concepts' pairs; own: held out."""
-    result = np.stack([np.stack([np.diagonal(a.cv.chosen)] * len(found)) for a in found.values()])
-    for (i, (one, analysis)), (j, (other, layers)) in product(enumerate(found.items()), enumerate(states.items())):
-        if one != other:
-            result[i, j] = other_concept_accuracy(analysis.vectors, analysis.cv.layer[:, 0], layers)
-    return result
-
-
-def _surface(rows: pd.DataFrame, languages: list[str]) -> np.ndarray:
-    """Margins `[surface, language, pair]` of the surface classifiers, the baseline of recognition."""
-    result = []
-    for surface in SURFACES:
-        margins = []
-        for code in languages:
-            part = rows[rows["language"] == code]
-            texts = list(part["positive"]), list(part["negative"])
-            spaces, groups = language(code).spaces, part["group"].tolist()
-            margins.append(shortcut_scores(*texts, groups, surface=surface, spaces=spaces))
-        result.append(np.stack(margins))
-    return np.stack(result)
+    about = {"settings": stamp, "model": name, "title": caption(name), "weights": weights, "corpus": corpus}
+    how = {"dtype": settings.dtype, "template": settings.template, "seed": settings.seed}
+    return {**about, **how, "revision": split_revision(model)[1] or ""}

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from xlv.questions.concept import analyse_concept, other_concept_accuracy
-from xlv.questions.recognition.accuracy import as_published, cross_validated, learning_curve, own
+from xlv.questions.recognition.accuracy import as_published, cross_validated, learning_curve
 from xlv.questions.recognition.estimators import ESTIMATORS, estimator_hits
 from xlv.questions.recognition.nulls import random_accuracy, shuffled_accuracy
 from xlv.questions.recognition.readout import readout
-from xlv.statistics.vectors import pair_gram, text_gram
+from xlv.statistics.vectors import own, pair_gram, text_gram
 
 N_LANGUAGES, N_PAIRS, N_LAYERS, WIDTH = 3, 32, 4, 24
 GROUPS = np.arange(N_PAIRS) // 2

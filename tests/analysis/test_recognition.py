@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from xlv.questions.recognition.accuracy import as_published, cross_validated, hits, paper_split
+from xlv.questions.recognition.accuracy import as_published, cross_validated, paper_split
 from xlv.statistics.resampling import group_indices
-from xlv.statistics.vectors import concept_vectors, pair_gram
+from xlv.statistics.vectors import concept_vectors, hits, pair_gram
 
 N_LANGUAGES, N_PAIRS, N_LAYERS, WIDTH = 3, 40, 5, 24
 GROUPS = np.arange(N_PAIRS) // 2

@@ -10,9 +10,9 @@ from xlv.models import load, weights
 from xlv.models.activations import extract
 from xlv.models.load import load_model
 from xlv.models.presets import PRESETS, Preset, Wheels
-from xlv.models.weights import ModelError, resolve
+from xlv.models.weights import ModelError, identity, resolve, short_name
 from xlv.settings import Settings
-from xlv.study import identity, run_study, short_name
+from xlv.study import run_study
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "missing.gguf"])

@@ -15,9 +15,8 @@ from xlv.cache import fingerprint
 from xlv.corpus.pairs import full_texts
 from xlv.edition.notebook import profile_of
 from xlv.models.presets import PRESETS
-from xlv.models.weights import split_revision
+from xlv.models.weights import identity, split_revision
 from xlv.settings import ControlSettings
-from xlv.study import identity
 
 BYTES_PER_TOKEN = 4  # of UTF-8 text, roughly; it cancels where a rate was measured on earlier runs
 INSTRUCTION_TOKENS = 25  # of an instruction in its template, roughly

@@ -14,9 +14,9 @@ from xlv.control.refusal import RULES
 from xlv.corpus.pairs import folder_fingerprint
 from xlv.edition.book import repository
 from xlv.edition.notebook import check_parameters, profile_of
-from xlv.models.weights import check_name
+from xlv.models.weights import check_name, identity, short_name
 from xlv.results import SCHEMA
-from xlv.study import ANALYSIS, identity, short_name
+from xlv.study import ANALYSIS
 
 DONE = "done.json"
 

@@ -57,9 +57,10 @@ def run(
 ) -> None:
     """Questions 1 to 3 (and 4 with --control) for one model; prints a table and writes netCDF files."""
     from xlv.models.presets import PRESETS
+    from xlv.models.weights import short_name
     from xlv.questions.control import rates as control_tables
     from xlv.questions.recognition import tables as tables
-    from xlv.study import run_control, run_study, short_name
+    from xlv.study import run_control, run_study
 
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")

@@ -125,6 +125,15 @@ def load_neutral(code: str, *, data: Path | None = None) -> list[str]:
     return list(read_table((data or BUILT_IN) / "neutral" / f"{code}.tsv", _NEEDED["neutral"])["text"])
 
 
+def neutral_of(codes: Iterable[str], data: Path | None = None, limit: int | None = None) -> dict[str, list[str]] | None:
+    """Neutral sentences by language, the first `limit`: the corpus's own, or the built-in ones; None if one has none."""
+    folder = data if data and (data / "neutral").is_dir() else BUILT_IN
+    codes = list(codes)
+    if not all((folder / "neutral" / f"{code}.tsv").is_file() for code in codes):
+        return None
+    return {code: load_neutral(code, data=folder)[:limit] for code in codes}
+
+
 def corpus_fingerprint(table: pd.DataFrame) -> str:
     """Hash of the texts, ids and groups of a table of pairs."""
     return fingerprint(table[list(COLUMNS)].to_csv(sep="\t", index=False, quoting=csv.QUOTE_NONE, escapechar="\\"))

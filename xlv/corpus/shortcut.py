@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+
+from xlv.corpus.languages import language
 
 SURFACES = ("words", "characters")
 FOLDS = 8
@@ -47,6 +50,20 @@ def shortcut_scores(
             vectoriser.transform(negative[test])
         )
     return margins
+
+
+def surface_margins(pairs: pd.DataFrame, languages: Sequence[str]) -> np.ndarray:
+    """`shortcut_scores` `[surface, language, pair]` of one concept's table of pairs, SURFACES in order."""
+    result = []
+    for surface in SURFACES:
+        margins = []
+        for code in languages:
+            rows = pairs[pairs["language"] == code]
+            texts = list(rows["positive"]), list(rows["negative"])
+            look = {"surface": surface, "spaces": language(code).spaces}
+            margins.append(shortcut_scores(*texts, rows["group"].tolist(), **look))
+        result.append(np.stack(margins))
+    return np.stack(result)
 
 
 def shortcut_accuracy(margins: np.ndarray) -> float:

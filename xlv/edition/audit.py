@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from xlv.cache import Progress, silent, whole_file
+from xlv.models.weights import short_name
 from xlv.report.card import card
 from xlv.results import load, result_path
 from xlv.settings import DEFAULT_LOADING, Loading, Profile
-from xlv.study import run_control, run_study, short_name
+from xlv.study import run_control, run_study
 
 
 def audit_model(

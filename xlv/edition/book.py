@@ -129,8 +129,9 @@ def build_edition(
     Everything of the edition lies in `folder`; results in `results` (default `{folder}/results`). A second call
     computes nothing again. Raises ValueError for unknown models and settings, BookError for what fails later.
     """
+    from xlv.models.weights import short_name
     from xlv.results import has_published
-    from xlv.study import run_control, run_study, short_name
+    from xlv.study import run_control, run_study
 
     folder = folder.resolve()
     results = (results or folder / "results").resolve()

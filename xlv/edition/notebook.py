@@ -1,118 +1,138 @@
-"""What the notebooks call first: check the parameters, find or compute the results, set the style."""
+"""What the notebooks call first: refuse mistyped parameters, find or compute the results."""
 
+import ast
 from functools import cache
 from pathlib import Path
 
 import xarray as xr
 
 from xlv.cache import cache_root
+from xlv.edition.book import repository
+from xlv.models.weights import short_name
 from xlv.questions.claims.ledger import findings
 from xlv.questions.claims.verdicts import Finding
 from xlv.questions.control.rates import moves
 from xlv.report.style import use_style
 from xlv.results import has_published, is_published, load, result_path
 from xlv.settings import Profile
-from xlv.study import run_control, run_study, short_name
+from xlv.study import run_control, run_study
 
-PARAMETERS = ("models", "data", "results", "profile", "languages", "concepts", "pairs", "seed", "protocol")
 STORED = "stored"  # the profile of an edition that shows what is in its folder of results, and computes nothing
-_SHELL = {"In", "Out", "exit", "quit", "open", "get_ipython"}
+_INJECTED = "# Parameters"  # how papermill begins the cell in which it hands parameters over
 
 
-def check_parameters(names: dict[str, object]) -> dict[str, object]:
-    """The parameters among a notebook's globals; ValueError for one that no notebook has, or of the wrong kind.
+def check_parameters() -> None:
+    """Raise ValueError for a parameter that papermill handed to this notebook and that the notebook does not have.
 
-    Papermill only warns of an unknown parameter, so a typing error would run the wrong thing in silence.
+    Papermill only warns of one, so that a typing error would run the wrong thing. Its cell is compared with the
+    notebook's own cell of parameters, which stands right before it; a reader's variables are nobody's business.
     """
-    plain = (str, int, float, bool, list, type(None))  # what papermill injects; imported tables are dicts
-    given = {
-        name: value
-        for name, value in names.items()
-        if not name.startswith("_") and name not in _SHELL and isinstance(value, plain)
-    }
-    unknown = sorted(set(given) - set(PARAMETERS))
-    if unknown:
-        raise ValueError(f"unknown parameter {unknown[0]!r}: this notebook has {', '.join(PARAMETERS)}")
-    for name, value in given.items():
-        kind = int if name in ("pairs", "seed") else str
-        if not isinstance(value, kind):
-            raise ValueError(f"the parameter {name!r} is {value!r}, expected {kind.__name__}")
-    if given.get("protocol", "cv") not in ("cv", "paper"):
-        raise ValueError(f"unknown protocol {given['protocol']!r}: choose cv or paper")
-    return given
+    try:
+        cells = get_ipython().user_ns["In"]  # noqa: F821
+    except (NameError, KeyError):  # not in a notebook
+        return
+    for own, handed in zip(cells, cells[1:], strict=False):
+        if handed.startswith(_INJECTED):
+            refuse_unknown(_assigned(handed), _assigned(own))
 
 
-def _split(text: object) -> tuple[str, ...] | None:
-    return tuple(part.strip() for part in str(text).split(",") if part.strip()) or None
+def _assigned(source: str) -> list[str]:
+    """Names that the lines of a cell assign to."""
+    statements = ast.parse(source).body
+    targets = [t for s in statements for t in getattr(s, "targets", [getattr(s, "target", None)])]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-def profile_of(given: dict[str, object]) -> Profile:
-    """The profile that a notebook's parameters ask for; raises ValueError for an unknown one."""
-    return Profile.named(str(given["profile"])).changed(
-        data=str(given["data"]) or None,
-        languages=_split(given["languages"]),
-        concepts=_split(given["concepts"]),
-        pairs=int(str(given["pairs"])) or None,
-        seed=int(str(given.get("seed", 0))) or None,
-    )
+def refuse_unknown(given: list[str], known: list[str]) -> None:
+    """Raise ValueError for the first of the given parameters that is not known."""
+    for name in given:
+        if name not in known:
+            raise ValueError(f"unknown parameter {name!r}: this notebook has {', '.join(known)}")
 
 
-def _reference_folder() -> Path | None:
-    """The committed reference results, `book/results` of the repository that the notebook runs in."""
-    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]):
-        if (folder / "book" / "results").is_dir() and (folder / "_toc.yml").is_file():
-            return folder / "book" / "results"
-    return None
+def _names(text: str) -> tuple[str, ...] | None:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) or None
 
 
-def start(names: dict[str, object]) -> dict[str, object]:
-    """Check the parameters among a notebook's globals, set the book's style, and return the parameters."""
-    given = check_parameters(names)
-    use_style()
-    return given
+def profile_of(
+    profile: str = "full", *, data: str = "", languages: str = "", concepts: str = "", pairs: int = 0, seed: int = 0
+) -> Profile:
+    """The profile that a notebook's parameters ask for.
+
+    Raises ValueError for an unknown profile, values of another type, and what `Settings` refuses.
+    """
+    for name, value in {"profile": profile, "data": data, "languages": languages, "concepts": concepts}.items():
+        if not isinstance(value, str):
+            raise ValueError(f"the parameter {name!r} is {value!r}, expected str")
+    for name, number in {"pairs": pairs, "seed": seed}.items():
+        if type(number) is not int:
+            raise ValueError(f"the parameter {name!r} is {number!r}, expected int")
+    size = {"languages": _names(languages), "concepts": _names(concepts), "pairs": pairs or None, "seed": seed or None}
+    return Profile.named(profile).changed(data=data or None, **size)
+
+
+def _reference() -> Path | None:
+    """The committed reference results of the checkout that the notebook runs in, or that xlv lies in."""
+    try:
+        folder = repository() / "book" / "results"
+    except ValueError:
+        return None
+    return folder if folder.is_dir() else None
 
 
 @cache
 def _leave_out(title: str) -> None:
-    """Say once a notebook that published results are not shown in it."""
+    """Say once per notebook that published results are not shown in it."""
     print(f"{title}: not shown on this page, which needs single pairs; see 'As the paper measures it'.")
 
 
-def open_results(names: dict[str, object], question: str, *, published: bool = False) -> dict[str, xr.Dataset]:
-    """Results of a question for each model of the parameters, computed where they are not on disk yet.
+def open_results(
+    models: str,
+    question: str,
+    *,
+    results: str = "",
+    profile: str = "full",
+    data: str = "",
+    languages: str = "",
+    concepts: str = "",
+    pairs: int = 0,
+    seed: int = 0,
+    published: bool = False,
+) -> dict[str, xr.Dataset]:
+    """Results of a question, `recognition`, `consistency` or `control`, by model; computed where they are not on disk.
 
-    `names` are the notebook's globals. Results are looked for in the folder `results`; without one, the reference
-    results serve every model that has them as long as no other size of run is asked for, and what is computed goes to
-    the cache. With the profile `stored` the folder is shown as it is, whatever the size of its runs, and nothing is
-    computed. Results that others published, which hold no single pairs, are left out with a sentence unless
-    `published` asks for them.
-    Raises ValueError for unknown parameters, models, languages and concepts.
+    models     names, Hub ids, folders or .gguf files, separated by commas
+    results    folder of results; empty: the reference results where no other size of run is asked for, else the cache
+    profile    size of the run; `stored` shows what the folder holds, whatever its size, and computes nothing
+    data, languages, concepts, pairs, seed  change the profile; empty or 0 leaves it as it is
+    published  whether results that the authors published, which hold no single pairs, are shown too
+
+    Also sets the book's style. Raises ValueError for unknown models, languages and concepts, and values out of range.
     """
-    given = start(names)
-    stored = given["profile"] == STORED
-    profile = Profile.named("full") if stored else profile_of(given)
-    asked = any(given.get(name) for name in ("data", "languages", "concepts", "pairs", "seed", "results"))
-    folder = Path(str(given["results"])) if given["results"] else cache_root() / "results" / profile.name
-    reference = folder if stored else None if asked or profile.name != "full" else _reference_folder()
-    models = _split(given["models"])
-    if not models:
+    use_style()
+    stored, asked = profile == STORED, any((data, languages, concepts, pairs, seed, results))
+    size = {"data": data, "languages": languages, "concepts": concepts, "pairs": pairs, "seed": seed}
+    wanted = profile_of("full" if stored else profile, **size)
+    folder = Path(results) if results else cache_root() / "results" / wanted.name
+    reference = folder if stored else None if asked or wanted.name != "full" else _reference()
+    if not _names(models):
         raise ValueError("the parameter 'models' is empty: name at least one model")
     found = {}
-    for model in models:
-        if question == "control" and has_published(folder, short_name(model)):
+    for model in _names(models):
+        name = short_name(model)
+        if question == "control" and has_published(folder, name):
             continue
-        path = result_path(reference, short_name(model), question) if reference else None
-        if path is not None and path.is_file():
-            found[model] = load(path)
+        path = result_path(reference, name, question) if reference else None
+        if path is not None and (stored or path.is_file()):
+            if path.is_file() or question != "control":
+                found[model] = load(path)  # raises where the folder has nothing of this model
         elif path is not None and path.parent.is_dir():
             continue  # the reference edition did not ask this question of this model
-        elif stored:
-            found[model] = load(path)  # raises: the folder has nothing of this model
         elif question == "control":
-            found[model] = run_control(model, profile.control, folder)
+            found[model] = run_control(model, wanted.control, folder)
         else:
-            recognition = run_study(model, profile.study, folder)
-            path = result_path(folder, short_name(model), question)
+            recognition = run_study(model, wanted.study, folder)
+            path = result_path(folder, name, question)
             if not is_published(recognition) or (published and path.is_file()):
                 found[model] = load(path)
             elif not published:
@@ -122,15 +142,15 @@ def open_results(names: dict[str, object], question: str, *, published: bool = F
     return found
 
 
-def open_ledger(names: dict[str, object]) -> tuple[dict[str, list[Finding]], dict[str, str]]:
-    """Findings on all claims, and the title, of each model of the parameters; computes what `open_results` would.
+def open_ledger(models: str, *, results: str = "", **size) -> tuple[dict[str, list[Finding]], dict[str, str]]:
+    """Findings on all claims, and the title, of each model; computes what `open_results` would, with its keywords.
 
     Claim 2 needs two models of one series on the same pairs: their results are looked for in the folder `series`
     beside the others.
     """
-    recognition, consistency, control = (open_results(names, q) for q in ("recognition", "consistency", "control"))
-    reference = None if names["results"] else _reference_folder()
-    folder = Path(str(names["results"])) if names["results"] else reference
+    questions = ("recognition", "consistency", "control")
+    recognition, consistency, control = (open_results(models, q, results=results, **size) for q in questions)
+    folder = Path(results) if results else _reference()
     sizes = [load(path) for path in sorted(folder.glob("series/*/recognition.nc"))] if folder else []
     series = {str(ds.attrs["model"]): ds for ds in sorted(sizes, key=lambda ds: ds.attrs["parameters"])}
     moved = {model: moves(dataset) for model, dataset in control.items()}

@@ -10,11 +10,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from xlv.cache import Progress, cache_root, fingerprint, silent, whole_file
+from xlv.cache import EXTRACTOR, Progress, cache_root, fingerprint, silent, whole_file
 from xlv.models.fast.packing import Row, run_batches, sheet
 from xlv.models.load import Model
-
-EXTRACTOR = 1
 
 
 class _Reading(local):

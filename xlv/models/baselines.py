@@ -31,10 +31,11 @@ def untrained(model: Model, *, seed: int = 0) -> Model:
         network = type(model.network)._from_config(config, dtype=DTYPES["bf16"]).eval().to(model.network.device)
     return replace(
         model,
+        name=f"{model.name}, untrained",
         network=network,
         blocks=find_blocks(network),
         dtype="bf16",
-        weights=fingerprint("untrained", seed, model.weights),
+        weights_fingerprint=fingerprint("untrained", seed, model.weights_fingerprint),
     )
 
 

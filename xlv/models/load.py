@@ -30,7 +30,7 @@ class Model:
     blocks: nn.ModuleList
     dtype: str
     template: str
-    weights: str
+    weights_fingerprint: str
 
     @property
     def n_layers(self) -> int:
@@ -46,7 +46,7 @@ class Model:
     def fingerprint(self) -> str:
         """Hash of weights, tokenizer, dtype and template: what activations depend on besides the texts."""
         tokens = fingerprint(sorted(self.tokenizer.get_vocab().items()), self.tokenizer.chat_template)
-        return fingerprint(self.weights, tokens, self.dtype, self.template)
+        return fingerprint(self.weights_fingerprint, tokens, self.dtype, self.template)
 
     def with_template(self, template: str) -> Self:
         """The same model under another prompt template; raises ValueError for a template it cannot have."""

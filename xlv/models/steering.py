@@ -1,13 +1,25 @@
 """Steering: add a concept vector to the residual stream, or take its direction out, while a model runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
+from torch import nn
 
 from xlv.models.load import Model
+from xlv.models.weights import ModelError
 
 Vectors = Mapping[int, torch.Tensor]
+Edit = Callable[[torch.Tensor], torch.Tensor]
+_ATTENTION = ("self_attn", "attn", "attention", "self_attention")
+_MLP = ("mlp", "feed_forward", "block_sparse_moe", "ffn")
+
+
+class HasLayers(Protocol):
+    """Concept vectors: anything that maps layers to vectors in its attribute `layers`."""
+
+    layers: Vectors
 
 
 def _checked(model: Model, vectors: Vectors) -> dict[int, torch.Tensor]:
@@ -18,26 +30,37 @@ def _checked(model: Model, vectors: Vectors) -> dict[int, torch.Tensor]:
                 f"cannot steer layer {layer}: expected 1 to {model.n_layers - 1} (layer {model.n_layers} lies behind "
                 "the final norm)"
             )
-        if tuple(vector.shape) != (model.d_model,):
-            raise ValueError(
-                f"the vector of layer {layer} has shape {tuple(vector.shape)}, expected ({model.d_model},)"
-            )
-        if not torch.isfinite(vector).all():
-            raise ValueError(f"the vector of layer {layer} holds values that are not finite")
+        _check(model, vector, f"the vector of layer {layer}")
     devices = {layer: next(model.blocks[layer - 1].parameters()).device for layer in vectors}
     return {layer: vector.to(device=devices[layer], dtype=model.network.dtype) for layer, vector in vectors.items()}
 
 
+def _check(model: Model, vector: torch.Tensor, what: str) -> None:
+    if tuple(vector.shape) != (model.d_model,):
+        raise ValueError(f"{what} has shape {tuple(vector.shape)}, expected ({model.d_model},)")
+    if not torch.isfinite(vector).all():
+        raise ValueError(f"{what} holds values that are not finite")
+
+
 @contextmanager
-def _hooked(model: Model, edits: Mapping[int, object]) -> Iterator[None]:
+def _edited(outputs: Iterable[tuple[nn.Module, Edit]], inputs: Iterable[tuple[nn.Module, Edit]] = ()) -> Iterator[None]:
+    """Change the outputs, and the inputs, of modules while the context lasts; they are left as they were found."""
+
+    def after(_module, _inputs, output, edit: Edit):
+        return (edit(output[0]), *output[1:]) if isinstance(output, tuple) else edit(output)
+
+    def before(_module, args, kwargs, edit: Edit):
+        if args:
+            return (edit(args[0]), *args[1:]), kwargs
+        return args, kwargs | {"hidden_states": edit(kwargs["hidden_states"])}
+
     handles = []
     try:
-        for layer, edit in edits.items():
-
-            def hook(_module, _inputs, output, edit=edit):
-                return (edit(output[0]), *output[1:]) if isinstance(output, tuple) else edit(output)
-
-            handles.append(model.blocks[layer - 1].register_forward_hook(hook))
+        for module, edit in outputs:
+            handles.append(module.register_forward_hook(lambda *given, edit=edit: after(*given, edit)))
+        for module, edit in inputs:
+            hook = lambda *given, edit=edit: before(*given, edit)  # noqa: E731
+            handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
         yield
     finally:
         for handle in handles:
@@ -45,28 +68,67 @@ def _hooked(model: Model, edits: Mapping[int, object]) -> Iterator[None]:
 
 
 @contextmanager
-def activation_addition(model: Model, vectors: Vectors, strength: float) -> Iterator[None]:
-    """h'_k = h_k + s·v_k at every token of the prompt and of what is generated, at each layer k of `vectors`.
+def steer(
+    model: Model, vectors: HasLayers | Vectors, strength: float, layers: Iterable[int] | None = None
+) -> Iterator[None]:
+    """Activation addition: h'_k = h_k + s·v_k at every token, of the prompt and of what is generated (section 5.1).
 
-    `vectors` maps layers 1 … L−1 to vectors `[d_model]` (section 5.1 of the paper). The model is left as it was
-    found, also after an exception or an interrupt; a strength of zero installs no hook at all.
+    `vectors` are concept vectors, or map layers 1 … L−1 to `[d_model]`; `layers` is K, by default all of them that can
+    be steered. It is a research instrument and applies what it is given, in either direction. The model is left as it
+    was found, also after an exception or an interrupt; a strength of zero installs no hook at all.
     Raises ValueError for layers, widths or values the model cannot have.
     """
-    added = {layer: strength * vector for layer, vector in _checked(model, vectors).items()}
-    edits = {layer: (lambda hidden, term=term: hidden + term) for layer, term in added.items()} if strength else {}
-    with _hooked(model, edits):
+    known = getattr(vectors, "layers", vectors)
+    if layers is None:
+        layers = [k for k in known if k < model.n_layers] if known is not vectors else known
+    if missing := [k for k in layers if k not in known]:
+        raise ValueError(f"no vector of layer {missing[0]}: expected layers {min(known)} to {max(known)}")
+    added = {k: strength * vector for k, vector in _checked(model, {k: known[k] for k in layers}).items()}
+    edits = [(model.blocks[k - 1], lambda hidden, term=term: hidden + term) for k, term in added.items()]
+    with _edited(edits if strength else []):
+        yield
+
+
+def _without(unit: torch.Tensor) -> Edit:
+    return lambda hidden: hidden - (hidden @ unit)[..., None] * unit
+
+
+@contextmanager
+def layer_ablation(model: Model, vectors: Vectors) -> Iterator[None]:
+    """h'_k = h_k − (h_k·u_k)u_k with u_k = v_k / ‖v_k‖, at every token and each layer k of `vectors`.
+
+    Each layer loses the direction of its own vector, and only there: milder than `directional_ablation`.
+    """
+    units = {layer: vector / vector.norm() for layer, vector in _checked(model, vectors).items()}
+    with _edited([(model.blocks[layer - 1], _without(unit)) for layer, unit in units.items()]):
         yield
 
 
 @contextmanager
-def directional_ablation(model: Model, vectors: Vectors) -> Iterator[None]:
-    """h'_k = h_k − (h_k·u)u with u = v_k / ‖v_k‖, at every token and each layer k of `vectors` (Arditi et al. 2024)."""
-    units = {layer: vector / vector.norm() for layer, vector in _checked(model, vectors).items()}
-    edits = {
-        layer: (lambda hidden, unit=unit: hidden - (hidden @ unit)[..., None] * unit) for layer, unit in units.items()
-    }
-    with _hooked(model, edits):
+def directional_ablation(model: Model, vector: torch.Tensor) -> Iterator[None]:
+    """Directional ablation (Arditi et al. 2024): no block can read or write one direction, `[d_model]`, at any token.
+
+    The direction is taken out of the input of every block and of the outputs of its attention and its MLP.
+    Raises ValueError for a vector the model cannot have, ModelError for blocks whose parts are not found by name.
+    """
+    _check(model, vector, "the vector")
+    inputs, outputs = [], []
+    for block in model.blocks:
+        like = next(block.parameters())
+        unit = vector.to(device=like.device, dtype=model.network.dtype)
+        edit = _without(unit / unit.norm())
+        inputs.append((block, edit))
+        outputs += [(_part(block, names), edit) for names in (_ATTENTION, _MLP)]
+    with _edited(outputs, inputs):
         yield
+
+
+def _part(block: nn.Module, names: tuple[str, ...]) -> nn.Module:
+    found = next((getattr(block, name) for name in names if isinstance(getattr(block, name, None), nn.Module)), None)
+    if found is None:
+        parts = ", ".join(name for name, _ in block.named_children())
+        raise ModelError(f"found none of {', '.join(names)} in {type(block).__name__}, which has {parts}")
+    return found
 
 
 def relative_dose(vectors: Vectors, strength: float, residual_norms: Mapping[int, float]) -> float:

@@ -73,6 +73,24 @@ def split_revision(model: str) -> tuple[str, str | None]:
     return name, revision
 
 
+def identity(model: str) -> str:
+    """What distinguishes a model from others without loading it: a checksum, a file's or folder's stamp, or its id."""
+    preset, path = PRESETS.get(model), Path(model).expanduser()
+    if preset is not None and preset.wheels is not None:
+        return preset.wheels.sha256[:16]
+    if path.exists():
+        files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
+        return fingerprint([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+    return model
+
+
+def short_name(model: str) -> str:
+    """The name under which a model's results are filed: the last part of its path or id, with the revision if any."""
+    model, revision = split_revision(model)
+    name = model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
+    return f"{name}@{revision.replace('/', '-')}" if revision else name
+
+
 def resolve(model: str, *, progress: Progress = silent) -> Source:
     """Find a model: an embedded name, a preset, a Hub id (with `@revision` if wanted), a folder or a `.gguf` file.
 

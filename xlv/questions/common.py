@@ -71,14 +71,9 @@ def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
     """
     correct = dataset["correct"].sel(protocol=protocol)
     if protocol == "cv":
-        point = correct.sel(concept=value_concepts(dataset)).mean("pair").mean("concept").values
+        point = dataset["accuracy"].sel(protocol=protocol, concept=value_concepts(dataset)).mean("concept").values
         return Estimate(point, dataset["resampled"].values)
     return estimate(dataset, correct)
-
-
-def accuracy(dataset: xr.Dataset, protocol: str = "cv") -> xr.DataArray:
-    """Accuracy `[concept, source, target]` at the chosen layer."""
-    return dataset["correct"].sel(protocol=protocol).mean("pair")
 
 
 def dominant_languages(dataset: xr.Dataset) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from xlv.questions.recognition.nulls import random_accuracy, shuffled_accuracy
 from xlv.questions.recognition.readout import Readout, readout
 from xlv.statistics.resampling import N_RESAMPLES
 from xlv.statistics.threads import for_each, side_by_side
-from xlv.statistics.vectors import Layers, concept_vectors, pair_gram
+from xlv.statistics.vectors import Layers, concept_vectors, hits, pair_gram
 
 _SIDE_BY_SIDE = 2  # concepts: each holds Gram matrices of all layers
 
@@ -59,8 +60,8 @@ def analyse_concept(
     states: Layers, n_layers: int, groups: np.ndarray, *, n_resamples: int = N_RESAMPLES, folds: int = 0, seed: int = 0
 ) -> ConceptAnalysis:
     """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first. `folds`
-    is the seed of the folds, `seed` that of the `n_resamples` resamples: the same in two models makes their
-    differences paired.
+    is the seed of the folds and the null distributions, `seed` that of the `n_resamples` resamples: the same in two
+    models makes their differences paired.
 
     Only Gram matrices and vectors of all layers are held at once. Raises ValueError for fewer than four groups.
     """
@@ -77,14 +78,14 @@ def analyse_concept(
         paper=as_published(grams),
         resampled=resampled_accuracy(grams, cv, groups, n_resamples=n_resamples, seed=seed),
         readout=readout(states, cv),
-        shuffled=shuffled_accuracy(grams, groups),
-        random=random_accuracy(states(layer)),
+        shuffled=shuffled_accuracy(grams, groups, seed=folds),
+        random=random_accuracy(states(layer), seed=folds),
         estimators=estimator_hits(states, cv),
-        curve=learning_curve(grams, groups),
+        curve=learning_curve(grams, groups, seed=folds),
         cosine=np.stack([cosines(gram) for gram in grams], axis=-1),
         layer=layer,
-        halves=half_cosines(grams[layer - 1], groups, n_splits=n_resamples),
-        profile=layer_profile(grams, groups),
+        halves=half_cosines(grams[layer - 1], groups, n_splits=n_resamples, seed=folds),
+        profile=layer_profile(grams, groups, seed=folds),
         vectors=np.stack(vectors).astype(np.float32),
     )
 
@@ -114,6 +115,15 @@ def analyse_concepts(
     return found
 
 
+def across(found: Mapping[str, ConceptAnalysis], states: Mapping[str, Layers]) -> np.ndarray:
+    """Accuracy `[concept, other, language]` of each concept's vectors on the other concepts' pairs; own: held out."""
+    result = np.stack([np.stack([np.diagonal(a.cv.chosen)] * len(found)) for a in found.values()])
+    for (i, (one, analysis)), (j, (other, layers)) in product(enumerate(found.items()), enumerate(states.items())):
+        if one != other:
+            result[i, j] = other_concept_accuracy(analysis.vectors, analysis.cv.layer[:, 0], layers)
+    return result
+
+
 def other_concept_accuracy(vectors: np.ndarray, layers: np.ndarray, states: Layers) -> np.ndarray:
     """Accuracy `[language]` of one concept's vectors on the pairs of another, each in its own language.
 
@@ -124,5 +134,5 @@ def other_concept_accuracy(vectors: np.ndarray, layers: np.ndarray, states: Laye
         here, own = states(int(layer)), np.flatnonzero(layers == layer)
         half = here.shape[1] // 2
         margins = np.einsum("lid,ld->li", here[own, :half] - here[own, half:], vectors[layer - 1, own])
-        result[own] = ((margins > 0) + 0.5 * (margins == 0)).mean(axis=1)
+        result[own] = hits(margins).mean(axis=1)
     return result

@@ -7,106 +7,103 @@ import xarray as xr
 
 from xlv.corpus.concepts import CONTROLS
 from xlv.corpus.shortcut import SURFACES
-from xlv.questions.concept import ConceptAnalysis
+from xlv.questions.concept import ConceptAnalysis, across
 from xlv.questions.recognition.accuracy import CURVE
 from xlv.questions.recognition.estimators import ESTIMATORS
+from xlv.results import SCHEMA
+from xlv.statistics.vectors import Layers
 
 Found = Mapping[str, ConceptAnalysis]
-PLACES = ("concept", "source", "target")
 MEASURES = ("auroc", "carried", "centred")
 READERS = ("own", "other")  # who reads a language: its own vector, or the others', averaged
 
 
-def padded(array: np.ndarray, n_pairs: int) -> np.ndarray:
-    """The array with NaN behind its last axis, up to `n_pairs`."""
-    width = [(0, 0)] * (array.ndim - 1) + [(0, n_pairs - array.shape[-1])]
-    return np.pad(array.astype(float), width, constant_values=np.nan)
+def levelled(rows: Sequence[np.ndarray], n_pairs: int | None = None, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """Arrays `[…, pair]` of different numbers of pairs as one, padded with NaN; its leading axes in another `shape`."""
+    n_pairs = n_pairs or max(row.shape[-1] for row in rows)
+    padded = [
+        np.pad(row.astype(float), [(0, 0)] * (row.ndim - 1) + [(0, n_pairs - row.shape[-1])], constant_values=np.nan)
+        for row in rows
+    ]
+    return np.stack(padded).reshape(*shape, n_pairs) if shape else np.stack(padded)
 
 
-def _stacked(found: Found, pick: Callable[[ConceptAnalysis], np.ndarray]) -> np.ndarray:
-    return np.stack([pick(analysis) for analysis in found.values()])
+def _dataset(question: str, arrays: Mapping[str, np.ndarray], coords: Mapping[str, Sequence]) -> xr.Dataset:
+    """Arrays with the dimensions that SCHEMA gives them."""
+    variables = {name: (SCHEMA[question][name].dims, array) for name, array in arrays.items()}
+    return xr.Dataset(variables, coords={name: list(values) for name, values in coords.items()})
 
 
 def recognition_arrays(
-    found: Found, languages: Sequence[str], groups: Sequence[np.ndarray], surface: Sequence[np.ndarray]
+    found: Found,
+    states: Mapping[str, Layers],
+    languages: Sequence[str],
+    groups: Sequence[np.ndarray],
+    surface: Sequence[np.ndarray],
 ) -> xr.Dataset:
     """Recognition of all concepts under both protocols, with nulls, readouts and estimators.
 
-    `groups` `[pair]` and `surface` `[surface, language, pair]` are given a concept; `resampled` is over values.
+    `states`, `groups` `[pair]` and `surface` `[surface, language, pair]` are per concept; `resampled` is over values.
     """
     n_pairs = max(map(len, groups))
+    values = [name for name in found if name not in CONTROLS] or list(found)
 
-    def both(pick) -> np.ndarray:
-        return np.stack([_stacked(found, lambda a, p=p: pick(getattr(a, p))) for p in ("cv", "paper")])
+    def each(pick: Callable[[ConceptAnalysis], np.ndarray]) -> np.ndarray:
+        return levelled([pick(analysis) for analysis in found.values()], n_pairs)
 
-    protocol = ("protocol", *PLACES)
-    return xr.Dataset(
-        {
-            "accuracy": ((*protocol, "layer"), both(lambda r: r.accuracy)),
-            "correct": ((*protocol, "pair"), both(lambda r: padded(r.correct, n_pairs))),
-            "margin": (PLACES, _stacked(found, lambda a: a.cv.margin)),
-            "chosen_layer": (protocol, both(lambda r: r.layer)),
-            "by_layer": (("protocol", "concept", "layer", "pair"), both(lambda r: padded(r.by_layer, n_pairs))),
-            "readout": (
-                ("concept", "measure", "reader", "source", "pair"),
-                _stacked(found, lambda a: _readers(np.stack([getattr(a.readout, name) for name in MEASURES]), n_pairs)),
-            ),
-            "estimated": (
-                ("concept", "estimator", "reader", "source", "pair"),
-                _stacked(found, lambda a: _readers(a.estimators, n_pairs)),
-            ),
-            "curve": (("concept", "size", "source", "pair"), _stacked(found, lambda a: padded(a.curve, n_pairs))),
-            "resampled": (
-                ("resample", "source", "target"),
-                _stacked(
-                    {name: a for name, a in found.items() if name not in CONTROLS} or found, lambda a: a.resampled
-                ).mean(axis=0),
-            ),
-            "shuffled": (("concept", "shuffle", "source", "target"), _stacked(found, lambda a: a.shuffled)),
-            "random": (("concept", "draw", "source"), _stacked(found, lambda a: a.random)),
-            "group": (("concept", "pair"), np.stack([padded(g, n_pairs) for g in groups])),
-            "surface": (("concept", "surface_kind", "source", "pair"), np.stack([padded(s, n_pairs) for s in surface])),
-        },
-        coords={
-            "protocol": ["cv", "paper"],
-            "concept": list(found),
-            "source": list(languages),
-            "target": list(languages),
-            "layer": _layers(found),
-            "pair": np.arange(1, n_pairs + 1),
-            "estimator": list(ESTIMATORS),
-            "size": list(CURVE),
-            "measure": list(MEASURES),
-            "reader": list(READERS),
-            "surface_kind": list(SURFACES),
-        },
-    )
+    def stack(pick: Callable[[ConceptAnalysis], np.ndarray]) -> np.ndarray:
+        return np.stack([pick(analysis) for analysis in found.values()])
+
+    correct = np.stack([each(lambda a: a.cv.correct), each(lambda a: a.paper.correct)])
+    arrays = {
+        "accuracy": np.nanmean(correct, axis=-1),
+        "accuracy_by_layer": np.stack([stack(lambda a: a.cv.accuracy), stack(lambda a: a.paper.accuracy)]),
+        "correct": correct,
+        "chosen_layer": np.stack([stack(lambda a: a.cv.layer), stack(lambda a: a.paper.layer)]),
+        "margin": stack(lambda a: a.cv.margin),
+        "by_layer": np.stack([each(lambda a: a.cv.by_layer), each(lambda a: a.paper.by_layer)]),
+        "readout": each(lambda a: _readers(np.stack([getattr(a.readout, name) for name in MEASURES]))),
+        "estimated": each(lambda a: _readers(a.estimators)),
+        "curve": each(lambda a: a.curve),
+        "resampled": np.stack([found[name].resampled for name in values]).mean(axis=0),
+        "shuffled": stack(lambda a: a.shuffled),
+        "random": stack(lambda a: a.random),
+        "group": levelled(groups),
+        "surface": levelled(surface),
+        "across": across(found, states),
+    }
+    coords = {"protocol": ["cv", "paper"], "concept": found, "other": found, "source": languages, "target": languages}
+    kinds = {"estimator": ESTIMATORS, "size": CURVE, "measure": MEASURES, "reader": READERS, "surface_kind": SURFACES}
+    return _dataset("recognition", arrays, {**coords, "layer": _layers(found), "pair": range(1, n_pairs + 1), **kinds})
 
 
 def consistency_arrays(found: Found, languages: Sequence[str]) -> xr.Dataset:
     """Consistency of all concepts: the paper's plain cosine, and the corrected one at each concept's chosen layer."""
-    return xr.Dataset(
-        {
-            "cosine": ((*PLACES, "layer"), _stacked(found, lambda a: a.cosine)),
-            "corrected": (PLACES, _stacked(found, lambda a: a.halves.corrected)),
-            "corrected_low": (PLACES, _stacked(found, lambda a: a.halves.low)),
-            "corrected_high": (PLACES, _stacked(found, lambda a: a.halves.high)),
-            "reliability": (("concept", "source"), _stacked(found, lambda a: a.halves.reliability)),
-            "corrected_mean": (("concept", "split"), _stacked(found, lambda a: a.halves.mean)),
-            "corrected_profile": (("concept", "layer", "halving"), _stacked(found, lambda a: a.profile.corrected)),
-            "reliability_profile": (("concept", "layer", "halving"), _stacked(found, lambda a: a.profile.reliability)),
-            "chosen_layer": (("concept",), [a.layer for a in found.values()]),
-        },
-        coords={"concept": list(found), "source": list(languages), "target": list(languages), "layer": _layers(found)},
-    )
+
+    def stack(pick: Callable[[ConceptAnalysis], object]) -> np.ndarray:
+        return np.stack([pick(analysis) for analysis in found.values()])
+
+    arrays = {
+        "cosine": stack(lambda a: a.cosine),
+        "corrected": stack(lambda a: a.halves.corrected),
+        "corrected_low": stack(lambda a: a.halves.low),
+        "corrected_high": stack(lambda a: a.halves.high),
+        "corrected_mean": stack(lambda a: a.halves.mean),
+        "reliability": stack(lambda a: a.halves.reliability),
+        "corrected_profile": stack(lambda a: a.profile.corrected),
+        "reliability_profile": stack(lambda a: a.profile.reliability),
+        "chosen_layer": stack(lambda a: a.layer),
+    }
+    coords = {"concept": found, "source": languages, "target": languages, "layer": _layers(found)}
+    return _dataset("consistency", arrays, coords)
 
 
-def _readers(array: np.ndarray, n_pairs: int) -> np.ndarray:
+def _readers(array: np.ndarray) -> np.ndarray:
     """Of `[…, source, target, pair]` the own and the mean other reader of each target, `[…, reader, target, pair]`."""
-    own = np.moveaxis(np.diagonal(array, axis1=-3, axis2=-2), -1, -2)
-    others = (array.sum(axis=-3) - own) / max(1, array.shape[-3] - 1)
-    return padded(np.stack([own, others if array.shape[-3] > 1 else np.full_like(own, np.nan)], axis=-3), n_pairs)
+    mine = np.moveaxis(np.diagonal(array, axis1=-3, axis2=-2), -1, -2)
+    others = (array.sum(axis=-3) - mine) / max(1, array.shape[-3] - 1)
+    return np.stack([mine, others if array.shape[-3] > 1 else np.full_like(mine, np.nan)], axis=-3)
 
 
-def _layers(found: Found) -> np.ndarray:
-    return np.arange(1, next(iter(found.values())).cosine.shape[-1] + 1)
+def _layers(found: Found) -> range:
+    return range(1, next(iter(found.values())).cosine.shape[-1] + 1)

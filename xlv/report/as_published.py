@@ -22,7 +22,7 @@ Results = Mapping[str, xr.Dataset]
 
 def accuracy(dataset: xr.Dataset) -> pd.DataFrame:
     """Accuracy, source by target, at the best layer, mean over value concepts."""
-    best = dataset["accuracy"].sel(protocol="paper").max("layer")
+    best = dataset["accuracy"].sel(protocol="paper")
     return _frame(best.sel(concept=value_concepts(dataset)).mean("concept"))
 
 

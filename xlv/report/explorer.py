@@ -9,7 +9,7 @@ import xarray as xr
 from IPython.display import HTML
 
 from xlv.corpus.languages import language
-from xlv.questions.common import accuracy, resource_order, value_concepts
+from xlv.questions.common import resource_order, value_concepts
 
 FALLBACK = "The explorer is drawn in the browser by a script of the built book; without it, see the other chapters."
 
@@ -60,8 +60,8 @@ def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str =
         "concepts": [{"name": str(c), "value": str(c) in values} for c in recognition["concept"].values],
         "pairs": found["correct"].count("pair").min(("source", "target")).values.tolist(),
         "layers": recognition.sizes["layer"],
-        "accuracy": packed(found["accuracy"].values, 0, 1),
-        "chosen_accuracy": packed(accuracy(recognition, protocol).values, 0, 1, bits=16),
+        "accuracy": packed(found["accuracy_by_layer"].values, 0, 1),
+        "chosen_accuracy": packed(found["accuracy"].values, 0, 1, bits=16),
         "chosen_layer": packed(found["chosen_layer"].values, 0, 254),
         "cosine": packed(alike["cosine"].values, -1, 1),
         "chosen_cosine": packed(alike["cosine"].sel(layer=alike["chosen_layer"]).values, -1, 1, bits=16),

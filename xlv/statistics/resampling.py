@@ -8,6 +8,7 @@ from scipy.stats import norm
 
 LEVEL = 0.95
 N_RESAMPLES = 400
+MIN_GROUPS = 4  # of pairs per concept: two halves of two
 
 
 def group_indices(groups: Sequence[str]) -> np.ndarray:

@@ -17,6 +17,16 @@ def concept_vectors(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     return (positive.astype(np.float64) - negative.astype(np.float64)).mean(axis=0)
 
 
+def hits(margins: np.ndarray) -> np.ndarray:
+    """1 where a positive text projects higher than its negative one, ½ where they tie, 0 where lower; NaN stays NaN."""
+    return np.sign(margins).astype(float) * 0.5 + 0.5
+
+
+def own(matrix: np.ndarray) -> np.ndarray:
+    """Of `[source, target, …]` the diagonal `[language, …]`: each language's own vector on its own pairs."""
+    return np.moveaxis(np.diagonal(matrix), -1, 0)
+
+
 def pair_gram(differences: np.ndarray) -> np.ndarray:
     """Inner products of pair differences, `[language, pair, d_model]` → `[language, pair, language, pair]`.
 

@@ -11,7 +11,7 @@ import torch
 from xlv.models.fast.attention import suited_attention
 from xlv.models.load import Model
 from xlv.models.weights import ModelError
-from xlv.statistics.threads import MOST, for_each, side_by_side
+from xlv.statistics.threads import MOST, for_each
 
 # Attention in a row grows with the square of its width, so that only texts that share much fill a row to the last
 # token, others half of it. On two small models this read faster than rows of 64 or of 96 for all.
@@ -119,7 +119,8 @@ def _run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budge
     # Not by the number of threads: batches, and with them rounding, are the same on every machine.
     multiple = MOST if device.type == "cpu" else 1
     # Weights that move between devices are moved for one pass at a time.
-    turns = 1 if getattr(model.network, "hf_device_map", None) else side_by_side(device)
+    alone = device.type != "cpu" or getattr(model.network, "hf_device_map", None)
+    turns = 1 if alone else min(torch.get_num_threads(), MOST)
     waiting = list(batches(ids, range(len(ids)), budget, layout, multiple))
     while waiting:
         left: list[list[Row]] = []  # what failed first, and all that did not begin after it
@@ -128,7 +129,7 @@ def _run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budge
             if left or not _fits(run, batch):
                 left.append(batch)
 
-        for_each(read, waiting, turns)
+        _in_threads(read, waiting, turns)
         if not left:
             return
         texts = list(chain.from_iterable(left[0]))
@@ -138,6 +139,20 @@ def _run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budge
             )
         budget = max(_size(ids, row) for row in left[0]) * len(left[0]) // 2
         waiting = list(batches(ids, [*chain.from_iterable(chain.from_iterable(left))], budget, layout, multiple))
+
+
+def _in_threads(read: Callable[[list[Row]], None], waiting: list[list[Row]], turns: int) -> None:
+    """`for_each` with each thread's share of PyTorch's threads, in inference mode if this thread is."""
+    threads, inferring = torch.get_num_threads(), torch.is_inference_mode_enabled()  # of this thread only
+
+    def call(batch: list[Row]) -> None:
+        with torch.inference_mode(inferring):
+            read(batch)
+
+    try:
+        for_each(call, waiting, turns, prepare=lambda: torch.set_num_threads(threads // turns))
+    finally:
+        torch.set_num_threads(threads)  # threads yet to come take over the number that was set last, in any thread
 
 
 def _fits(run: Callable[[list[Row]], None], batch: list[Row]) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xlv.statistics.resampling import MIN_GROUPS
+
 N_SPLITS = 400
 N_PROFILE_SPLITS = 40
 MIN_SOUND = 0.9
@@ -40,8 +42,8 @@ def cosines(gram: np.ndarray) -> np.ndarray:
 def _half_weights(groups: np.ndarray, n_splits: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights `[split, pair]` of two disjoint random halves of the groups, each resampled with replacement."""
     n_groups = int(groups.max()) + 1
-    if n_groups < 4:
-        raise ValueError(f"expected pairs of at least four groups to halve, got {n_groups}")
+    if n_groups < MIN_GROUPS:
+        raise ValueError(f"expected pairs of at least {MIN_GROUPS} groups to halve, got {n_groups}")
     generator = np.random.default_rng(seed)
     weights = np.zeros((2, n_splits, len(groups)))
     for split in range(n_splits):
@@ -92,9 +94,9 @@ class LayerProfile:
     reliability: np.ndarray
 
 
-def layer_profile(grams: Iterable[np.ndarray], groups: np.ndarray) -> LayerProfile:
+def layer_profile(grams: Iterable[np.ndarray], groups: np.ndarray, *, seed: int = 0) -> LayerProfile:
     """How consistency and what it rests on run through the layers, in resampled splits. Raises as `half_cosines`."""
-    found = [half_cosines(gram, groups, n_splits=N_PROFILE_SPLITS) for gram in grams]
+    found = [half_cosines(gram, groups, n_splits=N_PROFILE_SPLITS, seed=seed) for gram in grams]
     return LayerProfile(np.stack([f.mean for f in found]), np.stack([f.agreement for f in found]))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlv.statistics.resampling import N_RESAMPLES, bootstrap_weights, partitions
+from xlv.statistics.vectors import Layers, hits, own, pair_gram
 
 N_FOLDS = 8
 N_PARTITIONS = 10
@@ -40,16 +41,6 @@ class Recognition:
     def chosen(self) -> np.ndarray:
         """Accuracy `[source, target]` at the chosen layer."""
         return np.nanmean(self.correct, axis=-1)
-
-
-def own(matrix: np.ndarray) -> np.ndarray:
-    """Of `[source, target, …]` the diagonal `[language, …]`: each language's own vector on its own pairs."""
-    return np.moveaxis(np.diagonal(matrix), -1, 0)
-
-
-def hits(margins: np.ndarray) -> np.ndarray:
-    """1 where a positive text projects higher than its negative one, ½ where they tie, else 0."""
-    return (margins > 0) + 0.5 * (margins == 0)
 
 
 def _mean_weights(allowed: np.ndarray) -> np.ndarray:
@@ -175,11 +166,17 @@ def resampled_accuracy(
     return sums
 
 
+def own_hits(states: Layers, n_layers: int, groups: np.ndarray) -> np.ndarray:
+    """Hits `[language, pair]` of each language's own vectors on held-out pairs; `states` as in `vectors.Layers`."""
+    half = len(groups)
+    grams = (pair_gram(here[:, :half] - here[:, half:]) for here in map(states, range(1, n_layers + 1)))
+    return own(cross_validated(grams, groups).correct)
+
+
 def paper_split(n_pairs: int) -> tuple[np.ndarray, np.ndarray]:
     """Training and test pairs of the authors' code: shuffled with Python's seed 1, the first 80 % for training."""
     order = list(range(n_pairs))
-    random.seed(1)
-    random.shuffle(order)
+    random.Random(1).shuffle(order)
     cut = int(n_pairs * 0.8)
     return np.array(order[:cut]), np.array(order[cut:])
 
@@ -210,15 +207,17 @@ def as_published(grams: Iterable[np.ndarray]) -> Recognition:
 CURVE = (4, 8, 16, 32, 48)
 
 
-def learning_curve(grams: Sequence[np.ndarray], groups: np.ndarray, sizes: Sequence[int] = CURVE) -> np.ndarray:
+def learning_curve(
+    grams: Sequence[np.ndarray], groups: np.ndarray, sizes: Sequence[int] = CURVE, *, seed: int = 0
+) -> np.ndarray:
     """Hits `[size, language, pair]` of own vectors of so many training pairs, layer choice included.
 
     Held out on the same folds as `cross_validated`, three partitions; NaN for sizes that leave no test pairs.
     """
-    folds = partitions(groups, n_folds=N_FOLDS, n_partitions=3)
+    folds = partitions(groups, n_folds=N_FOLDS, n_partitions=3, seed=seed)
     most = int(training_pairs(folds).sum(axis=-1).min())
     result = np.full((len(sizes), len(grams[0]), len(groups)), np.nan)
     for rows, size in zip(result, sizes, strict=True):
         if size <= most:
-            rows[:] = own(cross_validated(grams, groups, n_partitions=3, limit=size).correct)
+            rows[:] = own(cross_validated(grams, groups, n_partitions=3, limit=size, seed=seed).correct)
     return result

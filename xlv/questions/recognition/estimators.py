@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from xlv.questions.recognition.accuracy import Recognition, hits, training_pairs
-from xlv.statistics.vectors import Layers
+from xlv.questions.recognition.accuracy import Recognition, training_pairs
+from xlv.statistics.vectors import Layers, hits
 
 
 def _diffmean(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xlv.questions.recognition.accuracy import cross_validated, hits
+from xlv.questions.recognition.accuracy import cross_validated
+from xlv.statistics.vectors import hits
 
 N_SHUFFLES = 20
 N_DIRECTIONS = 100
@@ -19,7 +20,7 @@ def shuffled_accuracy(
     """
     generator = np.random.default_rng(seed)
     signs = generator.choice([-1.0, 1.0], size=(n_shuffles, len(groups))).astype(np.float32)
-    return np.stack([cross_validated(grams, groups, signs=row, n_partitions=1).chosen for row in signs])
+    return np.stack([cross_validated(grams, groups, signs=row, n_partitions=1, seed=seed).chosen for row in signs])
 
 
 def random_accuracy(states: np.ndarray, *, n_directions: int = N_DIRECTIONS, seed: int = 0) -> np.ndarray:

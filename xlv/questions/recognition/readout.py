@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlv.questions.recognition.accuracy import Recognition, hits, training_pairs
-from xlv.statistics.vectors import Layers, text_gram
+from xlv.questions.recognition.accuracy import Recognition, training_pairs
+from xlv.statistics.vectors import Layers, hits, text_gram
 
 
 @dataclass(frozen=True)

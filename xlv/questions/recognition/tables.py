@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.questions.claims.verdicts import Finding, encoded
-from xlv.questions.common import Estimate, accuracy, estimate, value_accuracy, value_concepts
+from xlv.questions.common import Estimate, estimate, value_accuracy, value_concepts
 from xlv.statistics.resampling import interval
 
 PROTOCOLS = ("cv", "paper")
@@ -76,7 +76,7 @@ def read(dataset: xr.Dataset, protocol: str = "cv") -> Finding:
 
 def concept_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     """Accuracy of each language's own vector, concepts by languages."""
-    matrix = np.diagonal(accuracy(dataset, protocol).values, axis1=1, axis2=2)
+    matrix = np.diagonal(dataset["accuracy"].sel(protocol=protocol).values, axis1=1, axis2=2)
     return pd.DataFrame(matrix, index=dataset["concept"].values, columns=dataset["target"].values)
 
 

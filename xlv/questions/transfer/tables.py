@@ -5,14 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import language
-from xlv.questions.common import (
-    accuracy,
-    dominant_languages,
-    resource_order,
-    resource_ranks,
-    value_accuracy,
-    value_concepts,
-)
+from xlv.questions.common import dominant_languages, resource_order, resource_ranks, value_accuracy, value_concepts
 from xlv.questions.transfer.one_way import additive, dominant_contrast, one_way, permutation_p, transferability
 from xlv.report.formats import p_value, signed
 from xlv.report.titles import told_apart
@@ -22,7 +15,7 @@ from xlv.statistics.resampling import interval_about
 def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
     """Transferability T, source by target in resource order, of one concept or the mean over value concepts."""
     chosen = [concept] if concept else value_concepts(dataset)
-    matrix = transferability(accuracy(dataset, protocol).sel(concept=chosen).mean("concept").values)
+    matrix = transferability(dataset["accuracy"].sel(protocol=protocol, concept=chosen).mean("concept").values)
     order, _ = resource_order(dataset)
     frame = pd.DataFrame(matrix, index=dataset["source"].values, columns=dataset["target"].values)
     return frame.loc[order, order]

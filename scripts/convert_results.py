@@ -57,8 +57,11 @@ def control(old: xr.Dataset) -> xr.Dataset:
     new = xr.merge([rest.assign_coords(towards=list(DIRECTIONS)), search], join="exact", compat="no_conflicts")
     new = new[[name for name in old.data_vars]].assign_attrs(old.attrs)
     main, concept = old.attrs["source"], old.attrs["concept"]
-    rows = [_condition(str(n), str(m), main, concept) for n, m in zip(old["condition"].values, old["means"].values)]
-    methods, sources, concepts, draws = (list(column) for column in zip(*rows))
+    rows = [
+        _condition(str(n), str(m), main, concept)
+        for n, m in zip(old["condition"].values, old["means"].values, strict=True)
+    ]
+    methods, sources, concepts, draws = (list(column) for column in zip(*rows, strict=True))
     return new.assign_coords(
         method=("condition", methods),
         direction=("condition", [str(e) for e in old["effect"].values]),

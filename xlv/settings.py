@@ -15,13 +15,20 @@ def _at_least(least: float, **values: float | None) -> None:
             raise ValueError(f"{name} is {value}: expected at least {least:g}")
 
 
-def _loadable(dtype: str, template: str) -> None:
+def known_dtype(dtype: str) -> str:
+    """The dtype if it is one of DTYPES, else ValueError."""
     if dtype not in DTYPES:
         raise ValueError(f"unknown dtype {dtype!r}: choose one of {', '.join(DTYPES)}")
+    return dtype
+
+
+def known_template(template: str) -> str:
+    """The template if it is one of TEMPLATES or a pattern, else ValueError."""
     if template not in TEMPLATES and "{input}" not in template:
         raise ValueError(
             f"unknown template {template!r}: choose one of {', '.join(TEMPLATES)}, or a pattern that contains {{input}}"
         )
+    return template
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Settings:
         _at_least(2, pairs=self.pairs)
         _at_least(1, neutral=self.neutral, likelihood_pairs=self.likelihood_pairs)
         _at_least(0, seed=self.seed)
-        _loadable(self.dtype, self.template)
+        known_dtype(self.dtype), known_template(self.template)
 
     @property
     def folder(self) -> Path | None:
@@ -159,7 +166,7 @@ class ControlSettings:
             )
         _at_least(2, pairs=self.pairs, prompts=self.prompts)
         _at_least(0, seed=self.seed)
-        _loadable(self.dtype, self.template)
+        known_dtype(self.dtype), known_template(self.template)
         kind, *rest = self.judge.split(":")
         if not (kind == "rules" and not rest or kind == "chat" and all(rest) and rest) and not (
             kind == "classifier" and len(rest) > 1 and all(rest)

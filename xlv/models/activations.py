@@ -1,9 +1,7 @@
-"""Hidden states of the last token after every decoder block: extracted fast, cached in shards."""
+"""Hidden states of the last token after every decoder block: read plainly or fast, cached in shards."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import local
-from typing import Self
 
 import numpy as np
 import torch
@@ -11,98 +9,34 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from xlv.cache import EXTRACTOR, Progress, cache_root, fingerprint, silent, whole_file
-from xlv.models.fast.packing import Row, run_batches, sheet
+from xlv.models.fast.reading import read_fast
 from xlv.models.load import Model
 
 
-class _Reading(local):
-    """What a thread reads: where its texts end, and the states taken there, by layer."""
+def read_plainly(model: Model, texts: Sequence[str]) -> torch.Tensor:
+    """Hidden states `[example, layer, d_model]` of each text's last token, layers 1 … L: the definition, as code.
 
-    rows = columns = torch.empty(0, dtype=torch.long)
-    shape: torch.Size | None = None  # of what an MLP would have been given
-
-    def __init__(self) -> None:
-        self.taken: dict[int, torch.Tensor] = {}
-
-
-class _LastTokens:
-    """Hooks that keep, of every block's output, only what stands at the last tokens of the texts a thread reads."""
-
-    def __init__(self, model: Model) -> None:
-        self.reading = _Reading()
-        # The final norm belongs to layer L, so its state is read off the base model's output instead.
-        self.layers = range(1, model.n_layers)
-        self.handles = [model.blocks[layer - 1].register_forward_hook(self._keep(layer)) for layer in self.layers]
-        # No later block reads the other tokens, so that the last one's MLP, which sees one token at a time, skips them.
-        if (mlp := getattr(model.blocks[-1], "mlp", None)) is not None:
-            self.handles += [mlp.register_forward_pre_hook(self._narrow), mlp.register_forward_hook(self._widen)]
-
-    def _keep(self, layer: int):
-        def hook(_module, _inputs, output):
-            hidden = output[0] if isinstance(output, tuple) else output
-            self.reading.taken[layer] = self._last(hidden)
-
-        return hook
-
-    def _narrow(self, _module, inputs):
-        whole = inputs and inputs[0].dim() == 3
-        self.reading.shape = inputs[0].shape if whole else None
-        if whole:
-            return tuple(self._last(part)[None] if self._stands_in_rows(part) else part for part in inputs)
-
-    def _widen(self, _module, _inputs, output):
-        if self.reading.shape is None:
-            return output
-        narrow, *rest = output if isinstance(output, tuple) else (output,)
-        hidden = narrow.new_zeros(self.reading.shape)
-        hidden[self._places(hidden.device)] = narrow[0]
-        return (hidden, *rest) if isinstance(output, tuple) else hidden
-
-    def _stands_in_rows(self, part) -> bool:
-        return isinstance(part, torch.Tensor) and part.shape[:2] == self.reading.shape[:2]
-
-    def _places(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.reading.rows.to(device), self.reading.columns.to(device)
-
-    def _last(self, hidden: torch.Tensor) -> torch.Tensor:
-        return hidden[self._places(hidden.device)]
-
-    def read(self, base: torch.nn.Module, inputs: dict, rows: list[int], columns: list[int]) -> list[torch.Tensor]:
-        """States `[text, d_model]` of every layer at a place of a row for each text."""
-        self.reading.rows, self.reading.columns, self.reading.taken = torch.tensor(rows), torch.tensor(columns), {}
-        final = self._last(base(**inputs, use_cache=False).last_hidden_state)
-        return [*(self.reading.taken[layer] for layer in self.layers), final]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception) -> None:
-        for handle in self.handles:
-            handle.remove()
+    One text at a time; `hidden_states[0]` is the embedding and is left out, the last one lies behind the final norm.
+    """
+    rows = []
+    for ids in model.token_ids(list(texts)):
+        tokens = torch.tensor([ids], device=model.network.device)
+        output = model.network.base_model(input_ids=tokens, output_hidden_states=True, use_cache=False)
+        rows.append(torch.stack([state[0, -1].cpu() for state in output.hidden_states[1:]]))
+    return torch.stack(rows)
 
 
 @torch.inference_mode()
-def extract(model: Model, texts: Sequence[str], *, token_budget: int | None = None) -> torch.Tensor:
+def extract(model: Model, texts: Sequence[str], *, fast: bool = True, token_budget: int | None = None) -> torch.Tensor:
     """Hidden states `[example, layer, d_model]` of each text's last token, layers 1 … L, in the model's dtype.
 
-    Equal to `outputs.hidden_states[k][:, -1]` of Hugging Face for k = 1 … L (section 3.1 of the paper), up to
-    rounding. Each distinct text runs once, through the base model only, and what several texts begin with (a pair's
-    common words, a chat template) is computed once a row, if the model can have several texts in a row. Batches halve
-    when memory runs out. Raises ValueError for a text without tokens, or too long for the memory.
+    Equal to `outputs.hidden_states[k][:, -1]` of Hugging Face for k = 1 … L (section 3.1 of the paper): to the letter
+    with `fast=False`, up to rounding with the fast reader, whose batches hold `token_budget` tokens (None: what suits
+    the device). Each distinct text is read once. Raises ValueError for a text without tokens, or too long for the
+    memory.
     """
     distinct = list(dict.fromkeys(texts))
-    ids = model.token_ids(distinct)
-    base = model.network.base_model
-    states = torch.empty(len(distinct), model.n_layers, model.d_model, dtype=model.network.dtype)
-    like, pad = next(model.network.parameters()), model.tokenizer.pad_token_id or 0
-
-    def read(batch: list[Row]) -> None:
-        inputs, indices, rows, paths = sheet(ids, batch, pad, like)
-        layers = last.read(base, inputs, rows, [path[-1] for path in paths])
-        states[indices] = torch.stack([layer.cpu() for layer in layers], dim=1)
-
-    with _LastTokens(model) as last:
-        run_batches(model, ids, read, token_budget)
+    states = read_fast(model, distinct, token_budget) if fast else read_plainly(model, distinct)
     where = {text: i for i, text in enumerate(distinct)}
     return states if len(distinct) == len(texts) else states[[where[text] for text in texts]]
 

@@ -10,9 +10,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from xlv.cache import Progress, fingerprint, silent
 from xlv.models.weights import ModelError, Source, quiet, resolve
+from xlv.settings import known_dtype, known_template
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-TEMPLATES = ("raw", "chat", "llama2")
 _LLAMA2 = "[INST] {input} [/INST] "
 
 
@@ -92,11 +92,7 @@ def checked_template(template: str, tokenizer: PreTrainedTokenizerBase) -> str:
     """The template if the tokenizer can have it, else ValueError."""
     if template == "chat" and not tokenizer.chat_template:
         raise ValueError("this model has no chat template: choose --template raw, or a pattern with {input}")
-    if template not in TEMPLATES and "{input}" not in template:
-        raise ValueError(
-            f"unknown template {template!r}: choose one of {', '.join(TEMPLATES)}, or a pattern that contains {{input}}"
-        )
-    return template
+    return known_template(template)
 
 
 def load_model(
@@ -115,8 +111,7 @@ def load_model(
     Raises ValueError for an unknown name, dtype, device or template, and ModelError (a ValueError) for a model that
     cannot be had: gated, unreachable, damaged, or not a decoder-only language model.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"unknown dtype {dtype!r}: choose one of {', '.join(DTYPES)}")
+    known_dtype(dtype)
     device = checked_device(device)
     source = resolve(model, progress=progress)
     progress(f"loading {model}", 0, 1)
@@ -167,16 +162,17 @@ def _contiguous(_module: nn.Module, inputs: tuple) -> tuple:
 
 
 def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
-    """The decoder blocks: the module list of the language model as long as its config says it is deep."""
+    """The decoder blocks: of the lists as long as the language model is deep, that which holds most of its weights."""
     if getattr(network.config, "is_encoder_decoder", False):
         raise ModelError(f"{type(network).__name__} is an encoder-decoder: expected a decoder-only model")
     depth = network.config.get_text_config().num_hidden_layers
-    found = [m for m in network.base_model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    decoder = network.get_decoder() or network.base_model  # of a model that sees, its language model only
+    found = [m for m in decoder.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
     if not found:
         raise ModelError(
             f"found no list of {depth} decoder blocks in {type(network).__name__}: not a model xlv can read"
         )
-    return found[0]
+    return max(found, key=lambda blocks: sum(p.numel() for p in blocks.parameters()))
 
 
 def has_chat_template(model: str, *, trust_remote_code: bool = False) -> bool:

@@ -13,7 +13,7 @@ from xlv.models.weights import ModelError
 Vectors = Mapping[int, torch.Tensor]
 Edit = Callable[[torch.Tensor], torch.Tensor]
 _ATTENTION = ("self_attn", "attn", "attention", "self_attention")
-_MLP = ("mlp", "feed_forward", "block_sparse_moe", "ffn")
+_MLP = ("mlp", "feed_forward", "block_sparse_moe", "ffn", "fc2")
 
 
 class HasLayers(Protocol):

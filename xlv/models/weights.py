@@ -38,10 +38,12 @@ class Source:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep transformers' progress bars and notices off the terminal and out of notebooks."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
-    verbosity = logging.get_verbosity()
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    hub_verbosity, hub_bars = hub_logging.get_verbosity(), not are_progress_bars_disabled()
     logging.set_verbosity_error()
     hub_logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -51,6 +53,10 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(hub_verbosity)
+        if bars:
+            logging.enable_progress_bar()  # the Hub's, too
+        (enable_progress_bars if hub_bars else disable_progress_bars)()
 
 
 def gguf_path(preset: Preset) -> Path:

@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from xlv.report.performance import FILE, printed
-
 from benchmarks import analysis, extraction, generation
 from benchmarks.contenders import READING_PEERS, ROOT, install, present
 from benchmarks.record import Record, machine
+from benchmarks.tables import FILE, printed
 from benchmarks.workload import reading, shared_folder, texts_by_language
 
 MODELS = ("smollm2-135m", "gemma-3-270m")
@@ -29,14 +28,14 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """The sizes of a run; the defaults are those of the book's page."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--install-peers", action="store_true", help="install the peers into build/peers, and stop")
-    parser.add_argument("--pairs", type=int, default=24, help="pairs a language; each is two texts")
+    parser.add_argument("--pairs", type=int, default=24, help="pairs per language; each is two texts")
     parser.add_argument("--languages", default="en,zh,sw", help="codes separated by commas")
     parser.add_argument("--repeats", type=int, default=5, help="interleaved rounds, of which the median is taken")
     parser.add_argument("--models", default=",".join(MODELS), help="models that are read")
     parser.add_argument("--dtypes", default="fp32,bf16")
     parser.add_argument("--generation-dtypes", default="fp32", help="bf16 gains nothing at batches this small")
     parser.add_argument("--prompts", type=int, default=16, help="prompts of the generation's one batch")
-    parser.add_argument("--tokens", type=int, default=32, help="tokens generated a prompt")
+    parser.add_argument("--tokens", type=int, default=32, help="tokens generated per prompt")
     parser.add_argument("--concepts", type=int, default=7)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--parts", default=",".join(PARTS), help="which of " + ", ".join(PARTS))

@@ -1,4 +1,4 @@
-"""Steered generation: what adding vectors costs beside plain `generate`, ours and the peers', interleaved."""
+"""Steered generation: what adding vectors costs compared with plain `generate`, ours and the peers', interleaved."""
 
 import tempfile
 from pathlib import Path
@@ -37,7 +37,7 @@ def unit_vectors(folder: Path) -> np.ndarray:
 
 
 def compare(model: str, dtype: str, *, prompts: int, tokens: int, repeats: int, threads: int, say: Say) -> dict:
-    """Tokens a second of plain and steered generation of one batch, and how many completions equal ours."""
+    """Tokens per second of plain and steered generation of one batch, and how many completions equal ours."""
     folder = shared_folder(model)
     there, missing = present((PLAIN, OURS, *STEERING_PEERS))
     failures: dict[str, str] = {}

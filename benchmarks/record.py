@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from xlv import __version__
 from xlv.cache import whole_file
 
 
@@ -63,7 +64,7 @@ def machine(threads: int) -> dict:
         "python": platform.python_version(),
         "torch": torch.__version__.split("+")[0],
         "transformers": importlib.metadata.version("transformers"),
-        "xlv": importlib.metadata.version("xlv"),
+        "xlv": __version__,
         "commit": _commit(),
         "date": str(date.today()),
     }

@@ -37,7 +37,7 @@ def machine_table(data: dict) -> pd.Series:
 
 
 def reading_table(section: dict) -> pd.DataFrame:
-    """One model and dtype, a row a contender, as a reader sees it: rates, matmul peak's share, memory, time to ours."""
+    """One model and dtype, one row per contender: rates, share of the matmul peak, memory, time relative to ours."""
     ours = section["rows"].get(OURS, {}).get("seconds", np.nan)
     rows = {
         _with_version(name, row): {
@@ -56,7 +56,7 @@ def reading_table(section: dict) -> pd.DataFrame:
 
 
 def extraction_tables(data: dict) -> dict[str, pd.DataFrame]:
-    """All readers on every model and dtype, a table each."""
+    """All readers on every model and dtype, one table for each."""
     return {f"{caption(s['model'])}, {s['dtype']}": reading_table(s) for s in sections(data, "extraction")}
 
 
@@ -100,7 +100,7 @@ def speedup_table(data: dict) -> pd.DataFrame:
 
 
 def steering_tables(data: dict) -> dict[str, pd.DataFrame]:
-    """Plain and steered generation, a table a model and dtype."""
+    """Plain and steered generation, one table for each model and dtype."""
     return {f"{caption(s['model'])}, {s['dtype']}": generation_table(s) for s in sections(data, "generation")}
 
 
@@ -118,7 +118,7 @@ def listed(tables: dict[str, pd.DataFrame]) -> None:
 
 
 def generation_table(section: dict) -> pd.DataFrame:
-    """Plain and steered generation at one batch and dtype: tokens a second, and relative to plain."""
+    """Plain and steered generation at one batch and dtype: tokens per second, and relative to plain."""
     rows = {
         _with_version(name, row): {
             "tokens/s": plain(row["tokens_per_second"], 1),

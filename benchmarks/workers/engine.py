@@ -13,7 +13,7 @@ from xlv.questions.concept import analyse_concepts, other_concept_accuracy
 
 
 def write(folder: str, layers: int, width: int, concepts: int, languages: int, pairs: int) -> dict:
-    """One bf16 shard a concept and language: what translations share, a direction for the concept, and noise."""
+    """One bf16 shard per concept and language: what translations share, a direction for the concept, and noise."""
     start, size = time.perf_counter(), 0
     for concept in range(concepts):
         shared = torch.Generator().manual_seed(concept)

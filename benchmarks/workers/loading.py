@@ -28,7 +28,7 @@ def touch(network: torch.nn.Module) -> None:
 
 
 def memory(field: str) -> int | None:
-    """Bytes of this process: VmRSS now, VmHWM at most since `reset_peak`; None where the system tells nothing."""
+    """Bytes of this process: VmRSS now, VmHWM at most since `reset_peak`; None where the system does not say."""
     if not STATUS.exists():
         return None
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))

@@ -6,7 +6,7 @@ from loading import forever
 from xlv.models.activations import extract
 from xlv.models.decoding import generate
 from xlv.models.load import load_model
-from xlv.models.steering import activation_addition
+from xlv.models.steering import steer
 
 
 class Contender:
@@ -20,5 +20,5 @@ class Contender:
 
     def generate(self, prompts, tokens, vectors, strength):
         steering = {layer: torch.from_numpy(vector) for layer, vector in vectors.items()}
-        with activation_addition(self.model, steering, strength):
+        with steer(self.model, steering, strength):
             return generate(self.model, prompts, max_new_tokens=tokens, batch_size=len(prompts))

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import contenders, extraction
+from benchmarks import contenders, extraction, tables
 from benchmarks.contenders import Contender, present
 from benchmarks.measures import deviation, interleaved, line, rounds, shared, summary
 from benchmarks.protocol import Worker, WorkerError
 from benchmarks.record import Record, rounded
 from benchmarks.workload import readable_by_all, reading, texts_by_language, useful_gflop
-from xlv.report import performance
 
 ECHO = """
 import os, sys, time
@@ -267,52 +266,52 @@ def measured():
 
 
 def test_tables_give_ratios_and_versions(measured):
-    table = performance.reading_table(measured["sections"]["extraction: m fp32"])
+    table = tables.reading_table(measured["sections"]["extraction: m fp32"])
     assert list(table.loc[["repeng 0.4.0", "xlv"], "× xlv's time"]) == ["1.50", "1.00"]
     assert list(table.loc[["repeng 0.4.0", "xlv"], "MB"]) == ["2", "–"]
-    both = performance.extraction_tables(measured)
+    both = tables.extraction_tables(measured)
     assert both["m, bf16"].loc["repeng 0.4.0", "× xlv's time"] == "3.00"
-    assert performance.speedup_table(measured).loc["m"].to_dict() == {"fp32": 4.0, "bf16": 8.0}
+    assert tables.speedup_table(measured).loc["m"].to_dict() == {"fp32": 4.0, "bf16": 8.0}
 
 
 def test_the_answer_in_words_quotes_the_slowest_and_the_fastest(measured):
-    words = performance.answer(measured)
+    words = tables.answer(measured)
     assert "4.0 times" in words and "8.0 times" in words and "repeng" in words and "5.0 sentences/s" in words
     assert "20 % with shared beginnings counted once" in words and "the peak alone would allow 20.0" in words
 
 
 def test_what_was_left_out_or_disagrees_is_said(measured):
-    words = performance.left_out(measured)
+    words = tables.left_out(measured)
     assert "dialz: not installed" in words and "nnterp: died" in words
     assert "m, fp32: the states of repeng differ from the reference's" in words
     for section in measured["sections"].values():
         section.update(not_installed=[], failed={})
         section["rows"] = {"xlv": _reader(1.0)} if section.get("peak_gflops") else section["rows"]
-    assert performance.left_out(measured) == "Everybody was installed, ran through, and read the same states."
+    assert tables.left_out(measured) == "Everybody was installed, ran through, and read the same states."
 
 
 def test_the_printed_run_has_every_table_and_a_part_can_be_missing(measured):
-    text = performance.printed(measured)
+    text = tables.printed(measured)
     for piece in ("matmul peak 10 GFLOP/s", "repeng 0.4.0", "NO", "growth of extraction", "R²"):
         assert piece in text
     assert "generation" not in text
 
 
 def test_a_part_that_was_left_out_is_said_in_words(measured, capsys):
-    assert performance.shown(performance.analysis_table(measured)).data == "Not measured in this run."
-    assert performance.shown(table := performance.growth_table(measured)) is table
-    performance.listed(performance.steering_tables(measured))
+    assert tables.shown(tables.analysis_table(measured)).data == "Not measured in this run."
+    assert tables.shown(table := tables.growth_table(measured)) is table
+    tables.listed(tables.steering_tables(measured))
     assert "Markdown" in capsys.readouterr().out
 
 
 def test_the_growth_figure_shows_every_size(measured):
-    [axes] = performance.growth_figure(measured).axes
+    [axes] = tables.growth_figure(measured).axes
     assert sum(len(line.get_xdata()) for line in axes.get_lines() if line.get_label().startswith("more")) == 3
 
 
 def test_no_measurements_are_an_error_that_names_the_remedy(tmp_path):
     with pytest.raises(ValueError, match="make bench"):
-        performance.load_benchmark(tmp_path / "none.json")
+        tables.load_benchmark(tmp_path / "none.json")
 
 
 def test_peers_run_in_environments_of_their_own():

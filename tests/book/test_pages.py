@@ -1,0 +1,64 @@
+"""The book's Sphinx extension, loaded from where `_config.yml` says it lies."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from docutils import nodes
+
+from xlv import __version__
+
+ROOT = Path(__file__).parents[2]
+SPHINX = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """The extension's module, found as Jupyter Book finds it."""
+    [(name, folder)] = SPHINX["local_extensions"].items()
+    monkeypatch.syspath_prepend(ROOT / folder)
+    yield __import__(name)
+    del sys.modules[name]
+
+
+def test_the_settings_load_the_extension(pages):
+    assert pages.__name__ in SPHINX["config"]["extensions"], "a list of all extensions must name this one, too"
+    assert Path(pages.__file__).is_relative_to(ROOT / "book"), "an edition is assembled from the folder book"
+
+
+@pytest.mark.parametrize(
+    "remote",
+    ["git@github.com:owner/name.git\n", "https://github.com/owner/name", "ssh://git@github.com/owner/name.git/"],
+)
+def test_the_buttons_lead_to_the_page_of_the_remote(pages, remote):
+    assert pages.web_address(remote) == "https://github.com/owner/name"
+
+
+@pytest.mark.parametrize("remote", ["", "/srv/git/name.git", "https://example.org/owner/name.git"])
+def test_without_a_known_host_there_are_no_buttons(pages, remote):
+    assert pages.web_address(remote) == ""
+
+
+def test_every_page_says_the_version_and_has_buttons_where_there_is_a_remote(pages, monkeypatch):
+    for remote, buttons in (("https://github.com/owner/name", True), ("", False)):
+        monkeypatch.setattr(pages, "_remote", lambda _folder, remote=remote: remote)
+        config = SimpleNamespace(html_theme_options={})
+        pages.set_options(SimpleNamespace(srcdir="."), config)
+        assert config.html_theme_options["extra_footer"] == f"xlv {__version__}"
+        assert config.html_theme_options.get("use_repository_button", False) == buttons
+
+
+def test_a_figure_scrolls_and_its_caption_does_not(pages):
+    figure = nodes.figure("", nodes.image(), nodes.caption("", "what is seen"))
+    document = SimpleNamespace(findall=figure.findall)
+    pages.let_figures_scroll(None, document, "page")
+    box, caption = figure.children
+    assert isinstance(box.children[0], nodes.image) and isinstance(caption, nodes.caption)
+
+
+def test_a_bibliography_is_not_called_a_list_without_items(pages):
+    context = {"body": '<div role="list" class="citation-list">'}
+    pages.mend_roles(None, "page", "template", context, None)
+    assert "role" not in context["body"]

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from base64 import b64encode
 
 from docutils import nodes
 
@@ -39,6 +40,21 @@ def set_options(app, config) -> None:
         }
 
 
+def offer_numbers(app, doctree) -> None:
+    """Below each figure a link to its numbers, which carries them, so that it works on a page opened from disk.
+
+    They are the plain text of a notebook's figure (see `xlv.report.style.NumberedFigure`), which no page shows.
+    """
+    for figure in list(doctree.findall(nodes.figure)):
+        for form in figure.findall(nodes.container):
+            if form.get("mime_type") == "text/plain" and form.astext().startswith("model,"):
+                file = f"{figure['names'][0].removeprefix('fig-')}.csv"
+                data = b64encode(form.astext().encode()).decode()
+                link = f'<a download="{file}" href="data:text/csv;charset=utf-8;base64,{data}">{file}</a>'
+                offer = nodes.raw("", f'<p class="numbers">Numbers behind it: {link}</p>', format="html")
+                figure.parent.insert(figure.parent.index(figure) + 1, offer)
+
+
 def let_figures_scroll(app, doctree, docname) -> None:
     """Put the image of each figure into a box that the theme lets scroll, by touch and by keys, on narrow screens."""
     for image in list(doctree.findall(nodes.image)):
@@ -56,6 +72,7 @@ def mend_roles(app, page, template, context, doctree) -> None:
 
 def setup(app) -> dict[str, bool]:
     app.connect("config-inited", set_options)
+    app.connect("doctree-read", offer_numbers)
     app.connect("doctree-resolved", let_figures_scroll)
     app.connect("html-page-context", mend_roles)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

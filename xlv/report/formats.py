@@ -1,6 +1,7 @@
-"""Numbers and counts as a reader sees them, in sentences, tables and figures."""
+"""Numbers, counts and names as a reader sees them, in sentences, tables and figures."""
 
 import math
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -44,3 +45,15 @@ def unbroken(text: str) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 language`, `2 languages`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def short(title: str) -> str:
+    """A model's title without its quantisation, for pages that name it in full elsewhere."""
+    return title.split(" (")[0]
+
+
+def told_apart(titles: Iterable[str]) -> list[str]:
+    """Short titles; whole ones, in two lines, where two of them would be the same."""
+    whole = list(titles)
+    names = [short(title) for title in whole]
+    return names if len(set(names)) == len(names) else [title.replace(" (", "\n(") for title in whole]

@@ -1,6 +1,6 @@
-"""One style for all figures: vector output, colour-blind-safe, numbers in the cells that stay readable."""
+"""One style for all figures: vector output, colour-blind-safe, and each figure brings its numbers along."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -9,12 +9,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xlv.control.names import BASELINE, FOLLOWING, REFUSING
-from xlv.corpus.languages import labels
-from xlv.report.formats import cell
-from xlv.report.titles import told_apart
+from xlv.report.formats import cell, told_apart
+from xlv.results import BASELINE, FOLLOWING, REFUSING
 
 GAP = 0.09  # inches above and below each panel of a grid
+DIGITS = 5  # of the numbers behind a figure
 INK, FAINT = "#222222", "#8a8a8a"
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
 MODEL_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
@@ -62,12 +61,30 @@ def use_style() -> None:
         pass
 
 
-def new_figure(width: float, height: float, *, gap: float = 0.04) -> Figure:
+class NumberedFigure(Figure):
+    """A figure that brings along the numbers that it draws, as CSV.
+
+    They are its plain text wherever a notebook shows it as a picture; the book's pages offer them for download.
+    """
+
+    numbers = ""
+
+    def _repr_pretty_(self, printer, _cycle: bool) -> None:
+        printer.text(self.numbers or repr(self))
+
+
+def csv_of(datasets: Mapping[str, xr.Dataset], tables: Iterable[pd.DataFrame]) -> str:
+    """One table per model, stacked, as CSV: the first column is the model's title."""
+    titles = [dataset.attrs["title"] for dataset in datasets.values()]
+    return pd.concat(list(tables), keys=titles, names=["model"]).round(DIGITS).to_csv()
+
+
+def new_figure(width: float, height: float, *, gap: float = 0.04) -> NumberedFigure:
     """A figure of its own: not registered with pyplot, so a notebook shows it once and nothing leaks.
 
     Sizes in inches; above and below every panel there is a `gap`.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = NumberedFigure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(h_pad=gap)
     return figure
 
@@ -81,7 +98,7 @@ def panels(
     share: bool = True,
     xlabel: str = "",
     ylabel: str = "",
-) -> tuple[Figure, Sequence[Axes]]:
+) -> tuple[NumberedFigure, Sequence[Axes]]:
     """A figure of `count` panels, each `height` inches high: up to three in a row, four as two by two.
 
     Panels that `share` have the same scales, so that models compare at a glance. The labels stand at the outer panels
@@ -110,7 +127,7 @@ def legend_below(figure: Figure, *, columns: int = 3) -> None:
     figure.legend(list(drawn.values()), list(drawn), loc="outside lower center", ncols=columns, fontsize=8)
 
 
-def titles_of(datasets: dict[str, xr.Dataset]) -> list[str]:
+def titles_of(datasets: Mapping[str, xr.Dataset]) -> list[str]:
     """The models' names as titles of panels."""
     return told_apart(dataset.attrs["title"] for dataset in datasets.values())
 
@@ -120,9 +137,8 @@ def _write_cells(axes: Axes, values: np.ndarray, mesh, text: str, size: float, d
         if np.isfinite(value) and (diagonal or row != column):
             red, green, blue, _ = mesh.cmap(mesh.norm(value))
             dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-            axes.text(
-                column, row, cell(value, text), ha="center", va="center", fontsize=size, color="white" if dark else INK
-            )
+            look = {"ha": "center", "va": "center", "fontsize": size, "color": "white" if dark else INK}
+            axes.text(column, row, cell(value, text), **look)
 
 
 def heat_map(
@@ -147,17 +163,3 @@ def heat_map(
         side.set_visible(False)
     _write_cells(axes, values.filled(np.nan), mesh, text, size, diagonal)
     return mesh
-
-
-def matrices(frames: list[pd.DataFrame], titles: list[str], *, label: str, **look) -> tuple[Figure, Sequence[Axes]]:
-    """Heat maps below each other, a matrix a model, each with its colour bar; `look` as in `heat_map`."""
-    side = 0.36 * len(frames[0]) + 0.9
-    figure = new_figure(min(8.2, side + 2.4), side * 0.82 * len(frames), gap=GAP)
-    axes = figure.subplots(len(frames), 1, squeeze=False)
-    for panel, frame, title in zip(axes[:, 0], frames, titles, strict=True):
-        named = frame.copy()
-        named.index = labels(frame.index)
-        mesh = heat_map(panel, named, **look)
-        panel.set(title=title.replace("\n", " "))
-        figure.colorbar(mesh, ax=panel, shrink=0.8, label=label, pad=0.01)
-    return figure, axes[:, 0]

@@ -1,23 +1,36 @@
 """The figures of question 2: each function takes results by model and returns one figure."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
-import xarray as xr
-from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
 from xlv.corpus.languages import language
 from xlv.questions.claims.rules import RELIABLE
-from xlv.questions.consistency import tables as tables
-from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE, legend_below, matrices, panels, titles_of
-from xlv.report.titles import told_apart
+from xlv.questions.consistency import tables
+from xlv.report.drawing import Results, matrices, model_panels, name_rows
+from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE, NumberedFigure, legend_below
 
 
-def consistency_map(datasets: dict[str, xr.Dataset], *, plain: bool = False) -> Figure:
-    """Cosines between the languages' vectors, mean over value concepts, one matrix a model."""
-    frames = [tables.consistency_matrix(dataset, plain=plain) for dataset in datasets.values()]
-    label = "cosine (largest over layers)" if plain else "corrected cosine of half vectors"
-    figure, _ = matrices(frames, titles_of(datasets), cmap="PuOr_r", low=-1.0, high=1.0, text="{:.2f}", label=label)
+def consistency_map(datasets: Results, *, plain: bool = False) -> NumberedFigure:
+    """Cosines between the languages' vectors, mean over value concepts, one matrix per model."""
+    look = {"cmap": "PuOr_r", "low": -1.0, "high": 1.0}
+    look["label"] = "cosine (largest over layers)" if plain else "corrected cosine of half vectors"
+    return matrices(datasets, lambda dataset: tables.consistency_matrix(dataset, plain=plain), **look)[0]
+
+
+def linguistic_correlation(datasets: Results) -> NumberedFigure:
+    """Direct and split correlation of consistency with linguistic similarity, beside what permuted labels give."""
+    figure, rows = model_panels(datasets, tables.linguistic_table, 1.9, at=0, xlabel="Pearson correlation")
+    for panel, table, _ in rows:
+        places, chance = np.arange(len(table)), (table["chance_low"], table["chance_high"])
+        panel.hlines(places, *chance, color="#cccccc", lw=7, label="permuted languages, 95 %")
+        panel.plot(table["direct"], places, "o", color=BLUE, ms=6, label="direct")
+        panel.plot(table["split"], places, "D", color=ORANGE, ms=5, label="split by dominant language")
+        panel.set(title=_of_kind(panel.get_title(), table), xlim=(-1, 1))
+    name_rows(rows[0][0], rows[0][1].index)
+    legend_below(figure)
     return figure
 
 
@@ -26,33 +39,14 @@ def _of_kind(title: str, table: pd.DataFrame) -> str:
     return f"{title}\n{table.attrs['kind']} cosines"
 
 
-def linguistic_correlation(datasets: dict[str, xr.Dataset]) -> Figure:
-    """Direct and split correlation of consistency with linguistic similarity, beside what permuted labels give."""
-    figure, axes = panels(len(datasets), 1.9, xlabel="Pearson correlation")
-    for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
-        table = tables.linguistic_table(dataset)
-        places = np.arange(len(table))
-        panel.hlines(
-            places, table["chance_low"], table["chance_high"], color="#cccccc", lw=7, label="permuted languages, 95 %"
-        )
-        panel.plot(table["direct"], places, "o", color=BLUE, ms=6, label="direct")
-        panel.plot(table["split"], places, "D", color=ORANGE, ms=5, label="split by dominant language")
-        panel.axvline(0, color=FAINT, lw=0.8)
-        panel.set(title=_of_kind(title, table), xlim=(-1, 1))
-    axes[0].set_yticks(places, table.index)
-    axes[0].invert_yaxis()
-    legend_below(figure)
-    return figure
-
-
-def layer_profile(datasets: dict[str, xr.Dataset]) -> Figure:
+def layer_profile(datasets: Results) -> NumberedFigure:
     """Through the layers: plain and corrected cosine between languages, and the cosine of half vectors.
 
     The corrected one is drawn where half vectors agree enough for it (dotted line). Bands: 95 % intervals.
     """
-    figure, axes = panels(len(datasets), 2.2, xlabel="relative depth (layer / L)", ylabel="cosine, mean over values")
-    for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
-        table = tables.profile_table(dataset)
+    look = {"xlabel": "relative depth (layer / L)", "ylabel": "cosine, mean over values"}
+    figure, rows = model_panels(datasets, tables.profile_table, 2.2, **look)
+    for panel, table, _ in rows:
         depth = table.index.to_numpy() / table.index.max()
         panel.plot(depth, table["plain"], color=ORANGE, lw=1.5, label="plain cosine between languages")
         panel.plot(depth, table["half vectors"], color=INK, lw=1.5, ls="--", label="half vectors of one language")
@@ -64,49 +58,42 @@ def layer_profile(datasets: dict[str, xr.Dataset]) -> Figure:
             panel.plot(depth, corrected, "o-", ms=3, color=BLUE, lw=1.8, label="corrected cosine between languages")
         panel.axhline(RELIABLE, color=FAINT, lw=0.8, ls=":")
         panel.axhline(0, color=FAINT, lw=0.8)
-        panel.set(title=title)
     legend_below(figure)
     return figure
 
 
-def language_tree(datasets: dict[str, xr.Dataset]) -> Figure:
+def language_tree(datasets: Results) -> NumberedFigure:
     """Average-linkage trees of the languages by cosine distance; names are coloured by language family."""
-    figure, axes = panels(len(datasets), 3.3, share=False, xlabel="1 − cosine")
-    for panel, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
+    figure, rows = model_panels(datasets, tables.pooled_consistency, 3.3, share=False, xlabel="1 − cosine")
+    for panel, table, dataset in rows:
         links, codes = tables.tree(dataset)
-        names = [language(code).label for code in codes]
-        dendrogram(
-            links,
-            labels=names,
-            orientation="left",
-            ax=panel,
-            color_threshold=0,
-            above_threshold_color=INK,
-            leaf_font_size=7,
-        )
-        families = {language(code).label: language(code).family for code in codes}
+        known = {language(code).label: language(code) for code in codes}
+        look = {"color_threshold": 0, "above_threshold_color": INK, "leaf_font_size": 7}
+        dendrogram(links, labels=list(known), orientation="left", ax=panel, **look)
         for text in panel.get_yticklabels():
-            text.set_color(FAMILY_COLOURS.get(families[text.get_text()], INK))
-        panel.set(title=_of_kind(title, tables.pooled_consistency(dataset)))
+            text.set_color(FAMILY_COLOURS.get(known[text.get_text()].family, INK))
+        panel.set_title(_of_kind(panel.get_title(), table))
         panel.spines["left"].set_visible(False)
     return figure
 
 
-def regression(found: dict[str, pd.DataFrame]) -> Figure:
-    """Coefficients beside script and token overlap, with their range without one family, a table by model title."""
-    figure, axes = panels(len(found), 1.9, xlabel="coefficient")
-    for panel, title, table in zip(axes, told_apart(found), found.values(), strict=True):
+def regression(datasets: Results, found: Mapping[str, pd.DataFrame]) -> NumberedFigure:
+    """Coefficients beside script and token overlap, with their range without one family.
+
+    `found` are the tables of `regression_tables`, by title.
+    """
+    figure, rows = model_panels(
+        datasets, lambda dataset: found[dataset.attrs["title"]], 1.9, at=0, xlabel="coefficient"
+    )
+    for panel, table, _ in rows:
         places = np.arange(len(table))
         panel.hlines(places, table["lowest"], table["highest"], color=GREEN, lw=3, label="range without one family")
         panel.plot(table["coefficient"], places, "o", color=INK, ms=5, label="standardised coefficient")
         for place, p in zip(places, table["p_holm"], strict=True):
             words = "p < 0.01" if p < 0.01 else f"p = {p:.2f}"
-            panel.annotate(
-                words, (0.99, place), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7, color=INK
-            )
-        panel.axvline(0, color=FAINT, lw=0.8)
-        panel.set(title=_of_kind(title, table), xlim=(-1, 1.3))
-    axes[0].set_yticks(places, table.index)
-    axes[0].invert_yaxis()
+            look = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7, "color": INK}
+            panel.annotate(words, (0.99, place), **look)
+        panel.set(title=_of_kind(panel.get_title(), table), xlim=(-1, 1.3))
+    name_rows(rows[0][0], rows[0][1].index)
     legend_below(figure)
     return figure

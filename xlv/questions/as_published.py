@@ -1,0 +1,63 @@
+"""The paper's own measures: all that published results allow, for they hold no single pairs.
+
+Protocol `paper`, the layer with the best test accuracy for each source and target, and plain cosines, largest over
+layers; means over value concepts.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xlv.corpus.languages import labels
+from xlv.questions.common import value_concepts
+from xlv.questions.transfer.one_way import transferability
+
+Results = Mapping[str, xr.Dataset]
+
+
+def accuracy(dataset: xr.Dataset) -> pd.DataFrame:
+    """Accuracy, source by target, at the best layer."""
+    return _frame(dataset["accuracy"].sel(protocol="paper", concept=value_concepts(dataset)).mean("concept"))
+
+
+def differences(dataset: xr.Dataset) -> pd.DataFrame:
+    """Transferability T of these accuracies, source by target (Figure 4 of the paper)."""
+    table = accuracy(dataset)
+    return pd.DataFrame(transferability(table.to_numpy()), table.index, table.columns)
+
+
+def cosine(dataset: xr.Dataset) -> pd.DataFrame:
+    """Cosine of two languages' vectors, largest over layers."""
+    return _frame(dataset["cosine"].sel(concept=value_concepts(dataset)).max("layer").mean("concept"))
+
+
+def _frame(matrix: xr.DataArray) -> pd.DataFrame:
+    return pd.DataFrame(matrix.values, index=matrix["source"].values, columns=matrix["target"].values)
+
+
+def own_accuracy(datasets: Results) -> pd.DataFrame:
+    """Own-language accuracy, languages by models, with the mean below."""
+    own = {d.attrs["title"]: pd.Series(np.diagonal(t := accuracy(d)), index=t.index) for d in datasets.values()}
+    table = pd.DataFrame(own)
+    order = list(dict.fromkeys(code for column in own.values() for code in column.index))
+    table = table.loc[order].set_axis(labels(order))
+    return pd.concat([table, table.mean().to_frame("mean").T])
+
+
+def summary(recognition: Results, consistency: Results) -> pd.DataFrame:
+    """By model's title: mean accuracy of own vectors and across languages, and mean cosine between languages.
+
+    The cosine is NaN where published results have no vectors.
+    """
+    rows = {}
+    for model, dataset in recognition.items():
+        table = accuracy(dataset).to_numpy()
+        alike = _off(cosine(consistency[model]).to_numpy()).mean() if model in consistency else np.nan
+        rows[dataset.attrs["title"]] = {"own": np.diagonal(table).mean(), "across": _off(table).mean(), "cosine": alike}
+    return pd.DataFrame(rows).T
+
+
+def _off(matrix: np.ndarray) -> np.ndarray:
+    return matrix[~np.eye(len(matrix), dtype=bool)]

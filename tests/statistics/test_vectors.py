@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from xlv.statistics.vectors import concept_vectors, hits, own, pair_gram, text_gram
+
+GENERATOR = np.random.default_rng(0)
+
+
+def test_diffmean_is_the_mean_of_the_pair_differences():
+    positive, negative = GENERATOR.normal(size=(2, 10, 4))
+    expected = np.mean([p - n for p, n in zip(positive, negative, strict=True)], axis=0)
+    np.testing.assert_allclose(concept_vectors(positive, negative), expected)
+    with pytest.raises(ValueError, match="as many positive as negative"):
+        concept_vectors(positive, negative[:5])
+
+
+def test_diffmean_of_half_precision_is_summed_in_double_precision():
+    positive = np.full((4097, 1), 1.001, dtype=np.float16)  # a sum in half precision would stop growing at 2048
+    found = concept_vectors(positive, np.zeros_like(positive))
+    assert found.dtype == np.float64 and found[0] == pytest.approx(float(positive[0, 0]))
+
+
+def test_ties_count_half_and_what_was_not_measured_stays_unknown():
+    found = hits(np.array([2.0, -0.1, 0.0, np.nan]))
+    np.testing.assert_array_equal(found, [1.0, 0.0, 0.5, np.nan])
+    assert hits(np.float32(3)) == 1.0
+
+
+def test_a_language_s_own_is_on_the_diagonal_whatever_axes_follow():
+    matrix = GENERATOR.normal(size=(3, 3, 2, 5))
+    found = own(matrix)
+    assert found.shape == (3, 2, 5)
+    for language in range(3):
+        np.testing.assert_array_equal(found[language], matrix[language, language])
+
+
+def test_a_pair_gram_holds_the_inner_products_of_all_pairs_of_all_languages():
+    differences = GENERATOR.normal(size=(3, 5, 7))
+    found = pair_gram(differences)
+    assert found.shape == (3, 5, 3, 5)
+    np.testing.assert_allclose(found, np.einsum("sid,tjd->sitj", differences, differences), atol=1e-5)
+
+
+def test_a_text_gram_holds_projections_up_to_a_constant():
+    n_languages, n_pairs = 3, 32
+    states = GENERATOR.normal(size=(n_languages, 2 * n_pairs, 24)).astype(np.float32)
+    vector = (states[:, :n_pairs] - states[:, n_pairs:])[0].mean(axis=0)
+    found = text_gram(states)[0].mean(axis=0)  # [target, sign, pair]
+    shift = found - (states @ vector).reshape(n_languages, 2, n_pairs)
+    np.testing.assert_allclose(shift, shift[0, 0, 0], atol=1e-4)

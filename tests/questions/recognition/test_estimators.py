@@ -1,0 +1,51 @@
+"""Other directions than DiffMean, on states with a known structure."""
+
+import numpy as np
+
+from tests.questions.states import N_PAIRS, plain, reader, recognised, texts
+from xlv.questions.recognition.estimators import ESTIMATORS, estimator_hits
+
+
+def test_the_diffmean_estimator_is_the_first_partition_of_protocol_cv():
+    states = texts(1.5)
+    found = recognised(states, n_partitions=1)
+    hits = estimator_hits(reader(states), found)
+    np.testing.assert_allclose(hits[list(ESTIMATORS).index("DiffMean")], found.correct)
+
+
+def test_every_estimator_reads_a_plain_concept_and_none_reads_noise():
+    states, found = plain()
+    assert (estimator_hits(reader(states), found).mean(axis=(1, 2, 3)) > 0.9).all()
+    noise = [texts(0.0, seed=seed) for seed in range(10)]
+    blind = np.mean([estimator_hits(reader(s), recognised(s, n_partitions=1)) for s in noise], axis=(0, 2, 3, 4))
+    assert np.abs(blind - 0.5).max() < 0.06
+
+
+def test_lda_sees_through_correlated_noise_where_diffmean_does_not():
+    """The concept is small beside a large direction of noise that leans towards it."""
+    states = texts(1.0)
+    states[..., 1, 0] += 6 * states[..., 1, 1]
+    states[..., 1, 1] *= 6
+    read = estimator_hits(reader(states), recognised(states)).mean(axis=(1, 2, 3))
+    assert read[list(ESTIMATORS).index("LDA")] > read[list(ESTIMATORS).index("DiffMean")] + 0.05
+
+
+def test_pca_gets_its_sign_from_the_training_pairs():
+    states, found = plain()
+    turned = np.concatenate([states[:, N_PAIRS:], states[:, :N_PAIRS]], axis=1)  # positive and negative change places
+    index = list(ESTIMATORS).index("PCA")
+    for version, result in ((states, found), (turned, recognised(turned))):
+        assert estimator_hits(reader(version), result)[index].mean() > 0.9
+
+
+def test_pca_is_the_first_right_singular_vector_of_the_differences():
+    positive, negative = np.random.default_rng(0).normal(size=(2, 12, 30)) + np.array([0.4, 0.0])[:, None, None]
+    found = ESTIMATORS["PCA"](positive, negative)
+    first = np.linalg.svd(positive - negative)[2][0]
+    np.testing.assert_allclose(np.abs(found @ first), 1.0, rtol=1e-6)
+    assert found @ (positive - negative).mean(axis=0) > 0
+
+
+def test_a_direction_without_variance_scores_half():
+    states = np.zeros_like(texts(0.0))
+    assert (estimator_hits(reader(states), recognised(states)) == 0.5).all()

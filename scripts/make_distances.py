@@ -1,4 +1,6 @@
-"""Write distances.csv from the URIEL data that urielplus 1.3.2 ships, in an environment of its own.
+"""Write xlv/corpus/uriel/distances.csv from the URIEL data that urielplus 1.3.2 ships.
+
+Run as `python scripts/make_distances.py`, in an environment of its own with that package.
 
 Pairwise calls, so that each pair is measured on the features that both of its languages have; a pair without any
 stays empty. `cmn` and `swh` stand for Chinese and Swahili, whose macro-language codes have no genetic features.
@@ -28,10 +30,11 @@ CODES = {
     "sw": "swh",
     "ny": "nya",
 }
+TARGET = Path(__file__).resolve().parents[1] / "xlv" / "corpus" / "uriel" / "distances.csv"
 KINDS = ("genetic", "syntactic", "geographic", "phonological")
 
 uriel = urielplus.URIELPlus()
-with open(Path(__file__).with_name("distances.csv"), "w", newline="") as stream:
+with open(TARGET, "w", newline="") as stream:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["first", "second", *KINDS])
     for one, two in itertools.combinations(CODES, 2):

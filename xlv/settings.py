@@ -1,12 +1,12 @@
 """What a run depends on, besides the model: validated at construction, hashed into every result."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 DTYPES = ("fp32", "bf16", "fp16")
 TEMPLATES = ("raw", "chat", "llama2")
-JUDGES = "rules, chat:MODEL or classifier:MODEL:LABEL"
 
 
 def _at_least(least: float, **values: float | None) -> None:
@@ -31,8 +31,29 @@ def known_template(template: str) -> str:
     return template
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """What every run depends on: the corpus, how a model reads it, and the seed."""
+
+    pairs: int | None = None
+    data: str | None = None
+    dtype: str = "bf16"
+    template: str = "raw"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _at_least(2, pairs=self.pairs)
+        _at_least(0, seed=self.seed)
+        known_dtype(self.dtype), known_template(self.template)
+
+    @property
+    def folder(self) -> Path | None:
+        """The corpus folder, None for the built-in one."""
+        return Path(self.data) if self.data else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(_Reading):
     """What a run of questions 1 to 3 depends on, besides the model. Raises ValueError for values out of range.
 
     concepts          names; None: all values of the corpus, and with `controls` its control concepts
@@ -51,25 +72,13 @@ class Settings:
     concepts: tuple[str, ...] | None = None
     controls: bool = False
     languages: tuple[str, ...] | None = None
-    pairs: int | None = None
     neutral: int | None = None
     likelihood_pairs: int | None = 8
     baselines: bool = True
-    data: str | None = None
-    dtype: str = "bf16"
-    template: str = "raw"
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        _at_least(2, pairs=self.pairs)
+        super().__post_init__()
         _at_least(1, neutral=self.neutral, likelihood_pairs=self.likelihood_pairs)
-        _at_least(0, seed=self.seed)
-        known_dtype(self.dtype), known_template(self.template)
-
-    @property
-    def folder(self) -> Path | None:
-        """The corpus folder, None for the built-in one."""
-        return Path(self.data) if self.data else None
 
 
 @dataclass(frozen=True)
@@ -127,56 +136,41 @@ class Comparisons:
         _at_least(0, random=self.random, random_generated=self.random_generated)
 
 
-@dataclass(frozen=True)
-class ControlSettings:
+@dataclass(frozen=True, kw_only=True)
+class ControlSettings(_Reading):
     """What a run of question 4 depends on, besides the model. Raises ValueError for values out of range.
 
     source     language whose vector controls, and on whose search split layers and strength are chosen
     targets    languages in which control is measured
-    concept    concept whose vector controls
-    pairs      pairs that the vector is made of, the first so many; None: all
+    concept    concept whose vector controls, made of the first `pairs` pairs (None: all)
     prompts    instructions of each kind per language, at least 2
     tokens     length of completions, 1 to 32: refusals show in the first words
     generate   whether there are completions at all; without, everything is by score
     judge      who calls a completion a refusal: rules, chat:MODEL or classifier:MODEL:LABEL
     search     see Search; `compare`: see Comparisons
-    data, dtype, template  as in Settings
-    seed       draws the random vectors
+    data, dtype, template  as in Settings; `seed` draws the random vectors
     """
 
     source: str = "en"
     targets: tuple[str, ...] = ("en", "fr", "zh", "ja", "sw")
     concept: str = "harmfulness"
-    pairs: int | None = None
     prompts: int = 40
     tokens: int = 32
     generate: bool = True
     judge: str = "rules"
     search: Search = Search()
     compare: Comparisons = Comparisons()
-    data: str | None = None
-    dtype: str = "bf16"
     template: str = "chat"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.tokens <= 32:
             raise ValueError(
                 f"expected 1 to 32 tokens per completion, got {self.tokens}: refusals show in the first words"
             )
-        _at_least(2, pairs=self.pairs, prompts=self.prompts)
-        _at_least(0, seed=self.seed)
-        known_dtype(self.dtype), known_template(self.template)
-        kind, *rest = self.judge.split(":")
-        if not (kind == "rules" and not rest or kind == "chat" and all(rest) and rest) and not (
-            kind == "classifier" and len(rest) > 1 and all(rest)
-        ):
-            raise ValueError(f"unknown judge {self.judge!r}: expected {JUDGES}")
-
-    @property
-    def folder(self) -> Path | None:
-        """The corpus folder, None for the built-in one."""
-        return Path(self.data) if self.data else None
+        _at_least(2, prompts=self.prompts)
+        if not re.fullmatch(r"rules|chat:.+|classifier:.+:.+", self.judge):
+            raise ValueError(f"unknown judge {self.judge!r}: expected rules, chat:MODEL or classifier:MODEL:LABEL")
 
     @property
     def detailed_targets(self) -> tuple[str, ...]:
@@ -207,8 +201,8 @@ class Profile:
     study: Settings
     control: ControlSettings
 
-    @classmethod
-    def named(cls, name: str) -> Self:
+    @staticmethod
+    def named(name: str) -> "Profile":
         """The profile of a name; raises ValueError for an unknown one."""
         if name not in PROFILES:
             raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
@@ -242,34 +236,18 @@ class Profile:
 
 
 ALL = ("en", "fr", "zh", "es", "pt", "vi", "ca", "id", "ja", "ko", "fi", "hu", "ta", "te", "sw", "ny")
+_QUICK = ControlSettings(
+    pairs=16,
+    prompts=8,
+    tokens=24,
+    search=Search(prompts=8, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=2),
+    compare=Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",), doses=(0.01, 0.04)),
+)
+_FEW = Comparisons(prompts=4, random=3, random_generated=1, detailed=("en", "zh", "sw"), doses=(0.01, 0.02, 0.04))
+_MEDIUM = ControlSettings(targets=ALL, pairs=32, prompts=20, search=Search(prompts=16, neutral=16), compare=_FEW)
+_FULL = ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr")))
 PROFILES = {
-    "quick": Profile(
-        "quick",
-        Settings(pairs=16, neutral=16, baselines=False),
-        ControlSettings(
-            pairs=16,
-            prompts=8,
-            tokens=24,
-            search=Search(prompts=8, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=2),
-            compare=Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",), doses=(0.01, 0.04)),
-        ),
-    ),
-    "medium": Profile(
-        "medium",
-        Settings(controls=True, pairs=32),
-        ControlSettings(
-            targets=ALL,
-            pairs=32,
-            prompts=20,
-            search=Search(prompts=16, neutral=16),
-            compare=Comparisons(
-                prompts=4, random=3, random_generated=1, detailed=("en", "zh", "sw"), doses=(0.01, 0.02, 0.04)
-            ),
-        ),
-    ),
-    "full": Profile(
-        "full",
-        Settings(controls=True, dtype="fp32"),
-        ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr"))),
-    ),
+    "quick": Profile("quick", Settings(pairs=16, neutral=16, baselines=False), _QUICK),
+    "medium": Profile("medium", Settings(controls=True, pairs=32), _MEDIUM),
+    "full": Profile("full", Settings(controls=True, dtype="fp32"), _FULL),
 }

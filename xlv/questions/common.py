@@ -1,6 +1,4 @@
-"""What tables of all questions share: which concepts are values, the order of languages, resampled accuracies."""
-
-from dataclasses import dataclass
+"""What all questions share: which concepts are values, the order of languages, accuracies with their resamples."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +6,7 @@ import xarray as xr
 
 from xlv.corpus.concepts import CONTROLS
 from xlv.models.presets import PRESETS
-from xlv.statistics.resampling import bootstrap_weights, interval, interval_about
+from xlv.statistics.resampling import Estimate, bootstrap_weights, interval
 
 
 def value_concepts(dataset: xr.Dataset) -> list[str]:
@@ -17,28 +15,14 @@ def value_concepts(dataset: xr.Dataset) -> list[str]:
     return [c for c in names if c not in CONTROLS] or names
 
 
-def values(dataset: xr.Dataset) -> np.ndarray:
-    """Marks `[concept]` of the concepts that are values."""
-    return np.isin(dataset["concept"].values, value_concepts(dataset))
+def matrix(array: xr.DataArray) -> pd.DataFrame:
+    """A `[source, target]` array as a frame, sources down, targets across."""
+    return pd.DataFrame(array.values, index=array["source"].values, columns=array["target"].values)
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over value concepts and held-out pairs with its resamples, `[…]` and `[resample, …]`."""
-
-    value: np.ndarray
-    samples: np.ndarray
-
-    @property
-    def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """95 % interval over groups of pairs, within 0 and 1."""
-        low, high = interval_about(self.value, self.samples)
-        return np.clip(low, 0, 1), np.clip(high, 0, 1)
-
-    def row(self) -> dict[str, float]:
-        """Value and interval of a scalar, as cells of a table."""
-        low, high = self.interval
-        return {"value": float(self.value), "low": float(low), "high": float(high)}
+def apart(size: int) -> np.ndarray:
+    """Marks `[source, target]` of the cells of two different languages."""
+    return ~np.eye(size, dtype=bool)
 
 
 def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Estimate:
@@ -49,7 +33,7 @@ def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Estimate:
     """
     hits = hits.transpose("concept", ..., "pair")
     points, samples = [], []
-    for c in np.flatnonzero(values(dataset)):
+    for c in np.flatnonzero(np.isin(dataset["concept"].values, value_concepts(dataset))):
         array, groups = hits.values[c], dataset["group"].values[c]
         known = np.isfinite(groups)
         weights = bootstrap_weights(groups[known].astype(int), seed=int(c))
@@ -69,11 +53,10 @@ def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
 
     Under `cv` the resamples train the vectors anew; under `paper` they are over its test pairs only.
     """
-    correct = dataset["correct"].sel(protocol=protocol)
-    if protocol == "cv":
-        point = dataset["accuracy"].sel(protocol=protocol, concept=value_concepts(dataset)).mean("concept").values
-        return Estimate(point, dataset["resampled"].values)
-    return estimate(dataset, correct)
+    if protocol != "cv":
+        return estimate(dataset, dataset["correct"].sel(protocol=protocol))
+    found = dataset["accuracy"].sel(protocol=protocol, concept=value_concepts(dataset)).mean("concept")
+    return Estimate(found.values, dataset["resampled"].values)
 
 
 def dominant_languages(dataset: xr.Dataset) -> np.ndarray:

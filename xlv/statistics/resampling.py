@@ -1,7 +1,9 @@
 """Folds, resampling and intervals; everything seeded, everything by group of pairs."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.stats import norm
@@ -62,6 +64,27 @@ def interval_about(
         warnings.simplefilter("ignore", RuntimeWarning)  # no sample: no interval
         half = norm.ppf((1 + level) / 2) * np.nanstd(samples, axis=0, ddof=1)
     return value - half, value + half
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic of pairs with its resamples: `value` `[…]` and `samples` `[resample, …]`."""
+
+    value: np.ndarray
+    samples: np.ndarray
+
+    def of(self, statistic: Callable[[np.ndarray], np.ndarray]) -> Self:
+        """The estimate of a statistic of the last axes of this one."""
+        return Estimate(statistic(self.value), statistic(self.samples))
+
+    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """Its interval, see `interval_about`."""
+        return interval_about(self.value, self.samples, level)
+
+    def row(self) -> dict[str, float]:
+        """Value and 95 % interval of a share, within 0 and 1, as columns or cells of a table."""
+        low, high = np.clip(self.interval(), 0, 1)
+        return {"value": self.value, "low": low, "high": high}
 
 
 def proportion_interval(

@@ -9,12 +9,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 # A pass of few tokens spends much of its time where threads wait for one another; several passes do not wait. No more
 # than these, since they take turns in Python between operations.
-MOST = 4
+AT_A_TIME = 4
 
 T = TypeVar("T")
 
 
-def side_by_side(most: int = MOST) -> int:
+def side_by_side(most: int = AT_A_TIME) -> int:
     """How many tasks run at a time: one for each thread that linear algebra may use here, up to `most`."""
     threads = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     return min(max(threads, default=1), most)

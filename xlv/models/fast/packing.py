@@ -11,7 +11,7 @@ import torch
 from xlv.models.fast.attention import suited_attention
 from xlv.models.load import Model
 from xlv.models.weights import ModelError
-from xlv.statistics.threads import MOST, for_each
+from xlv.statistics.threads import AT_A_TIME, for_each
 
 # Attention in a row grows with the square of its width, so that only texts that share much fill a row to the last
 # token, others half of it. On two small models this read faster than rows of 64 or of 96 for all.
@@ -117,10 +117,10 @@ def _run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budge
     layout, device = layout_for(model, ids), model.network.device
     budget = budget or _BUDGETS.get(device.type, _BUDGET)
     # Not by the number of threads: batches, and with them rounding, are the same on every machine.
-    multiple = MOST if device.type == "cpu" else 1
+    multiple = AT_A_TIME if device.type == "cpu" else 1
     # Weights that move between devices are moved for one pass at a time.
     alone = device.type != "cpu" or getattr(model.network, "hf_device_map", None)
-    turns = 1 if alone else min(torch.get_num_threads(), MOST)
+    turns = 1 if alone else min(torch.get_num_threads(), AT_A_TIME)
     waiting = list(batches(ids, range(len(ids)), budget, layout, multiple))
     while waiting:
         left: list[list[Row]] = []  # what failed first, and all that did not begin after it

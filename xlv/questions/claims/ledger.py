@@ -3,37 +3,28 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from xlv.corpus.distances import linguistic_similarity
-from xlv.questions.claims.rules import CLAIMS, GATE, OPEN, RULES
-from xlv.questions.claims.verdicts import Evidence, Finding, Moved, controllable, judge, scaled
-from xlv.questions.common import dominant_languages, resource_ranks, value_accuracy, value_concepts
-from xlv.questions.consistency.tables import consistency_matrix
+from xlv.questions.claims.rules import OPEN
+from xlv.questions.claims.verdicts import Evidence, Finding, Moved, controllable, encoded, judge, scaled
+from xlv.questions.common import dominant_languages, resource_ranks, value_accuracy
+from xlv.questions.consistency.tables import consistency_matrix, mean_corrected, reliability
 from xlv.questions.recognition.tables import best_surface, own_estimate
-from xlv.report.formats import plain, signed, unbroken
-from xlv.report.titles import told_apart
+from xlv.statistics.resampling import Estimate
 
-__all__ = ["GATE", "evidence", "findings", "ledger", "rules", "statistic", "value"]
-_COUNTS, _LEVELS = (1, 4), (3, 8)  # claims whose statistic is a count, or a level; the others have differences
 Results = Mapping[str, xr.Dataset]
 
 
 def evidence(recognition: xr.Dataset, consistency: xr.Dataset) -> Evidence:
     """What one model's results say on claims 1 to 7, under protocol `cv`, means over its value concepts."""
-    surface, found = best_surface(recognition), value_accuracy(recognition)
-    chosen = consistency.sel(concept=value_concepts(consistency))
-    codes = [str(code) for code in recognition["source"].values]
     return Evidence(
-        accuracy=found.value,
-        accuracy_samples=found.samples,
-        surface=surface.value,
-        surface_samples=surface.samples,
-        corrected=chosen["corrected_mean"].mean("concept").values,
-        reliability=chosen["reliability"].mean("concept").values,
+        accuracy=value_accuracy(recognition),
+        surface=best_surface(recognition),
+        corrected=mean_corrected(consistency),
+        reliability=reliability(consistency),
         consistency=consistency_matrix(consistency).to_numpy(),
-        similarity=linguistic_similarity(codes),
+        similarity=linguistic_similarity([str(code) for code in recognition["source"].values]),
         ranks=resource_ranks(recognition),
         dominant=dominant_languages(recognition),
     )
@@ -42,10 +33,10 @@ def evidence(recognition: xr.Dataset, consistency: xr.Dataset) -> Evidence:
 def findings(
     recognition: Results, consistency: Results, control: Mapping[str, Mapping[str, Moved]], series: Results
 ) -> dict[str, list[Finding]]:
-    """Findings on all eight claims, a list a model.
+    """Findings on all eight claims, a list per model.
 
-    `control` gives the moves of question 4 a model, where it was asked; `series` the recognition of two models of one
-    series on the same pairs, the smaller first, for claim 2: it is said of the larger one.
+    `control` gives the moves of question 4 per model, where it was asked; `series` the recognition of two models of
+    one series on the same pairs, the smaller first, for claim 2: it is said of the larger one.
     """
     found = {}
     for model, dataset in recognition.items():
@@ -57,49 +48,13 @@ def findings(
 
 def _scaled(model: str, series: Results) -> Finding:
     if len(series) != 2 or model != list(series)[1]:
-        return Finding(2, *[float("nan")] * 3, OPEN, "not the larger of two models of one series on the same pairs")
-    smaller, larger = (own_estimate(dataset) for dataset in series.values())
-    return scaled((smaller.value, smaller.samples), (larger.value, larger.samples))
+        why = "not the larger of two models of one series on the same pairs"
+        return Finding(2, np.nan, np.nan, np.nan, OPEN, why)
+    return scaled(*map(own_estimate, series.values()))
 
 
-def ledger(found: Mapping[str, list[Finding]], titles: Mapping[str, str]) -> pd.DataFrame:
-    """As a reader sees it, one row a claim and model: value and simultaneous interval, and the verdict with its reason.
-
-    The number of a claim stands in its first row only.
-    """
-    names = told_apart(titles[model] for model in found)
-    rows = [
-        {
-            "claim": f.claim,
-            "model": name,
-            "value (interval)": unbroken(statistic(f) or "–"),
-            "verdict": f"{f.verdict} ({f.why})" if f.why else f.verdict,
-        }
-        for name, findings_ in zip(names, found.values(), strict=True)
-        for f in findings_
-    ]
-    table = pd.DataFrame(rows).sort_values("claim", kind="stable").reset_index(drop=True)
-    return table.assign(claim=table["claim"].astype(str).mask(table["claim"].duplicated(), ""))
-
-
-def statistic(finding: Finding) -> str:
-    """A finding's value with its simultaneous interval, as short as a cell."""
-    if not np.isfinite(finding.low):
-        return value(finding)
-    return f"{value(finding)} ({_written(finding, finding.low)} to {_written(finding, finding.high)})"
-
-
-def value(finding: Finding) -> str:
-    """A finding's value alone; nothing where it has none."""
-    return _written(finding, finding.value) if np.isfinite(finding.value) else ""
-
-
-def _written(finding: Finding, number: float) -> str:
-    if finding.claim in _COUNTS:
-        return f"{number:.0f}"
-    return plain(number) if finding.claim in _LEVELS else signed(number)
-
-
-def rules() -> pd.DataFrame:
-    """What each claim says and the rule by which it is judged."""
-    return pd.DataFrame({"claim": CLAIMS, "rule": RULES}).rename_axis("number").reset_index()
+def read(dataset: xr.Dataset, protocol: str = "cv") -> Finding:
+    """In how many languages own vectors are read, counted as for claim 1."""
+    vectors, surface = own_estimate(dataset, protocol), best_surface(dataset)
+    defined = np.isfinite(vectors.samples).all(axis=1)  # one split has few test pairs: a resample may draw none
+    return encoded(*(Estimate(found.value, found.samples[defined]) for found in (vectors, surface)))

@@ -11,8 +11,8 @@ from xlv.questions.claims.rules import (
     FEW,
     HOLDS,
     LEVEL,
+    MANY,
     MARGIN,
-    MOST,
     ONE_WAY_P,
     OPEN,
     READ,
@@ -21,8 +21,8 @@ from xlv.questions.claims.rules import (
     SHIFT,
 )
 from xlv.questions.consistency.linguistics import correlation, split_excess_p
-from xlv.questions.transfer.one_way import one_way, permutation_p
-from xlv.statistics.resampling import holm, interval, interval_about
+from xlv.questions.transfer.one_way import among, one_way_estimates, permutation_p
+from xlv.statistics.resampling import Estimate, holm, interval, interval_about
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,16 @@ class Finding:
 class Evidence:
     """What claims 1 to 7 are judged on: one model, means over its value concepts.
 
-    accuracy     `[source, target]`, and `accuracy_samples` `[resample, source, target]`
-    surface      `[language]` the better surface classifier, and `surface_samples` `[resample, language]`
+    accuracy     `[source, target]`
+    surface      `[language]` the better surface classifier
     corrected    `[split]` mean corrected cosine between languages, resampled; NaN where undefined
     reliability  `[language]` cosine of half vectors
     consistency  `[source, target]` corrected cosines, and `similarity` of the languages by kind
     ranks        `[language]` 0 the best resourced; `dominant` `[language]` marks
     """
 
-    accuracy: np.ndarray
-    accuracy_samples: np.ndarray
-    surface: np.ndarray
-    surface_samples: np.ndarray
+    accuracy: Estimate
+    surface: Estimate
     corrected: np.ndarray
     reliability: np.ndarray
     consistency: np.ndarray
@@ -63,8 +61,7 @@ class Evidence:
 
 def judge(evidence: Evidence) -> list[Finding]:
     """Findings on claims 1 and 3 to 7."""
-    vectors = own(evidence.accuracy), own(evidence.accuracy_samples)
-    first = encoded(vectors, (evidence.surface, evidence.surface_samples))
+    first = encoded(evidence.accuracy.of(lambda a: np.diagonal(a, axis1=-2, axis2=-1)), evidence.surface)
     shut = _shut(evidence, first)
     found = [inconsistent(evidence), distorted(evidence), one_sided(evidence), balanced(evidence)]
     found.append(beyond_own(evidence, found[2]))
@@ -76,7 +73,7 @@ def _shut(evidence: Evidence, first: Finding) -> str:
     if first.verdict != HOLDS:
         return f"claim 1: {first.verdict}"
     sound = int((evidence.reliability >= RELIABLE).sum())
-    if sound < MOST * len(evidence.reliability):
+    if sound < MANY * len(evidence.reliability):
         return f"half vectors agree in {sound} of {len(evidence.reliability)} languages only"
     return ""
 
@@ -85,34 +82,29 @@ def _verdict(holds: bool, fails: bool) -> str:
     return HOLDS if holds else FAILS if fails else OPEN
 
 
-def own(accuracy: np.ndarray) -> np.ndarray:
-    """Own-language accuracy `[…, language]` of accuracies `[…, source, target]`."""
-    return np.diagonal(accuracy, axis1=-2, axis2=-1)
+def _unknown(claim: int, why: str) -> Finding:
+    return Finding(claim, np.nan, np.nan, np.nan, OPEN, why)
 
 
-Own = tuple[np.ndarray, np.ndarray]  # accuracy in each language [language] and its resamples [resample, language]
+def encoded(vectors: Estimate, surface: Estimate) -> Finding:
+    """Claim 1, of own vectors and the better surface classifier `[language]`; their resamples draw the same pairs."""
+    n, count = len(vectors.value), int(((vectors.value > READ) & (vectors.value > surface.value)).sum())
+    drawn = vectors.samples - vectors.samples.mean(axis=0) + vectors.value  # lower as a whole: see interval_about
+    low, high = interval(((drawn > READ) & (drawn > surface.samples)).sum(axis=1), LEVEL)
+    return Finding(1, count, float(low), float(high), _verdict(low >= MANY * n, high <= FEW * n))
 
 
-def encoded(vectors: Own, surface: Own) -> Finding:
-    """Claim 1, of own vectors and the better surface classifier; their resamples draw the same pairs."""
-    count = int(((vectors[0] > READ) & (vectors[0] > surface[0])).sum())
-    drawn = vectors[1] - vectors[1].mean(axis=0) + vectors[0]  # resamples lie lower as a whole: see interval_about
-    low, high = interval(((drawn > READ) & (drawn > surface[1])).sum(axis=1), LEVEL)
-    n = len(vectors[0])
-    return Finding(1, count, float(low), float(high), _verdict(low >= MOST * n, high <= FEW * n))
-
-
-def scaled(smaller: Own, larger: Own) -> Finding:
-    """Claim 2, for two models of one series; their resamples draw the same pairs."""
-    value = float((larger[0] - smaller[0]).mean())
-    low, high = interval_about(value, (larger[1] - smaller[1]).mean(axis=1), LEVEL)
+def scaled(smaller: Estimate, larger: Estimate) -> Finding:
+    """Claim 2, own accuracies `[language]` of two models of one series; their resamples draw the same pairs."""
+    value = float((larger.value - smaller.value).mean())
+    low, high = interval_about(value, (larger.samples - smaller.samples).mean(axis=1), LEVEL)
     return Finding(2, value, float(low), float(high), _verdict(low > 0, high <= 0))
 
 
 def inconsistent(evidence: Evidence) -> Finding:
     """Claim 3."""
     if np.isfinite(evidence.corrected).mean() < 0.9:
-        return Finding(3, *[float("nan")] * 3, OPEN, "half vectors do not agree, so no cosine can be corrected")
+        return _unknown(3, "half vectors do not agree, so no cosine can be corrected")
     low, high = interval(evidence.corrected, LEVEL)
     value = float(np.nanmedian(evidence.corrected))
     return Finding(3, value, float(low), float(high), _verdict(high < ALIKE, low >= ALIKE))
@@ -121,48 +113,47 @@ def inconsistent(evidence: Evidence) -> Finding:
 def distorted(evidence: Evidence) -> Finding:
     """Claim 4. Its value is the number of similarities with a significant excess; it has no interval."""
     if evidence.dominant.sum() < 2:
-        return Finding(4, *[float("nan")] * 3, OPEN, "one dominant language: size and kinship cannot be told apart")
+        return _unknown(4, "one dominant language: size and kinship cannot be told apart")
     excess, p = [], []
     for similarity in evidence.similarity.values():
         found = correlation(evidence.consistency, similarity, evidence.dominant)
         excess.append(found.split - found.direct)
         p.append(split_excess_p(evidence.consistency, similarity, evidence.dominant))
     if not np.isfinite(excess).all():
-        return Finding(4, *[float("nan")] * 3, OPEN, "too few corrected cosines")
+        return _unknown(4, "too few corrected cosines")
     above = int((holm(np.array(p)) < 0.05).sum())
-    return Finding(4, above, float("nan"), float("nan"), _verdict(above >= 3, int((np.array(excess) <= 0).sum()) >= 2))
+    return Finding(4, above, np.nan, np.nan, _verdict(above >= 3, int((np.array(excess) <= 0).sum()) >= 2))
 
 
-def _one_way(evidence: Evidence, kept: np.ndarray, part: str) -> tuple[float, float, float]:
-    ranks = evidence.ranks[kept].argsort().argsort()
-    value = float(getattr(one_way(evidence.accuracy[np.ix_(kept, kept)], ranks), part))
-    drawn = getattr(one_way(evidence.accuracy_samples[:, kept[:, None], kept], ranks), part)
-    return value, *map(float, interval_about(value, drawn, LEVEL))
+def _part(evidence: Evidence, part: str) -> tuple[float, float, float]:
+    """U or a part of it with its simultaneous interval, over all languages."""
+    found = one_way_estimates(evidence.accuracy, evidence.ranks)[part]
+    return float(found.value), *map(float, found.interval(LEVEL))
 
 
 def one_sided(evidence: Evidence) -> Finding:
     """Claim 5."""
-    everyone = np.arange(len(evidence.ranks))
     passed = []
-    for kept in (everyone, np.flatnonzero(~evidence.dominant)):
-        value, low, _ = _one_way(evidence, kept, "total")
-        ranks = evidence.ranks[kept].argsort().argsort()
-        p = permutation_p(evidence.accuracy[np.ix_(kept, kept)], ranks)
-        passed.append(value > MARGIN and low > 0 and p < ONE_WAY_P)
-    value, low, high = _one_way(evidence, everyone, "total")
+    for kept in (np.arange(len(evidence.ranks)), np.flatnonzero(~evidence.dominant)):
+        accuracy, ranks = among(evidence.accuracy, evidence.ranks, kept)
+        total = one_way_estimates(accuracy, ranks)["U"]
+        p = permutation_p(accuracy.value, ranks)
+        passed.append(total.value > MARGIN and total.interval(LEVEL)[0] > 0 and p < ONE_WAY_P)
+    value, low, high = _part(evidence, "U")
     why = "not without the dominant languages" if passed[0] and not passed[1] else ""
     return Finding(5, value, low, high, _verdict(all(passed), high < MARGIN), why)
 
 
 def balanced(evidence: Evidence) -> Finding:
     """Claim 6."""
-    value, low, high = _one_way(evidence, np.arange(len(evidence.ranks)), "total")
-    return Finding(6, value, low, high, _verdict(low > -MARGIN and high < MARGIN, low >= MARGIN or high <= -MARGIN))
+    value, low, high = _part(evidence, "U")
+    verdict = _verdict(low > -MARGIN and high < MARGIN, low >= MARGIN or high <= -MARGIN)
+    return Finding(6, value, low, high, verdict)
 
 
 def beyond_own(evidence: Evidence, fifth: Finding) -> Finding:
     """Claim 7, given the finding on claim 5."""
-    value, low, high = _one_way(evidence, np.arange(len(evidence.ranks)), "crossing")
+    value, low, high = _part(evidence, "U_A")
     verdict = _verdict(fifth.verdict == HOLDS and low > 0, fifth.verdict == FAILS or high < MARGIN)
     return Finding(7, value, low, high, verdict)
 
@@ -189,21 +180,20 @@ class Moved:
 
 def controllable(directions: Mapping[str, Moved]) -> Finding:
     """Claim 8: the largest share of target languages with room that one direction moves; it has no interval."""
-    nan = float("nan")
     if not directions:
-        return Finding(8, nan, nan, nan, OPEN, "question 4 was not asked of this model")
+        return _unknown(8, "question 4 was not asked of this model")
     rooms = {name: (m.baseline >= ROOM[0]) & (m.baseline <= ROOM[1]) for name, m in directions.items()}
     if max(int(room.sum()) for room in rooms.values()) < 2:
-        return Finding(8, nan, nan, nan, OPEN, f"fewer than two languages refuse at {ROOM[0]} to {ROOM[1]}")
+        return _unknown(8, f"fewer than two languages refuse at {ROOM[0]} to {ROOM[1]}")
     adjusted = holm(np.concatenate([m.p[rooms[name]] for name, m in directions.items()]))
     shares, possible, start = [], [], 0
     for name, m in directions.items():
         room = rooms[name]
         p, start = adjusted[start : start + room.sum()], start + room.sum()
         if not np.isfinite(m.random).any():
-            return Finding(8, nan, nan, nan, OPEN, "no random vector was generated with")
+            return _unknown(8, "no random vector was generated with")
         noise = np.where(np.isfinite(m.random), m.random, np.nanmean(m.random))[room]
         moved = (p < 0.05) & (m.change[room] - np.maximum(noise, 0) >= SHIFT) & (m.broken[room] < SHIFT)
         shares.append(moved.mean() if room.any() else 0.0)
         possible.append((m.high[room] >= SHIFT).mean() if room.any() else 0.0)
-    return Finding(8, float(max(shares)), nan, nan, _verdict(max(shares) >= 0.5, max(possible) < 0.5))
+    return Finding(8, float(max(shares)), np.nan, np.nan, _verdict(max(shares) >= 0.5, max(possible) < 0.5))

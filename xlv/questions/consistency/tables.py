@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.corpus.distances import KINDS, linguistic_similarity
+from xlv.corpus.distances import linguistic_similarity
 from xlv.corpus.languages import language
-from xlv.questions.common import dominant_languages, value_concepts
+from xlv.questions.common import apart, dominant_languages, matrix, value_concepts
 from xlv.questions.consistency.linguistics import correlation, mrqap, permutation_interval
 from xlv.statistics.resampling import holm, interval
 
@@ -19,68 +19,41 @@ def consistency_matrix(dataset: xr.Dataset, *, plain: bool = False) -> pd.DataFr
     The plain cosine is the maximum over layers, as in the paper. A cell is NaN where no concept has a value.
     """
     values = dataset.sel(concept=value_concepts(dataset))
-    array = values["cosine"].max("layer").mean("concept") if plain else values["corrected"].mean("concept")
-    return pd.DataFrame(array.values, index=dataset["source"].values, columns=dataset["target"].values)
+    return matrix((values["cosine"].max("layer") if plain else values["corrected"]).mean("concept"))
+
+
+def mean_corrected(dataset: xr.Dataset) -> np.ndarray:
+    """Mean corrected cosine between languages, mean over value concepts, `[split]`: what every interval of it is of."""
+    return dataset["corrected_mean"].sel(concept=value_concepts(dataset)).mean("concept").values
+
+
+def reliability(dataset: xr.Dataset) -> np.ndarray:
+    """Cosine `[language]` of the vectors of two halves of a language's pairs, mean over value concepts."""
+    return dataset["reliability"].sel(concept=value_concepts(dataset)).mean("concept").values
 
 
 def consistency_summary(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
     """Per model: mean corrected cosine between languages with its 95 % interval, and the paper's plain one."""
     rows = {}
     for dataset in datasets.values():
-        mean = dataset["corrected_mean"].sel(concept=value_concepts(dataset)).mean("concept").values
-        low, high = interval(mean) if np.isfinite(mean).any() else (np.nan, np.nan)
-        plain = consistency_matrix(dataset, plain=True).values
-        off = ~np.eye(len(plain), dtype=bool)
+        mean, plain = mean_corrected(dataset), consistency_matrix(dataset, plain=True).to_numpy()
+        known = np.isfinite(mean).any()
+        low, high = interval(mean)
         rows[dataset.attrs["title"]] = {
-            "corrected": float(np.nanmedian(mean)) if np.isfinite(mean).any() else np.nan,
-            "low": float(low),
-            "high": float(high),
-            "plain": float(plain[off].mean()),
-            "reliability": float(dataset["reliability"].sel(concept=value_concepts(dataset)).mean()),
+            "corrected": np.nanmedian(mean) if known else np.nan,
+            "low": low,
+            "high": high,
+            "plain": plain[apart(len(plain))].mean(),
+            "reliability": reliability(dataset).mean(),
         }
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows, dtype=float).T
 
 
-def linguistic_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Per kind of similarity: direct and split correlation with consistency, and what permuted labels give.
-
-    Consistency is the pooled one; the attribute `kind` of the frame says which.
-    """
-    languages = [str(code) for code in dataset["source"].values]
-    pooled, dominant = pooled_consistency(dataset), dominant_languages(dataset)
-    consistency = pooled.to_numpy()
-    rows = {}
-    for kind in KINDS:
-        similarity = linguistic_similarity(languages)[kind]
-        found = correlation(consistency, similarity, dominant)
-        chance = permutation_interval(consistency, similarity, dominant)
-        rows[kind] = {
-            "direct": found.direct,
-            "split": found.split,
-            "pairs": found.n_pairs,
-            "chance_low": chance["direct"][0],
-            "chance_high": chance["direct"][1],
-        }
-    frame = pd.DataFrame(rows).T
-    frame.attrs = pooled.attrs
-    return frame
-
-
-def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """By layer, mean over value concepts: corrected cosine between languages, half-vector cosine, and plain cosine.
-
-    The first two are medians over splits that resample the pairs, with their 95 % interval in `…_low` and `…_high`.
-    """
-    chosen = dataset.sel(concept=value_concepts(dataset))
-    off = ~np.eye(dataset.sizes["source"], dtype=bool)
-    plain = chosen["cosine"].mean("concept").values[off].mean(axis=0)
-    columns = {"plain": plain}
-    for name, array in (("corrected", "corrected_profile"), ("half vectors", "reliability_profile")):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a layer where no split has a corrected cosine
-            low, middle, high = chosen[array].mean("concept").quantile([0.025, 0.5, 0.975], "halving").values
-        columns |= {name: middle, f"{name}_low": low, f"{name}_high": high}
-    return pd.DataFrame(columns, index=dataset["layer"].values)
+def known_pairs(dataset: xr.Dataset) -> tuple[int, int]:
+    """Pairs of languages whose corrected cosine is known for one value concept at least, and pairs altogether."""
+    found = consistency_matrix(dataset).to_numpy()
+    known = np.isfinite(found[np.triu_indices(len(found), k=1)])
+    return int(known.sum()), len(known)
 
 
 def pooled_consistency(dataset: xr.Dataset) -> pd.DataFrame:
@@ -94,16 +67,41 @@ def pooled_consistency(dataset: xr.Dataset) -> pd.DataFrame:
     return frame
 
 
-def known_pairs(dataset: xr.Dataset) -> tuple[int, int]:
-    """Pairs of languages whose corrected cosine is known for one value concept at least, and pairs altogether."""
-    matrix = consistency_matrix(dataset).to_numpy()
-    known = np.isfinite(matrix[np.triu_indices(len(matrix), k=1)])
-    return int(known.sum()), len(known)
+def linguistic_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """Per kind of similarity: direct and split correlation with consistency, and what permuted labels give.
+
+    Consistency is the pooled one; the attribute `kind` of the frame says which.
+    """
+    pooled, dominant = pooled_consistency(dataset), dominant_languages(dataset)
+    rows = {}
+    for kind, similarity in linguistic_similarity(list(pooled.index)).items():
+        found = correlation(pooled.to_numpy(), similarity, dominant)
+        low, high = permutation_interval(pooled.to_numpy(), similarity, dominant)["direct"]
+        pairs = {"direct": found.direct, "split": found.split, "pairs": found.n_pairs}
+        rows[kind] = pairs | {"chance_low": low, "chance_high": high}
+    frame = pd.DataFrame(rows, dtype=float).T
+    frame.attrs = pooled.attrs
+    return frame
 
 
-def covariates(dataset: xr.Dataset, recognition: xr.Dataset) -> dict[str, np.ndarray]:
+def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """By layer, mean over value concepts: corrected cosine between languages, half-vector cosine, and plain cosine.
+
+    The first two are medians over splits that resample the pairs, with their 95 % interval in `…_low` and `…_high`.
+    """
+    chosen = dataset.sel(concept=value_concepts(dataset))
+    columns = {"plain": chosen["cosine"].mean("concept").values[apart(dataset.sizes["source"])].mean(axis=0)}
+    for name, array in (("corrected", "corrected_profile"), ("half vectors", "reliability_profile")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a layer where no split has a corrected cosine
+            low, middle, high = chosen[array].mean("concept").quantile([0.025, 0.5, 0.975], "halving").values
+        columns |= {name: middle, f"{name}_low": low, f"{name}_high": high}
+    return pd.DataFrame(columns, index=dataset["layer"].values)
+
+
+def covariates(recognition: xr.Dataset) -> dict[str, np.ndarray]:
     """What may make two languages alike without kinship: a shared script, and shared tokens `[language, language]`."""
-    scripts = [language(str(code)).scripts[:1] for code in dataset["source"].values]
+    scripts = [language(str(code)).scripts[:1] for code in recognition["source"].values]
     shared = np.array([[float(one == two) for two in scripts] for one in scripts])
     return {"script": shared, "token overlap": recognition["token_overlap"].values.astype(float)}
 
@@ -114,28 +112,25 @@ def regression_table(dataset: xr.Dataset, recognition: xr.Dataset) -> pd.DataFra
     `lowest` and `highest` are the coefficient's range when each language family is left out in turn, and
     `without` the family whose absence changes it most. The attribute `kind` says which cosines it is of.
     """
-    codes = [str(code) for code in dataset["source"].values]
-    pooled, beside = pooled_consistency(dataset), list(covariates(dataset, recognition).values())
-    matrix, rows = pooled.to_numpy(), {}
-    for kind, similarity in linguistic_similarity(codes).items():
-        found = mrqap(matrix, similarity, beside)
+    pooled, beside = pooled_consistency(dataset), list(covariates(recognition).values())
+    found, rows = pooled.to_numpy(), {}
+    for kind, similarity in linguistic_similarity(list(pooled.index)).items():
+        whole = mrqap(found, similarity, beside)
         left = {
-            family: mrqap(matrix[kept], similarity[kept], [b[kept] for b in beside], n_permutations=0).coefficient
-            for family, kept in _without_families(codes).items()
+            family: mrqap(found[kept], similarity[kept], [b[kept] for b in beside], n_permutations=0).coefficient
+            for family, kept in _without_families(list(pooled.index)).items()
         }
-        least, most = min(left.values(), default=np.nan), max(left.values(), default=np.nan)
-        changed = max(left, key=lambda f, left=left, all_=found.coefficient: abs(left[f] - all_), default="")
+        changes = {family: abs(coefficient - whole.coefficient) for family, coefficient in left.items()}
         rows[kind] = {
-            "coefficient": found.coefficient,
-            "p": found.p,
-            "lowest": least,
-            "highest": most,
-            "without": changed,
-            "pairs": found.n_pairs,
+            "coefficient": whole.coefficient,
+            "p": whole.p,
+            "lowest": min(left.values(), default=np.nan),
+            "highest": max(left.values(), default=np.nan),
+            "without": max(changes, key=changes.get, default=""),
+            "pairs": whole.n_pairs,
         }
-    frame = pd.DataFrame(rows).T
+    frame = pd.DataFrame(rows).T.infer_objects()
     frame.insert(2, "p_holm", holm(frame["p"].astype(float).fillna(1.0).to_numpy()))
-    frame = frame.infer_objects()
     frame.attrs = pooled.attrs
     return frame
 
@@ -150,6 +145,11 @@ def _without_families(codes: list[str]) -> dict[str, tuple]:
     }
 
 
+def regression_tables(datasets: dict[str, xr.Dataset], recognition: dict[str, xr.Dataset]) -> dict[str, pd.DataFrame]:
+    """`regression_table` of each model, by title."""
+    return {ds.attrs["title"]: regression_table(ds, recognition[model]) for model, ds in datasets.items()}
+
+
 def tree(dataset: xr.Dataset) -> tuple[np.ndarray, list[str]]:
     """Average-linkage clustering of languages by 1 − cosine (scipy's linkage matrix), and the languages' codes."""
     from scipy.cluster.hierarchy import linkage
@@ -161,31 +161,22 @@ def tree(dataset: xr.Dataset) -> tuple[np.ndarray, list[str]]:
     return linkage(squareform(distance, checks=False), method="average"), [str(code) for code in frame.index]
 
 
-def kinship_gap(dataset: xr.Dataset) -> dict[str, float]:
-    """Mean cosine of languages of one family and of different families, and the p-value of the gap by permutation."""
-    matrix = pooled_consistency(dataset).to_numpy()
-    families = np.array([language(str(code)).family for code in dataset["source"].values])
+def kinship_table(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
+    """Per model: mean cosine of languages of one family and of different ones, and the gap's p-value by permutation."""
+    return pd.DataFrame({ds.attrs["title"]: _kinship_gap(pooled_consistency(ds)) for ds in datasets.values()}).T
+
+
+def _kinship_gap(pooled: pd.DataFrame) -> dict[str, float]:
+    found, families = pooled.to_numpy(), np.array([language(str(code)).family for code in pooled.index])
     same = families[:, None] == families[None, :]
-    off = ~np.eye(len(families), dtype=bool)
-    generator = np.random.default_rng(0)
+    kin = same & apart(len(families))
+    if not kin.any() or same.all():
+        return dict.fromkeys(("same", "different", "p"), np.nan)
 
     def gap(order: np.ndarray) -> float:
-        shuffled = matrix[np.ix_(order, order)]
-        return float(shuffled[same & off].mean() - shuffled[~same].mean())
+        shuffled = found[np.ix_(order, order)]
+        return float(shuffled[kin].mean() - shuffled[~same].mean())
 
-    if not (same & off).any() or same.all():
-        return {"same": np.nan, "different": np.nan, "p": np.nan}
-    observed = gap(np.arange(len(families)))
-    drawn = [gap(generator.permutation(len(families))) for _ in range(2000)]
-    p = (1 + sum(value >= observed - 1e-12 for value in drawn)) / (1 + len(drawn))
-    return {"same": float(matrix[same & off].mean()), "different": float(matrix[~same].mean()), "p": p}
-
-
-def kinship_table(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """`kinship_gap` of each model."""
-    return pd.DataFrame({dataset.attrs["title"]: kinship_gap(dataset) for dataset in datasets.values()}).T
-
-
-def regression_tables(datasets: dict[str, xr.Dataset], recognition: dict[str, xr.Dataset]) -> dict[str, pd.DataFrame]:
-    """`regression_table` of each model, by title."""
-    return {ds.attrs["title"]: regression_table(ds, recognition[model]) for model, ds in datasets.items()}
+    generator, observed = np.random.default_rng(0), gap(np.arange(len(families)))
+    reached = [gap(generator.permutation(len(families))) >= observed - 1e-12 for _ in range(2000)]
+    return {"same": found[kin].mean(), "different": found[~same].mean(), "p": (1 + sum(reached)) / (1 + len(reached))}

@@ -4,10 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xlv.statistics.resampling import Estimate
+
 
 def transferability(accuracy: np.ndarray) -> np.ndarray:
-    """T = Acc[source → target] − Acc[target → target], `[…, source, target]` (section 3.4); zero on the diagonal."""
-    own = np.diagonal(accuracy, axis1=-2, axis2=-1)
+    """T = Acc[source → target] − Acc[target → target], `[…, source, target]` (section 3.4); zero on the diagonal.
+
+    An array or a labelled array with these axes last gives one of the same kind.
+    """
+    own = np.diagonal(np.asarray(accuracy), axis1=-2, axis2=-1)
     return accuracy - own[..., None, :]
 
 
@@ -33,6 +38,20 @@ def one_way(accuracy: np.ndarray, ranks: np.ndarray) -> OneWay:
     crossing = (accuracy[..., high, low] - accuracy[..., low, high]).mean(axis=-1)
     own = (accuracy[..., high, high] - accuracy[..., low, low]).mean(axis=-1)
     return OneWay(crossing + own, crossing, own)
+
+
+PARTS = {"U": "total", "U_A": "crossing", "U_D": "own"}
+
+
+def one_way_estimates(accuracy: Estimate, ranks: np.ndarray) -> dict[str, Estimate]:
+    """U, U_A and U_D with their resamples, of accuracies `[source, target]`: what every page and the ledger read."""
+    found, drawn = one_way(accuracy.value, ranks), one_way(accuracy.samples, ranks)
+    return {symbol: Estimate(getattr(found, name), getattr(drawn, name)) for symbol, name in PARTS.items()}
+
+
+def among(accuracy: Estimate, ranks: np.ndarray, kept: np.ndarray) -> tuple[Estimate, np.ndarray]:
+    """Accuracies and ranks of some languages only."""
+    return accuracy.of(lambda a: a[..., kept[:, None], kept]), ranks[kept].argsort().argsort()
 
 
 def permutation_p(accuracy: np.ndarray, ranks: np.ndarray, *, n_permutations: int = 5000, seed: int = 0) -> float:

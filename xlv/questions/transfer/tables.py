@@ -5,100 +5,99 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import language
-from xlv.questions.common import dominant_languages, resource_order, resource_ranks, value_accuracy, value_concepts
-from xlv.questions.transfer.one_way import additive, dominant_contrast, one_way, permutation_p, transferability
-from xlv.report.formats import p_value, signed
-from xlv.report.titles import told_apart
-from xlv.statistics.resampling import interval_about
+from xlv.questions.common import (
+    apart,
+    dominant_languages,
+    resource_order,
+    resource_ranks,
+    value_accuracy,
+    value_concepts,
+)
+from xlv.questions.transfer.one_way import (
+    PARTS,
+    additive,
+    among,
+    dominant_contrast,
+    one_way,
+    one_way_estimates,
+    permutation_p,
+    transferability,
+)
+from xlv.statistics.resampling import Estimate, interval_about
+
+SETS = ("all languages", "without dominant languages")
 
 
 def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
     """Transferability T, source by target in resource order, of one concept or the mean over value concepts."""
     chosen = [concept] if concept else value_concepts(dataset)
-    matrix = transferability(dataset["accuracy"].sel(protocol=protocol, concept=chosen).mean("concept").values)
+    accuracy = dataset["accuracy"].sel(protocol=protocol, concept=chosen).mean("concept")
     order, _ = resource_order(dataset)
-    frame = pd.DataFrame(matrix, index=dataset["source"].values, columns=dataset["target"].values)
-    return frame.loc[order, order]
+    return transferability(accuracy).to_pandas().loc[order, order].rename_axis(index=None, columns=None)
 
 
-def _marks(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """All languages, and those that do not dominate: the two sets that one-way transfer is asked of."""
-    return np.arange(dataset.sizes["source"]), np.flatnonzero(~dominant_languages(dataset))
+def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
+    """Transferability of every value concept, stacked."""
+    return pd.concat({name: transfer_matrix(dataset, protocol, name) for name in value_concepts(dataset)})
 
 
-def margins(dataset: xr.Dataset) -> np.ndarray:
-    """Mean held-out margins `[source, target]` under `cv`, in units of their root mean square, over value concepts.
+def one_sets(dataset: xr.Dataset) -> dict[str, np.ndarray]:
+    """Indices of the languages that one-way transfer is asked of: all, and where two or more remain, the others."""
+    kept = {SETS[0]: np.arange(dataset.sizes["source"]), SETS[1]: np.flatnonzero(~dominant_languages(dataset))}
+    return {name: languages for name, languages in kept.items() if len(languages) > 1}
 
-    Unlike an accuracy a margin has no ceiling, so it tells whether one-way transfer is an effect of one.
-    """
-    return dataset["margin"].sel(concept=value_concepts(dataset)).mean("concept").values
+
+def _one_way_row(accuracy: Estimate, ranks: np.ndarray) -> dict[str, float]:
+    row = {}
+    for symbol, found in one_way_estimates(accuracy, ranks).items():
+        row |= dict(zip((symbol, f"{symbol}_low", f"{symbol}_high"), (found.value, *found.interval()), strict=True))
+    return row | {"p": permutation_p(accuracy.value, ranks)}
 
 
 def transfer_summary(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
     """Per model: U = U_A + U_D with 95 % intervals over pairs, QAP p-value, and mean transfer between languages."""
     rows = {}
     for dataset in datasets.values():
-        ranks, found = resource_ranks(dataset), value_accuracy(dataset, protocol)
-        point, row = found.value, _one_way_row(found.value, found.samples, ranks)
-        off = ~np.eye(len(ranks), dtype=bool)
-        rows[dataset.attrs["title"]] = {
-            **row,
-            "p": permutation_p(point, ranks),
-            "mean_T": float(transferability(point)[off].mean()),
-            "cross_accuracy": float(point[off].mean()),
-            "own_accuracy": float(np.diagonal(point).mean()),
+        ranks, accuracy = resource_ranks(dataset), value_accuracy(dataset, protocol)
+        off = apart(len(ranks))
+        rows[dataset.attrs["title"]] = _one_way_row(accuracy, ranks) | {
+            "mean_T": transferability(accuracy.value)[off].mean(),
+            "cross_accuracy": accuracy.value[off].mean(),
+            "own_accuracy": np.diagonal(accuracy.value).mean(),
         }
-    return pd.DataFrame(rows).T
-
-
-def _one_way_row(point: np.ndarray, samples: np.ndarray, ranks: np.ndarray) -> dict[str, float]:
-    found, drawn = one_way(point, ranks), one_way(samples, ranks)
-    row = {}
-    for name, symbol in (("total", "U"), ("crossing", "U_A"), ("own", "U_D")):
-        low, high = interval_about(getattr(found, name), getattr(drawn, name))
-        row |= {symbol: float(getattr(found, name)), f"{symbol}_low": float(low), f"{symbol}_high": float(high)}
-    return row
+    return pd.DataFrame(rows, dtype=float).T
 
 
 def one_way_variants(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     """U and its parts over all languages, without the dominant ones, and on margins; p by permuted languages.
 
-    On margins, in units of their root mean square, there is no interval: they are kept as means over resamples' pairs.
+    Margins, in units of their root mean square, have no ceiling, so they tell whether one-way transfer is an effect of
+    one. They have no interval: they are kept as means over resamples' pairs.
     """
-    ranks, unbounded, found = resource_ranks(dataset), margins(dataset), value_accuracy(dataset, protocol)
-    point, samples = found.value, found.samples
+    ranks, accuracy = resource_ranks(dataset), value_accuracy(dataset, protocol)
+    margins = dataset["margin"].sel(concept=value_concepts(dataset)).mean("concept").values
     rows = {}
-    for label, kept in zip(("all languages", "without dominant languages"), _marks(dataset), strict=True):
-        if len(kept) < 2:
-            continue
-        order, grid = ranks[kept].argsort().argsort(), np.ix_(kept, kept)
-        inner = samples[:, kept[:, None], kept]
-        rows[label] = {**_one_way_row(point[grid], inner, order), "p": permutation_p(point[grid], order)}
-        parts = one_way(unbounded[grid], order)
-        rows[f"{label}, on margins"] = {
-            "U": float(parts.total),
-            "U_A": float(parts.crossing),
-            "U_D": float(parts.own),
-            "p": permutation_p(unbounded[grid], order),
-        }
-    return pd.DataFrame(rows).T
+    for name, kept in one_sets(dataset).items():
+        inner, order = among(accuracy, ranks, kept)
+        unbounded = margins[np.ix_(kept, kept)]
+        parts = one_way(unbounded, order)
+        rows[name] = _one_way_row(inner, order)
+        rows[f"{name}, on margins"] = {symbol: getattr(parts, part) for symbol, part in PARTS.items()}
+        rows[f"{name}, on margins"]["p"] = permutation_p(unbounded, order)
+    return pd.DataFrame(rows, dtype=float).T
 
 
 def dominant_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
     """Per model and dominant language: how much better it reads the others than they read each other, 95 % interval."""
     rows = {}
     for dataset in datasets.values():
-        found = value_accuracy(dataset, protocol)
+        accuracy = value_accuracy(dataset, protocol)
         for i in np.flatnonzero(dominant_languages(dataset)):
-            value = dominant_contrast(found.value, int(i))
-            low, high = interval_about(value, dominant_contrast(found.samples, int(i)))
-            rows[dataset.attrs["title"], str(dataset["source"].values[i])] = {
-                "contrast": float(value),
-                "low": float(low),
-                "high": float(high),
-            }
-    table = pd.DataFrame(rows).T.rename_axis(["model", "dominant language"])
-    return table.rename(index=lambda code: language(code).name, level=1)
+            found = accuracy.of(lambda a, i=int(i): dominant_contrast(a, i))
+            low, high = found.interval()
+            name = language(str(dataset["source"].values[i])).name
+            rows[dataset.attrs["title"], name] = {"contrast": found.value, "low": low, "high": high}
+    return pd.DataFrame(rows, dtype=float).T.rename_axis(["model", "dominant language"])
 
 
 def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
@@ -106,8 +105,8 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
     Languages in resource order; the attribute `explained` of the frame is the share of variance that they account for.
     """
-    accuracy_ = value_accuracy(dataset, protocol)
-    found, drawn = additive(accuracy_.value), [additive(row) for row in accuracy_.samples]
+    accuracy = value_accuracy(dataset, protocol)
+    found, drawn = additive(accuracy.value), [additive(row) for row in accuracy.samples]
     columns = {}
     for name in ("source", "target"):
         low, high = interval_about(getattr(found, name), np.stack([getattr(d, name) for d in drawn]))
@@ -116,16 +115,3 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     frame = pd.DataFrame(columns, index=[str(code) for code in dataset["source"].values]).loc[order]
     frame.attrs["explained"] = found.explained
     return frame
-
-
-def variants_table(datasets: dict[str, xr.Dataset], protocol: str = "cv") -> pd.DataFrame:
-    """U, its parts and p of `one_way_variants`, all models in one table, as a reader sees them."""
-    names = told_apart(dataset.attrs["title"] for dataset in datasets.values())
-    table = pd.concat([one_way_variants(dataset, protocol) for dataset in datasets.values()], keys=names)
-    shown = table[["U", "U_A", "U_D"]].map(signed).assign(p=table["p"].map(p_value))
-    return shown.rename(columns={"U_A": "part A", "U_D": "part D"})
-
-
-def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
-    """Transferability of every value concept, stacked."""
-    return pd.concat({name: transfer_matrix(dataset, protocol, name) for name in value_concepts(dataset)})

@@ -1,7 +1,7 @@
 """Folds, resampling and intervals; everything seeded, everything by group of pairs."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +13,7 @@ N_RESAMPLES = 400
 MIN_GROUPS = 4  # of pairs per concept: two halves of two
 
 
-def group_indices(groups: Sequence[str]) -> np.ndarray:
+def group_indices(groups: Iterable[Hashable]) -> np.ndarray:
     """Index of each pair's group, `[pair]`, groups numbered by first appearance."""
     names = {name: i for i, name in enumerate(dict.fromkeys(groups))}
     return np.array([names[name] for name in groups])

@@ -1,11 +1,12 @@
 """Consistency: how alike the vectors of one concept are in two languages, with and without estimation noise."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from xlv.statistics.resampling import MIN_GROUPS
+from xlv.statistics.resampling import MIN_GROUPS, group_indices
+from xlv.statistics.vectors import pair_gram
 
 N_SPLITS = 400
 N_PROFILE_SPLITS = 40
@@ -37,6 +38,17 @@ def cosines(gram: np.ndarray) -> np.ndarray:
     inner = gram.mean(axis=(1, 3))
     norm = np.sqrt(np.diag(inner))
     return inner / np.outer(norm, norm)
+
+
+def consistency(states: np.ndarray, groups: Sequence[Hashable] | None = None, *, seed: int = 0) -> HalfCosines:
+    """How alike a concept's vectors are in two languages, at one layer (section 3.3), corrected for noise.
+
+    `states` `[language, example, d_model]`, positive examples first, the pairs parallel over languages; `groups` names
+    the situation of each pair (None: each pair is its own). Raises ValueError for fewer than four groups.
+    """
+    half = states.shape[1] // 2
+    named = group_indices(range(half) if groups is None else groups)
+    return half_cosines(pair_gram(states[:, :half] - states[:, half:]), named, seed=seed)
 
 
 def _half_weights(groups: np.ndarray, n_splits: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

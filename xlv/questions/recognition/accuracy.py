@@ -4,12 +4,12 @@ All functions take, layer by layer, the Gram matrix `[source, pair, target, pair
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from xlv.statistics.resampling import N_RESAMPLES, bootstrap_weights, partitions
+from xlv.statistics.resampling import N_RESAMPLES, bootstrap_weights, group_indices, partitions
 from xlv.statistics.vectors import Layers, hits, own, pair_gram
 
 N_FOLDS = 8
@@ -164,6 +164,25 @@ def resampled_accuracy(
         margins = np.tensordot(weights[:, train], inner, axes=1)
         sums[:, source] += np.einsum("rtp,rp->rt", hits(margins), weights[:, test])
     return sums
+
+
+def recognition(
+    states: np.ndarray, groups: Sequence[Hashable] | None = None, *, protocol: str = "cv", seed: int = 0
+) -> Recognition:
+    """Recognition accuracy of every language's concept vectors in every language (section 3.2 of the paper).
+
+    `states` `[language, example, layer, d_model]`, positive examples first, the pairs parallel over languages;
+    `groups` names the situation of each pair, which folds keep whole (None: each pair is its own). `protocol` is `cv`
+    or `paper`; `seed` draws the folds. Raises ValueError for another protocol, and where there are too few pairs.
+    """
+    if protocol not in ("cv", "paper"):
+        raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
+    half = states.shape[1] // 2
+    differences = states[:, :half] - states[:, half:]
+    grams = (pair_gram(differences[:, :, layer]) for layer in range(states.shape[2]))
+    if protocol == "paper":
+        return as_published(grams)
+    return cross_validated(grams, group_indices(range(half) if groups is None else groups), seed=seed)
 
 
 def own_hits(states: Layers, n_layers: int, groups: np.ndarray) -> np.ndarray:

@@ -1,3 +1,5 @@
+"""Cosines between vectors of two languages whose true cosine is known."""
+
 import numpy as np
 import pytest
 
@@ -46,8 +48,35 @@ def test_a_language_without_a_vector_says_nothing():
 
 
 def test_too_few_groups_are_refused():
-    with pytest.raises(ValueError, match="at least four groups"):
+    with pytest.raises(ValueError, match="at least 4 groups"):
         half_cosines(gram(0.5), np.zeros(N_PAIRS, dtype=int))
+
+
+@pytest.mark.parametrize("halves", [half_cosines, lambda gram, groups, seed: layer_profile([gram], groups, seed=seed)])
+def test_halves_heed_the_seed(halves):
+    material = gram(0.5)
+    one, same, other = (halves(material, GROUPS, seed=seed) for seed in (0, 0, 1))
+    for name in ("corrected", "reliability"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(same, name))
+        assert (getattr(one, name) != getattr(other, name)).any()
+
+
+def test_half_vectors_never_come_from_the_same_pairs():
+    """Pairs that alone hold a language's concept cannot agree with themselves."""
+    material = np.zeros((2, 8, WIDTH))
+    material[:, 0, 0] = 100.0
+    material += np.random.default_rng(0).normal(size=material.shape)
+    found = half_cosines(pair_gram(material), np.arange(8), n_splits=200)
+    assert cosines(pair_gram(material))[0, 1] > 0.95 and np.abs(found.agreement).max() < 0.9
+    assert np.isnan(found.corrected[0, 1])
+
+
+def test_a_summary_holds_intervals_about_its_values():
+    found = half_cosines(gram(0.5, effect=4.0), GROUPS, n_splits=100)
+    assert (found.low <= found.corrected).all() and (found.corrected <= found.high).all()
+    np.testing.assert_allclose(found.corrected, found.corrected.T)
+    assert found.mean.shape == found.agreement.shape == (100,)
+    assert np.median(found.mean) == pytest.approx(found.corrected[0, 1])
 
 
 def test_the_interval_of_a_layer_holds_its_value_and_narrows_where_the_vector_is_clearer():

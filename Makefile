@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test results control quality screenshots bench bench-peers clean
+.PHONY: book test fuzz simulate results control quality screenshots bench bench-peers clean
 .DELETE_ON_ERROR:
 
 .venv/ready: constraints.txt pyproject.toml
@@ -15,8 +15,16 @@ BIN := .venv/bin
 book: .venv/ready
 	@$(BIN)/xlv book --profile quick
 
+# Tests in as many processes as WORKERS, of one thread each, in which models are loaded once; TESTS picks some of them.
+WORKERS ?= 2
+TESTS ?= tests
 test: .venv/ready
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+# Seeded campaigns at full size, of which the tests take a sample: random input to what reads input, and simulations of
+# the statistics, their false alarms, coverage and power.
+fuzz simulate: .venv/ready
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist load -m $@ --full $(TESTS)
 
 # The reference results of book/results, made anew and compared with the committed ones (hours); on two cores faster as
 # two lines at a time, `OMP_NUM_THREADS=1 make -j2 results`. Activations that the cache has are not read again.

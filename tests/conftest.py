@@ -101,3 +101,10 @@ def pytest_addoption(parser):
     """The folder of a built book, for tests/book_pages.py; that of results, for tests/reference_results.py."""
     parser.addoption("--book", default=None)
     parser.addoption("--results", default=None)
+    parser.addoption("--full", action="store_true", help="campaigns at full size: `make fuzz`, `make simulate`")
+
+
+@pytest.fixture(scope="session")
+def runs(request):
+    """How many runs a seeded campaign makes: `runs(400, sample=50)` is 400 with `--full`, else the sample of 50."""
+    return lambda full, sample: full if request.config.getoption("--full") else sample

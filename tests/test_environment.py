@@ -1,6 +1,9 @@
+import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from xlv import __version__
 
@@ -13,6 +16,18 @@ def test_conda_and_pip_install_the_same_releases():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"][-1]["pip"]
     assert [line for line in conda if not line.startswith("--")] == pins and len(pins) > 100
     assert all("==" in pin for pin in pins)
+
+
+def test_what_is_required_is_pinned_at_a_release_that_will_do():
+    pins = {}
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        name, _, version = line.partition("==")
+        pins[canonicalize_name(name)] = version
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    for requirement in map(Requirement, wanted):
+        if requirement.name != "xlv":
+            assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
 def test_the_citation_names_this_version():

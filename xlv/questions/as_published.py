@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import labels
-from xlv.questions.common import value_concepts
+from xlv.questions.common import apart, matrix, value_concepts
 from xlv.questions.transfer.one_way import transferability
 
 Results = Mapping[str, xr.Dataset]
@@ -19,7 +19,7 @@ Results = Mapping[str, xr.Dataset]
 
 def accuracy(dataset: xr.Dataset) -> pd.DataFrame:
     """Accuracy, source by target, at the best layer."""
-    return _frame(dataset["accuracy"].sel(protocol="paper", concept=value_concepts(dataset)).mean("concept"))
+    return matrix(dataset["accuracy"].sel(protocol="paper", concept=value_concepts(dataset)).mean("concept"))
 
 
 def differences(dataset: xr.Dataset) -> pd.DataFrame:
@@ -30,11 +30,7 @@ def differences(dataset: xr.Dataset) -> pd.DataFrame:
 
 def cosine(dataset: xr.Dataset) -> pd.DataFrame:
     """Cosine of two languages' vectors, largest over layers."""
-    return _frame(dataset["cosine"].sel(concept=value_concepts(dataset)).max("layer").mean("concept"))
-
-
-def _frame(matrix: xr.DataArray) -> pd.DataFrame:
-    return pd.DataFrame(matrix.values, index=matrix["source"].values, columns=matrix["target"].values)
+    return matrix(dataset["cosine"].sel(concept=value_concepts(dataset)).max("layer").mean("concept"))
 
 
 def own_accuracy(datasets: Results) -> pd.DataFrame:
@@ -53,11 +49,7 @@ def summary(recognition: Results, consistency: Results) -> pd.DataFrame:
     """
     rows = {}
     for model, dataset in recognition.items():
-        table = accuracy(dataset).to_numpy()
-        alike = _off(cosine(consistency[model]).to_numpy()).mean() if model in consistency else np.nan
-        rows[dataset.attrs["title"]] = {"own": np.diagonal(table).mean(), "across": _off(table).mean(), "cosine": alike}
+        table, off = accuracy(dataset).to_numpy(), apart(dataset.sizes["target"])
+        alike = cosine(consistency[model]).to_numpy()[off].mean() if model in consistency else np.nan
+        rows[dataset.attrs["title"]] = {"own": np.diagonal(table).mean(), "across": table[off].mean(), "cosine": alike}
     return pd.DataFrame(rows).T
-
-
-def _off(matrix: np.ndarray) -> np.ndarray:
-    return matrix[~np.eye(len(matrix), dtype=bool)]

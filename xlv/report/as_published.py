@@ -1,20 +1,20 @@
 """What the paper shows, measured as the paper measures it: the view in which published results stand beside ours."""
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from xlv.questions import as_published as tables
 from xlv.report.drawing import Results, matrices
-from xlv.report.style import NumberedFigure
 from xlv.results import is_published
 
 
-def transfer_maps(datasets: Results) -> NumberedFigure:
+def transfer_maps(datasets: Results) -> Figure:
     """Transferability, sources down and targets across, one matrix per model (Figure 4 of the paper)."""
     look = {"cmap": "RdBu_r", "reach": 0.1, "text": "{:+.2f}", "label": "transferability T", "diagonal": False}
     return matrices(datasets, tables.differences, whole=True, **look)[0]
 
 
-def cosine_maps(datasets: Results) -> NumberedFigure:
+def cosine_maps(datasets: Results) -> Figure:
     """Plain cosines, one matrix per model."""
     look = {"cmap": "PuOr_r", "low": -1.0, "high": 1.0, "label": "cosine (largest over layers)"}
     return matrices(datasets, tables.cosine, whole=True, **look)[0]

@@ -1,6 +1,7 @@
 """What the figures of all questions draw alike: a panel or a matrix per model, and dots with intervals."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -8,23 +9,29 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from xlv.corpus.languages import labels
-from xlv.report.style import BLUE, FAINT, GAP, NumberedFigure, csv_of, heat_map, new_figure, panels, titles_of
+from xlv.report.style import BLUE, FAINT, GAP, MODEL_COLOURS, NumberedFigure, heat_map, new_figure, panels, titles_of
 
 Results = Mapping[str, xr.Dataset]
 Table = Callable[[xr.Dataset], pd.DataFrame]
+DIGITS = 5  # of the numbers behind a figure
+
+
+def csv_of(datasets: Results, tables: Iterable[pd.DataFrame]) -> str:
+    """One table per model, stacked, as CSV: the first column is the model's title."""
+    titles = [dataset.attrs["title"] for dataset in datasets.values()]
+    return pd.concat(list(tables), keys=titles, names=["model"]).round(DIGITS).to_csv()
 
 
 def model_panels(
-    datasets: Results, table: Table, height: Callable[[pd.DataFrame], float] | float, *, at: float | None = None, **look
+    datasets: Results, table: Table, height: float, *, each: float = 0, at: float | None = None, **look
 ) -> tuple[NumberedFigure, list[tuple[Axes, pd.DataFrame, xr.Dataset]]]:
     """A figure with a titled panel per model, and with each panel its model's table and results.
 
-    The tables are the figure's numbers. The `height` of a panel, in inches, may depend on the longest table. A faint
-    line stands `at` a value of x. `look` as in `panels`.
+    The tables are the figure's numbers. Panels are `height` inches high and `each` more for each row of the longest
+    table. A faint line stands `at` a value of x. `look` as in `panels`.
     """
     found = [table(dataset) for dataset in datasets.values()]
-    high = height(max(found, key=len)) if callable(height) else height
-    figure, axes = panels(len(found), high, **look)
+    figure, axes = panels(len(found), height + each * max(map(len, found)), **look)
     figure.numbers = csv_of(datasets, found)
     for panel, title in zip(axes, titles_of(datasets), strict=True):
         panel.set_title(title)
@@ -33,22 +40,26 @@ def model_panels(
     return figure, list(zip(axes, found, datasets.values(), strict=True))
 
 
+def one_panel(
+    datasets: Results, table: Table, height: float, **look
+) -> tuple[NumberedFigure, Axes, list[tuple[pd.DataFrame, str, str]]]:
+    """A figure of one panel for all models, and of each model its table, colour and title; see `model_panels`."""
+    found = [table(dataset) for dataset in datasets.values()]
+    figure, (panel,) = panels(1, height, **look)
+    figure.numbers = csv_of(datasets, found)
+    return figure, panel, list(zip(found, cycle(MODEL_COLOURS), titles_of(datasets), strict=False))
+
+
 def dots(
-    panel: Axes,
-    table: pd.DataFrame,
-    value: str = "value",
-    ends: tuple[str, str] = ("low", "high"),
-    *,
-    by: float = 0.0,
-    colour: str = BLUE,
-    marker: str = "o",
-    size: float = 5,
-    label: str = "",
+    axes: Axes, rows: pd.DataFrame, value: str = "value", *, by: float = 0, color: str = BLUE, marker: str = "o", **look
 ) -> None:
-    """A column of a table as dots with intervals, the first row on top, all of them moved down `by` so many rows."""
-    places = np.arange(len(table)) + by
-    panel.hlines(places, table[ends[0]], table[ends[1]], color=colour, lw=1.6)
-    panel.plot(table[value], places, marker, color=colour, ms=size, label=label)
+    """A column as dots with intervals, the first row on top, all of them `by` so many rows lower.
+
+    Intervals end at the columns `low` and `high`, or where there are such at those of the column's own name.
+    """
+    places, prefix = np.arange(len(rows)) + by, f"{value}_" if f"{value}_low" in rows else ""
+    axes.hlines(places, rows[f"{prefix}low"], rows[f"{prefix}high"], color=color, lw=1.6)
+    axes.plot(rows[value], places, marker, color=color, **{"ms": 5} | look)
 
 
 def name_rows(panel: Axes, names: Sequence[str], **look) -> None:

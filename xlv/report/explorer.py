@@ -2,7 +2,6 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -10,6 +9,7 @@ from IPython.display import HTML
 
 from xlv.corpus.languages import language
 from xlv.questions.common import resource_order, value_concepts
+from xlv.report.drawing import Results
 
 FALLBACK = "The explorer is drawn in the browser by a script of the built book; without it, see the other chapters."
 
@@ -30,19 +30,6 @@ def packed(array: np.ndarray, low: float, high: float, bits: int = 8) -> dict[st
     return {"bits": bits, "low": low, "high": high, "data": b64encode(codes.tobytes()).decode()}
 
 
-def _languages(dataset: xr.Dataset) -> dict[str, object]:
-    codes = [str(code) for code in dataset["source"].values]
-    order, basis = resource_order(dataset)
-    return {
-        "languages": [
-            {"code": known.code, "name": known.name, "label": known.label, "family": known.family}
-            for known in map(language, codes)
-        ],
-        "order": [codes.index(code) for code in order],
-        "basis": basis,
-    }
-
-
 def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str = "cv") -> dict[str, object]:
     """What the page needs of one model.
 
@@ -53,10 +40,14 @@ def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str =
     """
     places = {name: recognition[name] for name in ("concept", "source", "target")}
     found, alike = recognition.sel(protocol=protocol), consistency.sel(places)
-    values = value_concepts(recognition)
+    values, (order, basis) = value_concepts(recognition), resource_order(recognition)
+    codes = [str(code) for code in recognition["source"].values]
+    shown = ("code", "name", "label", "family")
     return {
         "title": recognition.attrs["title"],
-        **_languages(recognition),
+        "languages": [{key: getattr(language(code), key) for key in shown} for code in codes],
+        "order": [codes.index(code) for code in order],
+        "basis": basis,
         "concepts": [{"name": str(c), "value": str(c) in values} for c in recognition["concept"].values],
         "pairs": found["correct"].count("pair").min(("source", "target")).values.tolist(),
         "layers": recognition.sizes["layer"],
@@ -68,18 +59,14 @@ def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str =
     }
 
 
-def data_text(
-    recognition: Mapping[str, xr.Dataset], consistency: Mapping[str, xr.Dataset], protocol: str = "cv"
-) -> str:
+def data_text(recognition: Results, consistency: Results, protocol: str = "cv") -> str:
     """Data of all models as JSON that can stand in a script element."""
     models = [model_data(dataset, consistency[name], protocol) for name, dataset in recognition.items()]
     text = json.dumps({"protocol": protocol, "models": models}, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
 
-def explorer(
-    recognition: Mapping[str, xr.Dataset], consistency: Mapping[str, xr.Dataset], protocol: str = "cv"
-) -> HTML:
+def explorer(recognition: Results, consistency: Results, protocol: str = "cv") -> HTML:
     """The place where `book/_static/explorer.js` draws the explorer, with its data."""
     data = data_text(recognition, consistency, protocol)
     place = f'<div class="xlv-explorer"><p>{FALLBACK}</p></div>'

@@ -1,11 +1,14 @@
 """One style for all figures: vector output, colour-blind-safe, and each figure brings its numbers along."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 import pandas as pd
 import xarray as xr
+from IPython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,7 +16,6 @@ from xlv.report.formats import cell, told_apart
 from xlv.results import BASELINE, FOLLOWING, REFUSING
 
 GAP = 0.09  # inches above and below each panel of a grid
-DIGITS = 5  # of the numbers behind a figure
 INK, FAINT = "#222222", "#8a8a8a"
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
 MODEL_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
@@ -30,35 +32,16 @@ FAMILY_COLOURS = {
 }
 CONDITION_COLOURS = {BASELINE: INK, REFUSING: BLUE, FOLLOWING: ORANGE}
 MARKERS = {BASELINE: "o", REFUSING: "^", FOLLOWING: "v"}
-_STYLE = {
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "xlv",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-}
 
 
 def use_style() -> None:
     """Set the book's style for all figures and tables of this process; figures are drawn as SVG in notebooks."""
-    mpl.rcParams.update(_STYLE)
+    matplotlib.style.use(Path(__file__).parent / "assets" / "book.mplstyle")
     pd.set_option("display.max_colwidth", None, "display.max_rows", 200, "display.max_columns", 40)
-    try:
+    if get_ipython() is not None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
         set_matplotlib_formats("svg", metadata={"Date": None})
-    except (ImportError, AttributeError):  # not inside a notebook
-        pass
 
 
 class NumberedFigure(Figure):
@@ -73,12 +56,6 @@ class NumberedFigure(Figure):
         printer.text(self.numbers or repr(self))
 
 
-def csv_of(datasets: Mapping[str, xr.Dataset], tables: Iterable[pd.DataFrame]) -> str:
-    """One table per model, stacked, as CSV: the first column is the model's title."""
-    titles = [dataset.attrs["title"] for dataset in datasets.values()]
-    return pd.concat(list(tables), keys=titles, names=["model"]).round(DIGITS).to_csv()
-
-
 def new_figure(width: float, height: float, *, gap: float = 0.04) -> NumberedFigure:
     """A figure of its own: not registered with pyplot, so a notebook shows it once and nothing leaks.
 
@@ -90,14 +67,7 @@ def new_figure(width: float, height: float, *, gap: float = 0.04) -> NumberedFig
 
 
 def panels(
-    count: int,
-    height: float,
-    *,
-    width: float = 8.6,
-    per_row: int = 0,
-    share: bool = True,
-    xlabel: str = "",
-    ylabel: str = "",
+    count: int, height: float, *, width=8.6, per_row=0, share=True, xlabel="", ylabel=""
 ) -> tuple[NumberedFigure, Sequence[Axes]]:
     """A figure of `count` panels, each `height` inches high: up to three in a row, four as two by two.
 
@@ -132,25 +102,8 @@ def titles_of(datasets: Mapping[str, xr.Dataset]) -> list[str]:
     return told_apart(dataset.attrs["title"] for dataset in datasets.values())
 
 
-def _write_cells(axes: Axes, values: np.ndarray, mesh, text: str, size: float, diagonal: bool) -> None:
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value) and (diagonal or row != column):
-            red, green, blue, _ = mesh.cmap(mesh.norm(value))
-            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-            look = {"ha": "center", "va": "center", "fontsize": size, "color": "white" if dark else INK}
-            axes.text(column, row, cell(value, text), **look)
-
-
 def heat_map(
-    axes: Axes,
-    frame: pd.DataFrame,
-    *,
-    cmap: str,
-    low: float,
-    high: float,
-    text: str = "{:.2f}",
-    size: float = 6.5,
-    diagonal: bool = True,
+    axes: Axes, frame: pd.DataFrame, *, cmap: str, low: float, high: float, text="{:.2f}", size=6.5, diagonal=True
 ):
     """A matrix with its numbers in the cells, on the `diagonal` too if it says something; NaN cells stay grey."""
     values = np.ma.masked_invalid(frame.to_numpy(dtype=float))
@@ -161,5 +114,9 @@ def heat_map(
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)
-    _write_cells(axes, values.filled(np.nan), mesh, text, size, diagonal)
+    for (row, column), value in np.ndenumerate(values.filled(np.nan)):
+        if np.isfinite(value) and (diagonal or row != column):
+            red, green, blue, _ = mesh.cmap(mesh.norm(value))
+            ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else INK
+            axes.text(column, row, cell(value, text), ha="center", va="center", fontsize=size, color=ink)
     return mesh

@@ -8,18 +8,8 @@ from xlv.report.formats import plain, readable
 
 SHOWN_IN = ("en", "zh", "ta", "sw")
 # Soft hyphens, drawn only where a heading breaks: nine concepts across do not fit the page otherwise.
-_BROKEN = {
-    name.replace("-", ""): name.replace("-", "\u00ad")
-    for name in (
-        "moral-ity",
-        "deonto-logy",
-        "fair-ness",
-        "utili-tarian-ism",
-        "truth-ful-ness",
-        "harm-ful-ness",
-        "senti-ment",
-    )
-}
+_HYPHENATED = "moral-ity deonto-logy fair-ness utili-tarian-ism truth-ful-ness harm-ful-ness senti-ment"
+_BROKEN = {name.replace("-", ""): name.replace("-", "\N{SOFT HYPHEN}") for name in _HYPHENATED.split()}
 
 
 def example_table(pairs: pd.DataFrame) -> pd.DataFrame:

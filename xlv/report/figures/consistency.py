@@ -4,23 +4,24 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
 from xlv.corpus.languages import language
 from xlv.questions.claims.rules import RELIABLE
 from xlv.questions.consistency import tables
 from xlv.report.drawing import Results, matrices, model_panels, name_rows
-from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE, NumberedFigure, legend_below
+from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE, legend_below
 
 
-def consistency_map(datasets: Results, *, plain: bool = False) -> NumberedFigure:
+def consistency_map(datasets: Results, *, plain: bool = False) -> Figure:
     """Cosines between the languages' vectors, mean over value concepts, one matrix per model."""
     look = {"cmap": "PuOr_r", "low": -1.0, "high": 1.0}
     look["label"] = "cosine (largest over layers)" if plain else "corrected cosine of half vectors"
     return matrices(datasets, lambda dataset: tables.consistency_matrix(dataset, plain=plain), **look)[0]
 
 
-def linguistic_correlation(datasets: Results) -> NumberedFigure:
+def linguistic_correlation(datasets: Results) -> Figure:
     """Direct and split correlation of consistency with linguistic similarity, beside what permuted labels give."""
     figure, rows = model_panels(datasets, tables.linguistic_table, 1.9, at=0, xlabel="Pearson correlation")
     for panel, table, _ in rows:
@@ -39,7 +40,7 @@ def _of_kind(title: str, table: pd.DataFrame) -> str:
     return f"{title}\n{table.attrs['kind']} cosines"
 
 
-def layer_profile(datasets: Results) -> NumberedFigure:
+def layer_profile(datasets: Results) -> Figure:
     """Through the layers: plain and corrected cosine between languages, and the cosine of half vectors.
 
     The corrected one is drawn where half vectors agree enough for it (dotted line). Bands: 95 % intervals.
@@ -53,16 +54,16 @@ def layer_profile(datasets: Results) -> NumberedFigure:
         sound = table.where(table["half vectors"] >= RELIABLE)
         for values, name, colour in ((table, "half vectors", INK), (sound, "corrected", BLUE)):
             panel.fill_between(depth, values[f"{name}_low"], values[f"{name}_high"], color=colour, alpha=0.15, lw=0)
-        corrected = sound["corrected"]
-        if corrected.notna().any():
-            panel.plot(depth, corrected, "o-", ms=3, color=BLUE, lw=1.8, label="corrected cosine between languages")
+        if sound["corrected"].notna().any():
+            look = {"ms": 3, "color": BLUE, "lw": 1.8, "label": "corrected cosine between languages"}
+            panel.plot(depth, sound["corrected"], "o-", **look)
         panel.axhline(RELIABLE, color=FAINT, lw=0.8, ls=":")
         panel.axhline(0, color=FAINT, lw=0.8)
     legend_below(figure)
     return figure
 
 
-def language_tree(datasets: Results) -> NumberedFigure:
+def language_tree(datasets: Results) -> Figure:
     """Average-linkage trees of the languages by cosine distance; names are coloured by language family."""
     figure, rows = model_panels(datasets, tables.pooled_consistency, 3.3, share=False, xlabel="1 − cosine")
     for panel, table, dataset in rows:
@@ -77,14 +78,12 @@ def language_tree(datasets: Results) -> NumberedFigure:
     return figure
 
 
-def regression(datasets: Results, found: Mapping[str, pd.DataFrame]) -> NumberedFigure:
+def regression(datasets: Results, found: Mapping[str, pd.DataFrame]) -> Figure:
     """Coefficients beside script and token overlap, with their range without one family.
 
     `found` are the tables of `regression_tables`, by title.
     """
-    figure, rows = model_panels(
-        datasets, lambda dataset: found[dataset.attrs["title"]], 1.9, at=0, xlabel="coefficient"
-    )
+    figure, rows = model_panels(datasets, lambda ds: found[ds.attrs["title"]], 1.9, at=0, xlabel="coefficient")
     for panel, table, _ in rows:
         places = np.arange(len(table))
         panel.hlines(places, table["lowest"], table["highest"], color=GREEN, lw=3, label="range without one family")

@@ -1,27 +1,14 @@
 """The figures of question 1: each function takes results by model and returns one figure."""
 
-from itertools import cycle
-
 import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 
 from xlv.corpus.languages import labels
 from xlv.questions.common import value_concepts
 from xlv.questions.recognition import tables
-from xlv.report.drawing import Results, Table, dots, matrices, model_panels, name_rows
-from xlv.report.style import (
-    BLUE,
-    FAINT,
-    INK,
-    MODEL_COLOURS,
-    ORANGE,
-    NumberedFigure,
-    csv_of,
-    heat_map,
-    legend_below,
-    panels,
-    titles_of,
-)
+from xlv.report.drawing import Results, Table, dots, matrices, model_panels, name_rows, one_panel
+from xlv.report.style import BLUE, FAINT, INK, ORANGE, heat_map, legend_below
 
 CHANCE = 0.5
 READOUTS = {
@@ -32,15 +19,12 @@ READOUTS = {
 }
 
 
-def accuracy_by_language(datasets: Results, protocol: str = "cv") -> NumberedFigure:
+def accuracy_by_language(datasets: Results, protocol: str = "cv") -> Figure:
     """Own-language accuracy, mean over value concepts, with 95 % intervals, beside chance and the surface baseline."""
     codes = [str(code) for code in next(iter(datasets.values()))["source"].values]
+    look = {"each": 0.25, "at": CHANCE, "xlabel": "recognition accuracy"}
     figure, rows = model_panels(
-        datasets,
-        lambda dataset: tables.own_accuracy(dataset, protocol).loc[codes],
-        0.25 * len(codes) + 0.6,
-        at=CHANCE,
-        xlabel="recognition accuracy",
+        datasets, lambda dataset: tables.own_accuracy(dataset, protocol).loc[codes], 0.6, **look
     )
     left = min(0.38, min(float(table["low"].min()) for _, table, _ in rows) - 0.02)
     places = np.arange(len(codes))
@@ -55,21 +39,19 @@ def accuracy_by_language(datasets: Results, protocol: str = "cv") -> NumberedFig
     return figure
 
 
-def baselines(datasets: Results) -> NumberedFigure:
+def baselines(datasets: Results) -> Figure:
     """Mean accuracy over values and languages of the concept vectors and of everything they must beat."""
-    xlabel = "accuracy (95 % interval)"
-    figure, rows = model_panels(
-        datasets, tables.baseline_table, lambda table: 0.27 * len(table) + 0.6, at=CHANCE, xlabel=xlabel
-    )
+    look = {"each": 0.27, "at": CHANCE, "xlabel": "accuracy (95 % interval)"}
+    figure, rows = model_panels(datasets, tables.baseline_table, 0.6, **look)
     names = max((table.index for _, table, _ in rows), key=len)
     for panel, table, _ in rows:
-        dots(panel, table.reindex(names), colour=INK)
+        dots(panel, table.reindex(names), color=INK)
         panel.plot(table["value"].iloc[0], 0, "o", color=BLUE, ms=7)
     name_rows(rows[0][0], names)
     return figure
 
 
-def accuracy_by_concept(datasets: Results, protocol: str = "cv") -> NumberedFigure:
+def accuracy_by_concept(datasets: Results, protocol: str = "cv") -> Figure:
     """Own-language accuracy of every concept in every language, one matrix per model."""
     look = {"cmap": "viridis", "low": 0.4, "high": 1.0, "label": "recognition accuracy"}
     figure, axes = matrices(datasets, lambda dataset: tables.concept_accuracy(dataset, protocol).T, **look)
@@ -78,7 +60,7 @@ def accuracy_by_concept(datasets: Results, protocol: str = "cv") -> NumberedFigu
     return figure
 
 
-def accuracy_by_layer(datasets: Results, protocol: str = "cv") -> NumberedFigure:
+def accuracy_by_layer(datasets: Results, protocol: str = "cv") -> Figure:
     """Held-out accuracy at every layer, mean over languages: a line a concept, the mean over values with its band."""
     look = {"xlabel": "relative depth (layer / L)", "ylabel": "accuracy, mean over languages"}
     figure, rows = model_panels(datasets, lambda dataset: tables.layer_accuracy(dataset, protocol), 2.4, **look)
@@ -95,46 +77,44 @@ def accuracy_by_layer(datasets: Results, protocol: str = "cv") -> NumberedFigure
     return figure
 
 
-def _own_and_other(datasets: Results, table: Table, xlabel: str) -> NumberedFigure:
+def _own_and_other(datasets: Results, table: Table, xlabel: str) -> Figure:
     """Dots of a table indexed by (kind, own or other vector), a panel per model."""
-    figure, rows = model_panels(datasets, table, lambda t: 0.21 * len(t) + 0.6, at=CHANCE, xlabel=xlabel)
+    figure, rows = model_panels(datasets, table, 0.6, each=0.21, at=CHANCE, xlabel=xlabel)
     kinds = list(dict.fromkeys(rows[0][1].index.get_level_values(0)))
     for panel, found, _ in rows:
         for by, reader, colour, marker in ((-0.125, "own", BLUE, "o"), (0.125, "other", ORANGE, "D")):
             shown = found.xs(reader, level=1).loc[kinds]
-            dots(panel, shown, by=by, colour=colour, marker=marker, label=f"{reader} language's vector")
+            dots(panel, shown, by=by, color=colour, marker=marker, label=f"{reader} language's vector")
     name_rows(rows[0][0], [READOUTS.get(kind, kind) for kind in kinds])
     legend_below(figure)
     return figure
 
 
-def readouts(datasets: Results) -> NumberedFigure:
+def readouts(datasets: Results) -> Figure:
     """Pairs in the right order, AUROC of single texts, and accuracy at carried and at centred thresholds."""
     return _own_and_other(datasets, tables.readout_table, "share right (95 % interval)")
 
 
-def estimators(datasets: Results) -> NumberedFigure:
+def estimators(datasets: Results) -> Figure:
     """Accuracy of other estimators' directions at the same layers and folds, read by own and other languages."""
     return _own_and_other(datasets, tables.estimator_table, "accuracy (95 % interval)")
 
 
-def learning_curve(datasets: Results) -> NumberedFigure:
+def learning_curve(datasets: Results) -> Figure:
     """Accuracy of own vectors by number of training pairs, mean over values and languages, with 95 % bands."""
-    figure, (panel,) = panels(1, 2.8, width=6.0)
-    found = [tables.learning_table(dataset) for dataset in datasets.values()]
-    figure.numbers = csv_of(datasets, found)
-    for table, title, colour in zip(found, titles_of(datasets), cycle(MODEL_COLOURS), strict=False):
+    figure, panel, rows = one_panel(datasets, tables.learning_table, 2.8, width=6.0)
+    for table, colour, title in rows:
         panel.fill_between(table.index, table["low"], table["high"], color=colour, alpha=0.15, lw=0)
         panel.plot(table.index, table["accuracy"], "o-", color=colour, ms=4, lw=1.5, label=title)
     panel.axhline(CHANCE, color=FAINT, lw=0.8)
     panel.set(xscale="log", xlabel="training pairs", ylabel="accuracy")
-    panel.set_xticks(found[-1].index, found[-1].index)
+    panel.set_xticks(table.index, table.index)
     panel.minorticks_off()
     legend_below(figure, columns=2)
     return figure
 
 
-def across_concepts(datasets: Results) -> NumberedFigure:
+def across_concepts(datasets: Results) -> Figure:
     """Accuracy of each concept's vectors (down) on the pairs of every other (across), one matrix per model."""
     look = {"per_row": 2, "xlabel": "pairs of", "ylabel": "vector of"}
     figure, rows = model_panels(datasets, tables.across_concepts, 3.6, **look)

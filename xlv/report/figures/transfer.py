@@ -3,25 +3,13 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from xlv.corpus.languages import labels, language
 from xlv.questions.common import competence, value_concepts
 from xlv.questions.transfer import tables
-from xlv.report.drawing import Results, dots, matrices, model_panels, name_rows
-from xlv.report.style import (
-    BLUE,
-    FAINT,
-    INK,
-    MODEL_COLOURS,
-    ORANGE,
-    NumberedFigure,
-    csv_of,
-    heat_map,
-    legend_below,
-    new_figure,
-    panels,
-    titles_of,
-)
+from xlv.report.drawing import Results, csv_of, dots, matrices, model_panels, name_rows, one_panel
+from xlv.report.style import BLUE, FAINT, INK, ORANGE, heat_map, legend_below, new_figure, panels, titles_of
 
 REACH = 0.1  # transferability up to which the colours reach at least
 
@@ -33,7 +21,7 @@ def _triangle(panel: Axes, n: int) -> None:
     panel.plot(across, down, ls=(0, (4, 2)), color=INK, lw=1.2, clip_on=False)
 
 
-def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = None) -> NumberedFigure:
+def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = None) -> Figure:
     """Transferability, sources down and targets across in resource order; the dashed triangle is high to low."""
     look = {"cmap": "RdBu_r", "reach": REACH, "text": "{:+.2f}", "label": "transferability T", "diagonal": False}
     figure, axes = matrices(datasets, lambda dataset: tables.transfer_matrix(dataset, protocol, concept), **look)
@@ -43,7 +31,7 @@ def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = 
     return figure
 
 
-def transfer_by_concept(datasets: Results, protocol: str = "cv") -> NumberedFigure:
+def transfer_by_concept(datasets: Results, protocol: str = "cv") -> Figure:
     """Transferability of each value concept, models side by side on one scale, each in its resource order."""
     found = [tables.transfer_by_concept(dataset, protocol) for dataset in datasets.values()]
     names = value_concepts(next(iter(datasets.values())))
@@ -66,7 +54,7 @@ def transfer_by_concept(datasets: Results, protocol: str = "cv") -> NumberedFigu
     return figure
 
 
-def one_way_transfer(datasets: Results, protocol: str = "cv") -> NumberedFigure:
+def one_way_transfer(datasets: Results, protocol: str = "cv") -> Figure:
     """U and its two parts with 95 % intervals, over all languages and without the dominant ones."""
     found = [tables.one_way_variants(dataset, protocol) for dataset in datasets.values()]
     figure, axes = panels(2, 0.55 * len(datasets) + 0.8, xlabel="difference in accuracy (95 % interval)")
@@ -75,7 +63,7 @@ def one_way_transfer(datasets: Results, protocol: str = "cv") -> NumberedFigure:
     for panel, variant in zip(axes, ("all languages", "without dominant languages"), strict=True):
         rows = pd.DataFrame([table.reindex([variant]).iloc[0] for table in found])
         for k, ((name, words), colour) in enumerate(zip(parts.items(), (INK, BLUE, ORANGE), strict=True)):
-            dots(panel, rows, name, (f"{name}_low", f"{name}_high"), by=(k - 1) * 0.22, colour=colour, label=words)
+            dots(panel, rows, name, by=(k - 1) * 0.22, color=colour, label=words)
         panel.axvline(0, color=FAINT, lw=0.8)
         panel.set_title(variant)
     name_rows(axes[0], titles_of(datasets))
@@ -83,21 +71,14 @@ def one_way_transfer(datasets: Results, protocol: str = "cv") -> NumberedFigure:
     return figure
 
 
-def additive_effects(datasets: Results, protocol: str = "cv") -> NumberedFigure:
+def additive_effects(datasets: Results, protocol: str = "cv") -> Figure:
     """How well each language teaches (source effect) and is read (target effect), in resource order, 95 % intervals."""
-    figure, rows = model_panels(
-        datasets,
-        lambda dataset: tables.additive_table(dataset, protocol),
-        lambda table: 0.25 * len(table) + 0.8,
-        at=0,
-        share=False,
-        xlabel="effect on accuracy",
-    )
+    look = {"each": 0.25, "at": 0, "share": False, "xlabel": "effect on accuracy"}
+    figure, rows = model_panels(datasets, lambda dataset: tables.additive_table(dataset, protocol), 0.8, **look)
     reach = max(float(table.abs().max(axis=None)) for _, table, _ in rows)
     for panel, table, _ in rows:
         for by, name, colour in ((-0.15, "source", BLUE), (0.15, "target", ORANGE)):
-            ends = (f"{name}_low", f"{name}_high")
-            dots(panel, table, name, ends, by=by, colour=colour, size=4, label=f"as {name}")
+            dots(panel, table, name, by=by, color=colour, ms=4, label=f"as {name}")
         name_rows(panel, labels(table.index), fontsize=7)
         explained = f"{100 * table.attrs['explained']:.0f} % of variance explained"
         panel.set_title(f"{panel.get_title()}\n{explained}")
@@ -107,19 +88,16 @@ def additive_effects(datasets: Results, protocol: str = "cv") -> NumberedFigure:
     return figure
 
 
-def competence_order(datasets: Results) -> NumberedFigure:
+def competence_order(datasets: Results) -> Figure:
     """Nats of neutral parallel sentences relative to English, 95 % intervals: the measured resource order."""
-    figure, (axes,) = panels(1, 2.9, width=7.2)
-    found = [competence(dataset) for dataset in datasets.values()]
-    figure.numbers = csv_of(datasets, found)
-    for k, (table, title) in enumerate(zip(found, titles_of(datasets), strict=True)):
-        colour, places = MODEL_COLOURS[k % 4], np.arange(len(table)) + 0.16 * (k - (len(datasets) - 1) / 2)
-        axes.vlines(places, table["low"], table["high"], color=colour, lw=1.2)
-        axes.plot(places, table["nats"], marker="os^D"[k % 4], lw=0, ms=4, color=colour, label=title)
+    figure, panel, rows = one_panel(datasets, competence, 2.9, width=7.2, ylabel="nats relative to English")
+    for k, (table, colour, title) in enumerate(rows):
+        places = np.arange(len(table)) + 0.16 * (k - (len(rows) - 1) / 2)
+        panel.vlines(places, table["low"], table["high"], color=colour, lw=1.2)
+        panel.plot(places, table["nats"], marker="os^D"[k % 4], lw=0, ms=4, color=colour, label=title)
         if table["nats"].isna().all():
-            axes.set_title("not measured: there are no neutral sentences in all of these languages", fontsize=9)
-    axes.axhline(1, color=FAINT, lw=0.8)
-    axes.set_xticks(range(len(table)), [language(str(code)).name for code in table.index], rotation=60, ha="right")
-    axes.set_ylabel("nats relative to English")
+            panel.set_title("not measured: there are no neutral sentences in all of these languages", fontsize=9)
+    panel.axhline(1, color=FAINT, lw=0.8)
+    panel.set_xticks(range(len(table)), [language(str(code)).name for code in table.index], rotation=60, ha="right")
     legend_below(figure, columns=2)
     return figure

@@ -5,7 +5,7 @@ import numpy as np
 from xlv.questions.claims.verdicts import Evidence
 from xlv.questions.consistency.cosines import half_cosines
 from xlv.questions.recognition.accuracy import cross_validated, resampled_accuracy
-from xlv.statistics.resampling import bootstrap_weights
+from xlv.statistics.resampling import Estimate, bootstrap_weights
 from xlv.statistics.vectors import pair_gram
 
 N_LANGUAGES, N_PAIRS, N_LAYERS, WIDTH = 8, 32, 3, 20
@@ -57,10 +57,8 @@ def evidence(generator: np.random.Generator, make, *, n_concepts: int = 2, **opt
         surface.append(bootstrap_weights(GROUPS, seed=c) @ hits.T)
     ranks = np.arange(len(points[0]))
     return Evidence(
-        accuracy=np.mean(points, axis=0),
-        accuracy_samples=np.mean(samples, axis=0),
-        surface=np.mean(surface, axis=(0, 1)),
-        surface_samples=np.mean(surface, axis=0),
+        accuracy=Estimate(np.mean(points, axis=0), np.mean(samples, axis=0)),
+        surface=Estimate(np.mean(surface, axis=(0, 1)), np.mean(surface, axis=0)),
         corrected=np.mean([h.mean for h in halves], axis=0),
         reliability=np.mean([h.reliability for h in halves], axis=0),
         consistency=np.mean([h.corrected for h in halves], axis=0),

@@ -158,11 +158,12 @@ def test_partitions_heed_the_seed():
     assert (one == same).all() and (one != other).any()
 
 
+@pytest.mark.simulate
 @pytest.mark.parametrize("effect", [0.0, 0.8])
-def test_intervals_cover_the_true_accuracy_with_and_without_a_concept(effect):
-    """The truth is the mean over many data sets; 60 of them must cover it about as often as they say."""
+def test_intervals_cover_the_true_accuracy_with_and_without_a_concept(effect, runs):
+    """The truth is the mean over many data sets; their intervals must cover it about as often as they say."""
     groups, values, ends = np.arange(32) // 2, [], []
-    for seed in range(60):
+    for seed in range(runs(400, sample=60)):
         diffs = np.random.default_rng(seed).normal(size=(2, 32, 2, 12))
         diffs[..., 0] += effect
         material = grams(diffs)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from xlv.statistics.resampling import (
+    Estimate,
     bootstrap_weights,
     group_indices,
     holm,
@@ -67,3 +68,17 @@ def test_holm_and_wilson_against_known_values():
     low, high = proportion_interval(np.array([5, 0]), np.array([10, 0]))
     np.testing.assert_allclose([low[0], high[0]], [0.2366, 0.7634], atol=1e-4)
     assert np.isnan([low[1], high[1]]).all()  # no trials, no interval
+
+
+def test_a_statistic_of_an_estimate_is_that_of_its_value_and_of_each_resample():
+    generator = np.random.default_rng(0)
+    whole = Estimate(np.array([0.4, 0.6]), generator.normal(0.5, 0.1, (300, 2)))
+    mean = whole.of(lambda a: a.mean(axis=-1))
+    assert mean.value == 0.5 and mean.samples.shape == (300,)
+    np.testing.assert_allclose(mean.samples, whole.samples.mean(axis=1))
+    np.testing.assert_allclose(whole.interval(0.9), interval_about(whole.value, whole.samples, 0.9))
+
+
+def test_a_share_s_interval_ends_at_0_and_1_in_a_table():
+    row = Estimate(np.float64(0.99), np.array([0.8, 0.9, 1.0])).row()
+    assert row["value"] == 0.99 and row["high"] == 1.0 and 0.7 < row["low"] < 0.9

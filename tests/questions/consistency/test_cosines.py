@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xlv.questions.consistency.cosines import cosines, half_cosines, layer_profile
+from xlv.questions.consistency.cosines import consistency, cosines, half_cosines, layer_profile
 from xlv.statistics.vectors import pair_gram
 
 N_PAIRS, WIDTH = 80, 32
@@ -84,3 +84,16 @@ def test_the_interval_of_a_layer_holds_its_value_and_narrows_where_the_vector_is
     for values in (found.corrected, found.reliability):
         low, high = np.nanquantile(values, [0.025, 0.975], axis=1)
         assert (high - low)[1] < (high - low)[0] / 1.5
+
+
+def test_consistency_of_labelled_states_is_that_of_their_gram_matrix():
+    states = np.random.default_rng(0).normal(size=(2, 2 * N_PAIRS, WIDTH))
+    states[:, :N_PAIRS, 0] += 4
+    found = consistency(states, [f"situation {group}" for group in GROUPS])
+    expected = half_cosines(pair_gram(states[:, :N_PAIRS] - states[:, N_PAIRS:]), GROUPS)
+    np.testing.assert_array_equal(found.corrected, expected.corrected)
+    assert found.corrected[0, 1] > 0.8
+    alone = consistency(states, seed=1)  # each pair is a situation of its own
+    assert (alone.mean != found.mean).any() and alone.corrected[0, 1] > 0.8
+    with pytest.raises(ValueError, match="at least 4 groups"):
+        consistency(states, ["one", "other"] * (N_PAIRS // 2))

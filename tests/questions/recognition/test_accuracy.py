@@ -12,6 +12,7 @@ from xlv.questions.recognition.accuracy import (
     learning_curve,
     own_hits,
     paper_split,
+    recognition,
     resampled_accuracy,
     training_pairs,
 )
@@ -198,3 +199,22 @@ def test_a_learning_curve_heeds_the_seed():
     material = states.grams(states.texts(1.0))
     one, same, other = (learning_curve(material, states.GROUPS, [8], seed=seed) for seed in (0, 0, 1))
     assert (one == same).all() and (one != other).any()
+
+
+@pytest.mark.parametrize("protocol", ["cv", "paper"])
+def test_recognition_of_labelled_states_is_that_of_their_gram_matrices(protocol):
+    material = states.texts(1.5)
+    situations = [f"situation {group}" for group in states.GROUPS]
+    found = recognition(material, situations, protocol=protocol)
+    expected = states.recognised(material) if protocol == "cv" else as_published(states.grams(material))
+    np.testing.assert_array_equal(found.correct, expected.correct)
+    np.testing.assert_array_equal(found.layer, expected.layer)
+
+
+def test_recognition_takes_pairs_without_names_as_situations_of_their_own_and_heeds_the_seed():
+    material = states.texts(0.5)
+    alone = cross_validated(states.grams(material), np.arange(states.N_PAIRS))
+    np.testing.assert_array_equal(recognition(material).correct, alone.correct)
+    assert (recognition(material, seed=1).correct != alone.correct).any()
+    with pytest.raises(ValueError, match="unknown protocol 'best': choose cv or paper"):
+        recognition(material, protocol="best")

@@ -2,8 +2,18 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from xlv.questions.transfer.one_way import additive, dominant_contrast, one_way, permutation_p, transferability
+from xlv.questions.transfer.one_way import (
+    additive,
+    among,
+    dominant_contrast,
+    one_way,
+    one_way_estimates,
+    permutation_p,
+    transferability,
+)
+from xlv.statistics.resampling import Estimate
 
 RANKS = np.arange(6)
 
@@ -73,3 +83,26 @@ def test_statistics_take_resamples_along_leading_axes():
     assert found.total.shape == found.crossing.shape == found.own.shape == (4,)
     assert found.own[2] == pytest.approx(one_way(accuracy[2], RANKS).own)
     np.testing.assert_allclose(transferability(accuracy)[3], transferability(accuracy[3]))
+
+
+def test_parts_with_resamples_are_those_of_each_resample():
+    samples = np.random.default_rng(0).uniform(0.5, 1, (20, 6, 6))
+    found = one_way_estimates(Estimate(samples[0], samples), RANKS)
+    assert list(found) == ["U", "U_A", "U_D"]
+    for symbol, part in (("U", "total"), ("U_A", "crossing"), ("U_D", "own")):
+        assert found[symbol].value == getattr(one_way(samples[0], RANKS), part)
+        np.testing.assert_array_equal(found[symbol].samples, getattr(one_way(samples, RANKS), part))
+
+
+def test_some_languages_keep_their_order_of_resources():
+    samples = np.random.default_rng(0).uniform(0.5, 1, (20, 6, 6))
+    accuracy, ranks = among(Estimate(samples[0], samples), np.array([5, 0, 3, 1, 4, 2]), np.array([0, 2, 3]))
+    assert list(ranks) == [2, 1, 0] and accuracy.samples.shape == (20, 3, 3)
+    assert accuracy.value[0, 2] == samples[0, 0, 3]
+
+
+def test_labelled_accuracies_give_labelled_transferability():
+    accuracy = xr.DataArray(planted(0.1), dims=("source", "target"), coords={"source": list("abcdef")})
+    found = transferability(accuracy)
+    assert found.dims == ("source", "target") and list(found["source"].values) == list("abcdef")
+    np.testing.assert_allclose(found, transferability(accuracy.values))

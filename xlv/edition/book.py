@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -15,21 +15,12 @@ from papermill.exceptions import PapermillExecutionError
 from xlv import __version__
 from xlv.cache import Progress, silent, whole_file
 from xlv.models.presets import caption
+from xlv.models.weights import short_name
+from xlv.results import has_published
 from xlv.settings import Profile
+from xlv.study import run_control, run_study
 
-NOTEBOOKS = (
-    "home",
-    "corpus",
-    "models",
-    "q1_recognition",
-    "q2_consistency",
-    "q3_transfer",
-    "q4_control",
-    "claims",
-    "explorer",
-    "as_published",
-    "performance",
-)
+Parameters = Mapping[str, object]  # of notebooks, by name
 
 
 class BookError(ValueError):
@@ -44,9 +35,16 @@ def repository() -> Path:
     raise BookError("found no notebooks/ and _toc.yml: run this inside a checkout of the xlv repository")
 
 
+def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ValueError for the first of the given parameters that a notebook does not have."""
+    for name in given:
+        if name not in known:
+            raise ValueError(f"unknown parameter {name!r}: this notebook has {', '.join(known)}")
+
+
 def execute_notebooks(
     names: Sequence[str],
-    parameters: dict[str, object],
+    parameters: Parameters,
     target: Path,
     *,
     root: Path | None = None,
@@ -55,70 +53,29 @@ def execute_notebooks(
 ) -> None:
     """Execute notebooks of the repository `root` into `target` with papermill, in the folder `cwd` (default: `root`).
 
-    Raises BookError naming the notebook that failed, with the notebook's own error as its cause; the partial output
-    stays in `target`.
+    Raises ValueError for a parameter that one of them does not have, before any runs, and BookError naming the notebook
+    that failed, with the notebook's own error as its cause; the partial output stays in `target`. The cell of handed
+    parameters is left out: the book's banner says them, and they hold a machine's paths.
     """
     root = root or repository()
+    sources = [root / "notebooks" / f"{name}.ipynb" for name in names]
+    for source in sources:
+        refuse_unknown(parameters, papermill.inspect_notebook(source))
     target.mkdir(parents=True, exist_ok=True)
-    for done, name in enumerate(names):
+    settings = {"cwd": cwd or root, "kernel_name": "python3", "progress_bar": False}
+    for done, source in enumerate(sources):
         progress("executing notebooks", done, len(names))
-        output = target / f"{name}.ipynb"
+        output = target / source.name
         try:
-            papermill.execute_notebook(
-                root / "notebooks" / f"{name}.ipynb",
-                output,
-                parameters,
-                cwd=cwd or root,
-                kernel_name="python3",
-                progress_bar=False,
-            )
+            notebook = papermill.execute_notebook(source, output, dict(parameters), **settings)
         except PapermillExecutionError as error:
-            raise BookError(
-                f"notebook {name} failed: {error.ename}: {error.evalue} (as far as it came: {output})"
-            ) from error
-    _drop_injected_cells(target)
-    progress("executing notebooks", len(names), len(names))
-
-
-def _drop_injected_cells(folder: Path) -> None:
-    """Take papermill's injected parameters off the pages: the banner says them, and they hold a machine's paths."""
-    for path in folder.glob("*.ipynb"):
-        notebook = nbformat.read(path, as_version=4)
+            problem = f"{error.ename}: {error.evalue} (as far as it came: {output})"
+            raise BookError(f"notebook {source.stem} failed: {problem}") from error
         notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
         notebook.metadata.pop("papermill", None)
-        with whole_file(path) as temporary:
+        with whole_file(output) as temporary:
             nbformat.write(notebook, temporary)
-
-
-def _banner(models: Sequence[str], profile: Profile) -> str:
-    size = "all" if profile.study.pairs is None else str(profile.study.pairs)
-    shown = ", ".join(caption(model) for model in models)
-    return f"Edition “{profile.name}”: {shown}; {size} pairs a concept, {profile.study.dtype}."
-
-
-def _assemble(source: Path, banner: str, pages: Mapping[str, str]) -> None:
-    root = repository()
-    shutil.copytree(root / "book", source / "book", dirs_exist_ok=True, ignore=shutil.ignore_patterns("results"))
-    contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    for name, text in pages.items():
-        (source / "book" / f"{name}.md").write_text(text, encoding="utf-8")
-        contents["parts"][0]["chapters"].append({"file": f"book/{name}"})
-    (source / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    config["execute"] = {"execute_notebooks": "off"}
-    config.setdefault("html", {})["announcement"] = f"{banner} xlv {__version__}, {date.today()}."
-    (source / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
-
-
-def _build(source: Path, log: Path) -> Path:
-    program = "from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", program, "build", str(source), "--path-output", str(source.parent)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    log.write_text(done.stdout, encoding="utf-8")
-    index = source.parent / "_build" / "html" / "index.html"
-    if done.returncode or not index.is_file():
-        raise BookError(f"Jupyter Book failed; its last lines, all of them in {log}:\n{done.stdout[-600:]}")
-    return index
+    progress("executing notebooks", len(names), len(names))
 
 
 def build_edition(
@@ -129,34 +86,32 @@ def build_edition(
     Everything of the edition lies in `folder`; results in `results` (default `{folder}/results`). A second call
     computes nothing again. Raises ValueError for unknown models and settings, BookError for what fails later.
     """
-    from xlv.models.weights import short_name
-    from xlv.results import has_published
-    from xlv.study import run_control, run_study
-
-    folder = folder.resolve()
+    folder, study = folder.resolve(), profile.study
     results = (results or folder / "results").resolve()
     for model in models:
-        run_study(model, profile.study, results, progress=progress)
+        run_study(model, study, results, progress=progress)
         if not has_published(results, short_name(model)):
             run_control(model, profile.control, results, progress=progress)
     parameters = {
         "models": ",".join(models),
-        "data": profile.study.data or "",
+        "data": study.data or "",
         "results": str(results),
         "profile": profile.name,
-        "languages": ",".join(profile.study.languages or ()),
-        "concepts": ",".join(profile.study.concepts or ()),
-        "pairs": profile.study.pairs or 0,
-        "seed": profile.study.seed,
+        "languages": ",".join(study.languages or ()),
+        "concepts": ",".join(study.concepts or ()),
+        "pairs": study.pairs or 0,
+        "seed": study.seed,
     }
-    return build_book(parameters, folder, _banner(models, profile), progress=progress)
+    shown, size = ", ".join(map(caption, models)), "all" if study.pairs is None else study.pairs
+    banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept, {study.dtype}."
+    return build_book(parameters, folder, banner, progress=progress)
 
 
 def build_book(
-    parameters: dict[str, object],
+    parameters: Parameters,
     folder: Path,
     banner: str,
-    pages: Mapping[str, str] | None = None,
+    pages: dict[str, str] | None = None,
     *,
     progress: Progress = silent,
 ) -> Path:
@@ -164,10 +119,27 @@ def build_book(
 
     `pages` are further chapters by name, in Markdown. Raises BookError.
     """
-    source = folder / "source"
-    execute_notebooks(NOTEBOOKS, parameters, source / "notebooks", progress=progress)
-    _assemble(source, banner, pages or {})
+    root, source = repository(), folder / "source"
+    contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    files = [contents["root"], *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"])]
+    notebooks = [Path(file).name for file in files if file.startswith("notebooks/")]
+    execute_notebooks(notebooks, parameters, source / "notebooks", progress=progress)
+    shutil.copytree(root / "book", source / "book", dirs_exist_ok=True, ignore=shutil.ignore_patterns("results"))
+    for name, text in (pages or {}).items():
+        (source / "book" / f"{name}.md").write_text(text, encoding="utf-8")
+        contents["parts"][0]["chapters"].append({"file": f"book/{name}"})
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    config["execute"] = {"execute_notebooks": "off"}
+    config.setdefault("html", {})["announcement"] = f"{banner} xlv {__version__}, {date.today()}."
+    for name, content in (("_toc.yml", contents), ("_config.yml", config)):
+        (source / name).write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
     progress("building the book", 0, 1)
-    index = _build(source, folder / "jupyter-book.log")
+    log, index = folder / "jupyter-book.log", folder / "_build" / "html" / "index.html"
+    program = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "build", str(source), "--path-output", str(folder)]
+    built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    log.write_text(built.stdout, encoding="utf-8")
+    if built.returncode or not index.is_file():
+        raise BookError(f"Jupyter Book failed; its last lines, all of them in {log}:\n{built.stdout[-600:]}")
     progress("building the book", 1, 1)
     return index

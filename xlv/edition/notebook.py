@@ -5,13 +5,15 @@ from functools import cache
 from pathlib import Path
 
 import xarray as xr
+from IPython import get_ipython
 
 from xlv.cache import cache_root
-from xlv.edition.book import repository
+from xlv.edition.book import BookError, refuse_unknown, repository
 from xlv.models.weights import short_name
 from xlv.questions.claims.ledger import findings
 from xlv.questions.claims.verdicts import Finding
 from xlv.questions.control.rates import moves
+from xlv.questions.recognition.tables import PROTOCOLS
 from xlv.report.style import use_style
 from xlv.results import has_published, is_published, load, result_path
 from xlv.settings import Profile
@@ -27,27 +29,21 @@ def check_parameters() -> None:
     Papermill only warns of one, so that a typing error would run the wrong thing. Its cell is compared with the
     notebook's own cell of parameters, which stands right before it; a reader's variables are nobody's business.
     """
-    try:
-        cells = get_ipython().user_ns["In"]  # noqa: F821
-    except (NameError, KeyError):  # not in a notebook
+    shell = get_ipython()
+    if shell is None:  # not in a notebook
         return
+    cells = shell.user_ns.get("In", [])
     for own, handed in zip(cells, cells[1:], strict=False):
         if handed.startswith(_INJECTED):
             refuse_unknown(_assigned(handed), _assigned(own))
+    protocol = shell.user_ns.get("protocol", PROTOCOLS[0])
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"the parameter 'protocol' is {protocol!r}: choose {' or '.join(PROTOCOLS)}")
 
 
 def _assigned(source: str) -> list[str]:
-    """Names that the lines of a cell assign to."""
-    statements = ast.parse(source).body
-    targets = [t for s in statements for t in getattr(s, "targets", [getattr(s, "target", None)])]
-    return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
-def refuse_unknown(given: list[str], known: list[str]) -> None:
-    """Raise ValueError for the first of the given parameters that is not known."""
-    for name in given:
-        if name not in known:
-            raise ValueError(f"unknown parameter {name!r}: this notebook has {', '.join(known)}")
+    """Names that a cell assigns to."""
+    return [n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
 def _names(text: str) -> tuple[str, ...] | None:
@@ -57,16 +53,15 @@ def _names(text: str) -> tuple[str, ...] | None:
 def profile_of(
     profile: str = "full", *, data: str = "", languages: str = "", concepts: str = "", pairs: int = 0, seed: int = 0
 ) -> Profile:
-    """The profile that a notebook's parameters ask for.
+    """The profile that a notebook's parameters ask for; what is empty or 0 stays as the profile has it.
 
     Raises ValueError for an unknown profile, values of another type, and what `Settings` refuses.
     """
-    for name, value in {"profile": profile, "data": data, "languages": languages, "concepts": concepts}.items():
-        if not isinstance(value, str):
-            raise ValueError(f"the parameter {name!r} is {value!r}, expected str")
-    for name, number in {"pairs": pairs, "seed": seed}.items():
-        if type(number) is not int:
-            raise ValueError(f"the parameter {name!r} is {number!r}, expected int")
+    texts = {"profile": profile, "data": data, "languages": languages, "concepts": concepts}
+    for kind, given in ((str, texts), (int, {"pairs": pairs, "seed": seed})):
+        for name, value in given.items():
+            if type(value) is not kind:
+                raise ValueError(f"the parameter {name!r} is {value!r}, expected {kind.__name__}")
     size = {"languages": _names(languages), "concepts": _names(concepts), "pairs": pairs or None, "seed": seed or None}
     return Profile.named(profile).changed(data=data or None, **size)
 
@@ -75,7 +70,7 @@ def _reference() -> Path | None:
     """The committed reference results of the checkout that the notebook runs in, or that xlv lies in."""
     try:
         folder = repository() / "book" / "results"
-    except ValueError:
+    except BookError:
         return None
     return folder if folder.is_dir() else None
 
@@ -87,56 +82,42 @@ def _leave_out(title: str) -> None:
 
 
 def open_results(
-    models: str,
-    question: str,
-    *,
-    results: str = "",
-    profile: str = "full",
-    data: str = "",
-    languages: str = "",
-    concepts: str = "",
-    pairs: int = 0,
-    seed: int = 0,
-    published: bool = False,
+    models: str, question: str, *, results: str = "", profile: str = "full", published: bool = False, **size: str | int
 ) -> dict[str, xr.Dataset]:
     """Results of a question, `recognition`, `consistency` or `control`, by model; computed where they are not on disk.
 
     models     names, Hub ids, folders or .gguf files, separated by commas
     results    folder of results; empty: the reference results where no other size of run is asked for, else the cache
     profile    size of the run; `stored` shows what the folder holds, whatever its size, and computes nothing
-    data, languages, concepts, pairs, seed  change the profile; empty or 0 leaves it as it is
     published  whether results that the authors published, which hold no single pairs, are shown too
+    size       data, languages, concepts, pairs, seed: they change the profile, see `profile_of`
 
     Also sets the book's style. Raises ValueError for unknown models, languages and concepts, and values out of range.
     """
     use_style()
-    stored, asked = profile == STORED, any((data, languages, concepts, pairs, seed, results))
-    size = {"data": data, "languages": languages, "concepts": concepts, "pairs": pairs, "seed": seed}
+    stored = profile == STORED
     wanted = profile_of("full" if stored else profile, **size)
     folder = Path(results) if results else cache_root() / "results" / wanted.name
-    reference = folder if stored else None if asked or wanted.name != "full" else _reference()
+    whole = wanted.name == "full" and not results and not any(size.values())
+    reference = folder if stored else _reference() if whole else None
     if not _names(models):
         raise ValueError("the parameter 'models' is empty: name at least one model")
     found = {}
     for model in _names(models):
         name = short_name(model)
-        if question == "control" and has_published(folder, name):
-            continue
-        path = result_path(reference, name, question) if reference else None
-        if path is not None and (stored or path.is_file()):
-            if path.is_file() or question != "control":
-                found[model] = load(path)  # raises where the folder has nothing of this model
-        elif path is not None and path.parent.is_dir():
-            continue  # the reference edition did not ask this question of this model
-        elif question == "control":
-            found[model] = run_control(model, wanted.control, folder)
+        kept = reference is not None and (stored or (reference / name).is_dir())
+        path = result_path(reference if kept else folder, name, question)
+        if not kept and question != "control":
+            run_study(model, wanted.study, folder)
+        elif not kept and not has_published(folder, name):
+            run_control(model, wanted.control, folder)
+        if not path.is_file() and (question == "control" or has_published(path.parents[1], name)):
+            continue  # this was not asked of this model
+        dataset = load(path)
+        if is_published(dataset) and not published:
+            _leave_out(dataset.attrs["title"])
         else:
-            recognition = run_study(model, wanted.study, folder)
-            path = result_path(folder, name, question)
-            if not is_published(recognition) or (published and path.is_file()):
-                found[model] = load(path)
-            elif not published:
-                _leave_out(recognition.attrs["title"])
+            found[model] = dataset
     if not found and question != "control":
         raise ValueError(f"none of the models has results of its own on {question}: name at least one more")
     return found

@@ -1,5 +1,10 @@
 """Tiny models, randomly initialised, with a tokenizer trained here: no download, milliseconds a forward pass."""
 
+import shutil
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+
 import pytest
 import torch
 import transformers as hf
@@ -8,7 +13,7 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 from xlv.corpus.pairs import load_instructions, load_pairs
-from xlv.models.load import Model, find_blocks
+from xlv.models.load import DTYPES, Model, find_blocks
 
 CHAT = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
@@ -62,8 +67,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return result
 
 
+@cache
 def tiny_network(name: str, dtype: torch.dtype = torch.float32):
-    """A causal LM of four layers and width 32 of the named architecture, seeded."""
+    """A causal LM of four layers and width 32 of the named architecture, seeded; made once, not to be changed."""
     torch.manual_seed(0)
     network = hf.AutoModelForCausalLM.from_config(ARCHITECTURES[name](), dtype=dtype)
     return network.eval().requires_grad_(False)
@@ -71,12 +77,10 @@ def tiny_network(name: str, dtype: torch.dtype = torch.float32):
 
 @pytest.fixture(scope="session")
 def tiny(tokenizer):
-    """Build a ready Model of an architecture: `tiny("llama")`."""
+    """A ready Model of an architecture, `tiny("llama")`: a copy of its own, which a test may change."""
 
     def build(name: str = "llama", dtype: str = "fp32", template: str = "raw") -> Model:
-        from xlv.models.load import DTYPES
-
-        network = tiny_network(name, DTYPES[dtype])
+        network = deepcopy(tiny_network(name, DTYPES[dtype]))
         return Model(f"tiny-{name}", network, tokenizer, find_blocks(network), dtype, template, f"tiny-{name}")
 
     return build
@@ -88,13 +92,19 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XLV_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="session")
+def saved_model(tiny, tmp_path_factory) -> Path:
+    """The folder of a tiny Llama, not to be changed."""
+    folder, model = tmp_path_factory.mktemp("saved"), tiny("llama")
+    model.network.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
-def tiny_folder(tiny, tmp_path):
-    """A tiny Llama saved as a user's own model folder."""
-    model = tiny("llama")
-    model.network.save_pretrained(tmp_path / "my-model")
-    model.tokenizer.save_pretrained(tmp_path / "my-model")
-    return tmp_path / "my-model"
+def tiny_folder(saved_model, tmp_path) -> Path:
+    """A tiny Llama saved as a user's own model folder, which a test may change."""
+    return Path(shutil.copytree(saved_model, tmp_path / "my-model"))
 
 
 def pytest_addoption(parser):

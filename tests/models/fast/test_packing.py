@@ -1,3 +1,6 @@
+"""Rows of texts, batches of rows, and passes over batches: each text once, whatever the memory and the threads."""
+
+import threading
 from dataclasses import replace
 
 import pytest
@@ -5,10 +8,21 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.conftest import ARCHITECTURES
-from xlv.models.fast.packing import batches, layout_for, many_a_row, one_a_row, sheet
+from xlv.models.activations import extract
+from xlv.models.fast import packing
+from xlv.models.fast.packing import batches, layout_for, many_a_row, one_a_row, run_batches, sheet
+from xlv.models.likelihood import total_nats
 from xlv.models.load import Model
+from xlv.models.weights import ModelError
+from xlv.statistics.threads import AT_A_TIME
 
 IDS = [[1, 2, 3, 4], [1, 2, 3], [9, 8], [1, 2, 5, 5, 5], [9, 8], [7]]
+TEXTS = [
+    "I kept the promise.",
+    "No.",
+    "I paid my neighbour for the window that I broke yesterday evening.",
+    "Yes, I did.",
+]
 
 
 @pytest.mark.parametrize("layout", [one_a_row, many_a_row])
@@ -83,3 +97,94 @@ def test_texts_longer_than_a_layers_window_stand_alone(tiny):
     window = model.network.config.sliding_window
     assert layout_for(model, [[1] * window]) is many_a_row
     assert layout_for(model, [[1] * (window + 1)]) is one_a_row
+
+
+def small_memory(model, tokens, error):
+    """Let the model fail as if memory ran out on batches of more than so many padded tokens; returns what it ran."""
+    ran = []
+
+    def check(_module, _arguments, keywords):
+        ran.append(keywords["input_ids"].shape)
+        if keywords["input_ids"].numel() > tokens:
+            raise error
+
+    return ran, model.network.base_model.register_forward_pre_hook(check, with_kwargs=True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=["cuda", "cpu"],
+)
+@pytest.mark.parametrize("read", [extract, total_nats])
+def test_batches_halve_when_memory_runs_out_and_the_result_is_the_same(tiny, read, error):
+    model = tiny()
+    whole = torch.as_tensor(read(model, TEXTS * 3 + ["Two."]))
+    ran, handle = small_memory(model, 40, error)
+    halved = torch.as_tensor(read(model, TEXTS * 3 + ["Two."]))
+    handle.remove()
+    torch.testing.assert_close(halved, whole, atol=1e-4, rtol=1e-4)
+    failed = [shape.numel() for shape in ran if shape.numel() > 40]
+    assert failed and len(failed) < 5 and ran[-1].numel() <= 40
+
+
+def test_a_text_that_never_fits_and_other_errors_are_not_tried_again(tiny):
+    model = tiny()
+    ran, handle = small_memory(model, 3, torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(ModelError, match="no memory left for a single text of .* --device cpu"):
+        extract(model, TEXTS)
+    handle.remove()
+    ran, handle = small_memory(model, 0, RuntimeError("shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        extract(model, TEXTS)
+    handle.remove()
+    assert len(ran) <= min(torch.get_num_threads(), AT_A_TIME)  # no more than had begun
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_batches_run_side_by_side_with_their_share_of_the_threads_in_the_caller_s_mode(tiny, two_threads):
+    both = threading.Barrier(2, timeout=30)  # passes only if two run at a time
+    ran = []
+
+    def run(batch):
+        both.wait()
+        ran.append((sum(batch, []), torch.get_num_threads(), torch.is_inference_mode_enabled()))
+
+    with torch.inference_mode():
+        run_batches(tiny(), [[k] * 5 for k in range(8)], run, 10)
+    assert sorted(sum((texts for texts, *_ in ran), [])) == list(range(8))
+    assert {tuple(how) for _, *how in ran} == {(1, True)}
+    assert torch.get_num_threads() == 2
+
+
+def test_weights_that_move_between_devices_serve_one_pass_at_a_time(tiny, two_threads):
+    model, ran = tiny(), []
+    model.network.hf_device_map = {"": "cpu"}
+    run_batches(model, [[k] * 5 for k in range(8)], lambda batch: ran.append(threading.current_thread()), 10)
+    assert set(ran) == {threading.current_thread()}
+
+
+def test_states_do_not_depend_on_what_runs_beside(tiny, two_threads):
+    model = tiny()
+    texts = [f"I {word} and went on for {count} days." for word in ("sang", "waited", "slept") for count in range(12)]
+    together = extract(model, texts, token_budget=24)
+    torch.set_num_threads(1)
+    torch.testing.assert_close(together, extract(model, texts, token_budget=24))
+
+
+def test_a_model_is_tried_out_once(tiny, monkeypatch):
+    model, tried = tiny(), []
+    original = packing._attends_as_told
+    monkeypatch.setattr(packing, "_attends_as_told", lambda m: tried.append(m) or original(m))
+    extract(model, TEXTS), extract(model, TEXTS[:2])
+    assert tried == [model]

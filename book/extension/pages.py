@@ -55,6 +55,18 @@ def offer_numbers(app, doctree) -> None:
                 figure.parent.insert(figure.parent.index(figure) + 1, offer)
 
 
+def tidy_docstring(app, what, name, obj, options, lines) -> None:
+    """Docstrings as Sphinx wants them: names in backticks as code, lines of a name and its meaning as a list."""
+    tidied = []
+    for line in lines:
+        code = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line)
+        if entry := re.fullmatch(r"(\w+(?:, \w+)*) {2,}(\S.*)", code):
+            tidied += ["", f"``{entry[1]}``", f"    {entry[2]}"]
+        else:
+            tidied.append(re.sub(r"^\s+", "    ", code))
+    lines[:] = tidied
+
+
 def let_figures_scroll(app, doctree, docname) -> None:
     """Put the image of each figure into a box that the theme lets scroll, by touch and by keys, on narrow screens."""
     for image in list(doctree.findall(nodes.image)):
@@ -72,6 +84,7 @@ def mend_roles(app, page, template, context, doctree) -> None:
 
 def setup(app) -> dict[str, bool]:
     app.connect("config-inited", set_options)
+    app.connect("autodoc-process-docstring", tidy_docstring)
     app.connect("doctree-read", offer_numbers)
     app.connect("doctree-resolved", let_figures_scroll)
     app.connect("html-page-context", mend_roles)

@@ -62,3 +62,20 @@ def test_a_bibliography_is_not_called_a_list_without_items(pages):
     context = {"body": '<div role="list" class="citation-list">'}
     pages.mend_roles(None, "page", "template", context, None)
     assert "role" not in context["body"]
+
+
+def test_a_docstring_s_names_are_code_and_its_lines_of_names_a_list(pages):
+    lines = [
+        "What `x` is.",
+        "",
+        "pairs     so many; see `y`",
+        "a, b      two names, whose",
+        "          meaning is long",
+        "",
+    ]
+    pages.tidy_docstring(None, "class", "name", None, None, lines)
+    assert lines == [
+        *("What ``x`` is.", ""),
+        *("", "``pairs``", "    so many; see ``y``"),
+        *("", "``a, b``", "    two names, whose", "    meaning is long", ""),
+    ]

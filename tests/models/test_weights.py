@@ -1,18 +1,22 @@
+"""Weights on disk: found, fetched, verified, converted; and quiet while that is done."""
+
 import hashlib
-import json
+import sys
+import warnings
 import zipfile
 
 import pytest
 import torch
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+from huggingface_hub.utils import logging as hub_logging
+from transformers.utils import logging
 
 from tests.gguf_file import write_gguf
-from xlv.models import load, weights
+from xlv.models import weights
 from xlv.models.activations import extract
 from xlv.models.load import load_model
 from xlv.models.presets import PRESETS, Preset, Wheels
-from xlv.models.weights import ModelError, identity, resolve, short_name
-from xlv.settings import Settings
-from xlv.study import run_study
+from xlv.models.weights import ModelError, identity, quiet, resolve, short_name, split_revision
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "missing.gguf"])
@@ -43,22 +47,6 @@ def test_a_gguf_file_gives_the_states_and_tokens_of_the_model_it_was_made_of(tin
     torch.testing.assert_close(extract(loaded, texts), extract(model, texts), atol=1e-6, rtol=1e-5)
 
 
-def test_a_damaged_folder_gives_one_clear_error(tiny_folder):
-    file = tiny_folder / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:200])
-    with pytest.raises(ModelError, match="What to do"):
-        load_model(str(tiny_folder), dtype="fp32")
-
-
-def test_a_folder_loads_and_keeps_its_fingerprint(tiny_folder):
-    one, two = (load_model(str(tiny_folder), dtype="fp32") for _ in range(2))
-    assert one.fingerprint == two.fingerprint and one.n_layers == 4
-    with pytest.raises(ValueError, match="unknown dtype"):
-        load_model(str(tiny_folder), dtype="int3")
-    with pytest.raises(ValueError, match="unknown template"):
-        load_model(str(tiny_folder), dtype="fp32", template="no placeholder")
-
-
 def test_a_revision_goes_into_location_fingerprint_and_name(monkeypatch):
     plain, tagged = resolve("org/model"), resolve("org/model@v1.0")
     assert (tagged.location, tagged.revision) == ("org/model", "v1.0") and plain.revision is None
@@ -66,69 +54,12 @@ def test_a_revision_goes_into_location_fingerprint_and_name(monkeypatch):
     assert resolve("bloomz-560m@abc").location == "bigscience/bloomz-560m"
     assert short_name("org/model@refs/pr/1") == "model@refs-pr-1"
     assert identity("org/model@v1.0") != identity("org/model")
-    asked = []
-
-    def stop(location, revision=None, **_options):
-        asked.append((location, revision))
-        raise OSError("not reachable")
-
-    monkeypatch.setattr(load.AutoModelForCausalLM, "from_pretrained", stop)
-    with pytest.raises(ModelError, match="cannot load org/model@v1.0: not reachable"):
-        load_model("org/model@v1.0")
-    assert asked == [("org/model", "v1.0")]
 
 
 @pytest.mark.parametrize("model", ["smollm2-135m@main", "{folder}@main", "org/model@", "@main"])
 def test_what_has_no_revision_says_so(model, tiny_folder):
     with pytest.raises(ModelError, match="no revision"):
         resolve(model.format(folder=tiny_folder))
-
-
-def test_auto_places_a_model_as_well_and_an_unknown_device_is_refused(tiny_folder):
-    plain, spread = (load_model(str(tiny_folder), dtype="fp32", device=device) for device in ("cpu", "auto"))
-    texts = ["I kept the promise."]
-    assert torch.allclose(extract(plain, texts), extract(spread, texts), atol=1e-6)
-    with pytest.raises(ValueError, match="unknown device 'gpu'"):
-        load_model(str(tiny_folder), device="gpu")
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="choose cpu"):
-            load_model(str(tiny_folder), device="cuda")
-
-
-@pytest.fixture
-def own_code(tiny_folder, tmp_path):
-    """A model folder that brings code, which leaves a file when it runs."""
-    config = json.loads((tiny_folder / "config.json").read_text())
-    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
-    (tiny_folder / "config.json").write_text(json.dumps(config))
-    (tiny_folder / "own.py").write_text(
-        f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
-        "from transformers import LlamaConfig, LlamaForCausalLM\n"
-        "class OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
-        "class OwnModel(LlamaForCausalLM):\n    config_class = OwnConfig\n"
-    )
-    return tiny_folder, tmp_path / "ran"
-
-
-def test_code_that_a_model_brings_runs_only_when_trusted(own_code, monkeypatch, tmp_path):
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    folder, ran = own_code
-    with pytest.raises(ModelError, match="--trust-remote-code"):
-        load_model(str(folder), dtype="fp32")
-    assert not ran.exists()
-    assert load_model(str(folder), dtype="fp32", trust_remote_code=True).n_layers == 4
-    assert ran.exists()
-
-
-def test_the_revision_stands_in_the_provenance_of_results(tiny_folder, tmp_path, monkeypatch):
-    local = resolve(str(tiny_folder))
-    monkeypatch.setattr(load, "resolve", lambda *_a, **_k: local)
-    settings = Settings(concepts=("morality",), languages=("en", "fr"), pairs=8, neutral=2, dtype="fp32")
-    tagged = run_study("org/model@v1.0", settings, tmp_path)
-    plain = run_study("org/model", settings, tmp_path)
-    assert (tagged.attrs["revision"], tagged.attrs["model"]) == ("v1.0", "model@v1.0")
-    assert plain.attrs["revision"] == "" and plain.attrs["settings"] != tagged.attrs["settings"]
-    assert {path.name for path in tmp_path.glob("model*")} == {"model", "model@v1.0"}
 
 
 @pytest.fixture
@@ -194,10 +125,61 @@ def test_a_damaged_fetched_file_is_removed_and_named(parcelled):
     assert not target.exists()
 
 
-def test_every_embedded_preset_pairs_requirements_with_members_and_pins_versions():
-    embedded = [preset for preset in PRESETS.values() if preset.embedded]
-    assert len(embedded) == 4
-    for preset in embedded:
-        assert len(preset.wheels.requirements) == len(preset.wheels.members)
-        assert all("==" in requirement for requirement in preset.wheels.requirements)
-        assert len(preset.wheels.sha256) == 64
+@pytest.fixture
+def notices():
+    """How loud transformers and the Hub are, put back after the test."""
+    before = logging.get_verbosity(), hub_logging.get_verbosity(), logging.is_progress_bar_enabled()
+    hub_bars = not are_progress_bars_disabled()
+    yield
+    logging.set_verbosity(before[0]), hub_logging.set_verbosity(before[1])
+    (logging.enable_progress_bar if before[2] else logging.disable_progress_bar)()
+    (enable_progress_bars if hub_bars else disable_progress_bars)()
+
+
+@pytest.mark.parametrize("hub_bars", [True, False])
+@pytest.mark.parametrize("bars", [True, False])
+@pytest.mark.parametrize("verbosity", [logging.DEBUG, logging.WARNING])
+def test_quiet_leaves_verbosity_and_progress_bars_as_they_were(notices, verbosity, bars, hub_bars):
+    logging.set_verbosity(verbosity), hub_logging.set_verbosity(verbosity)
+    (logging.enable_progress_bar if bars else logging.disable_progress_bar)()
+    (enable_progress_bars if hub_bars else disable_progress_bars)()
+    with pytest.raises(KeyboardInterrupt), quiet():
+        assert logging.get_verbosity() == hub_logging.get_verbosity() == logging.ERROR
+        assert not logging.is_progress_bar_enabled() and are_progress_bars_disabled()
+        raise KeyboardInterrupt
+    assert (logging.get_verbosity(), hub_logging.get_verbosity()) == (verbosity, verbosity)
+    assert (logging.is_progress_bar_enabled(), not are_progress_bars_disabled()) == (bars, hub_bars)
+
+
+def test_quiet_keeps_warnings_and_notices_off_the_terminal(notices, capsys, recwarn):
+    with quiet():
+        warnings.warn("of no interest to a reader", stacklevel=1)
+        print("nor is this", file=sys.stderr)
+    print("but this is", file=sys.stderr)
+    assert capsys.readouterr().err == "but this is\n" and not recwarn
+
+
+def test_a_folder_s_identity_changes_with_its_files(tiny_folder):
+    before = identity(str(tiny_folder))
+    assert identity(str(tiny_folder)) == before
+    (tiny_folder / "config.json").write_text((tiny_folder / "config.json").read_text() + " ")
+    assert identity(str(tiny_folder)) != before
+    assert identity("smollm2-135m") == PRESETS["smollm2-135m"].wheels.sha256[:16]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("smollm2-135m", "smollm2-135m"),
+        ("org/name", "name"),
+        ("some/folder/", "folder"),
+        ("files/tiny-base.gguf", "tiny-base"),
+    ],
+)
+def test_results_are_filed_under_the_last_part_of_a_name(model, name):
+    assert short_name(model) == name and split_revision(model) == (model, None)
+
+
+def test_a_path_with_an_at_sign_is_no_revision(tmp_path):
+    (tmp_path / "model@home").mkdir()
+    assert split_revision(str(tmp_path / "model@home")) == (str(tmp_path / "model@home"), None)

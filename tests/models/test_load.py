@@ -1,0 +1,218 @@
+"""A model in memory: loaded from anywhere, its blocks found, its prompts, its fingerprint."""
+
+import json
+
+import pytest
+import torch
+import transformers as hf
+from torch import nn
+
+from tests.conftest import ARCHITECTURES, GROUPED
+from xlv.models import load
+from xlv.models.activations import extract
+from xlv.models.load import checked_device, find_blocks, has_chat_template, load_model
+from xlv.models.weights import ModelError
+
+SYSTEM = "{% if messages[0].role == 'system' %}{{ messages[0].content }}|{% endif %}{{ messages[-1].content }}"
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}{{ messages[0].content }}"
+)
+SILENT = "{{ messages[-1].content }}"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_blocks_are_found_by_structure(tiny, architecture):
+    model = tiny(architecture)
+    assert model.n_layers == len(model.blocks) == 4 and model.d_model == 32
+    names = {name.split(".")[-1] for name, part in model.network.named_modules() if part is model.blocks}
+    assert names <= {"layers", "h"}
+
+
+def test_of_two_lists_of_one_length_the_heavier_one_holds_the_blocks(tiny):
+    network = tiny("llama").network
+    blocks, decoder = find_blocks(network), network.get_decoder()
+    parts = dict(decoder.named_children())
+    for name in parts:
+        delattr(decoder, name)
+    decoder.norms = nn.ModuleList(nn.LayerNorm(32) for _ in range(4))  # stands before the blocks
+    for name, part in parts.items():
+        setattr(decoder, name, part)
+    lists = [part for part in decoder.modules() if isinstance(part, nn.ModuleList) and len(part) == 4]
+    assert lists == [decoder.norms, blocks]
+    assert find_blocks(network) is blocks
+
+
+def test_lists_of_another_length_are_no_blocks(tiny):
+    network = tiny("llama").network
+    network.get_decoder().experts = nn.ModuleList(nn.Linear(512, 512) for _ in range(9))
+    assert find_blocks(network) is network.get_decoder().layers
+    network.config.num_hidden_layers = 5
+    with pytest.raises(ModelError, match="no list of 5 decoder blocks in LlamaForCausalLM"):
+        find_blocks(network)
+
+
+def test_an_encoder_decoder_is_refused():
+    with pytest.raises(ModelError, match="expected a decoder-only model"):
+        find_blocks(hf.T5ForConditionalGeneration(hf.T5Config(d_model=16, d_kv=4, d_ff=16, num_layers=1, num_heads=2)))
+
+
+def test_of_a_model_that_sees_the_language_model_s_blocks_are_taken():
+    vision = hf.SiglipVisionConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4, image_size=28, patch_size=14
+    )
+    text = hf.Gemma3TextConfig(**GROUPED, head_dim=8)
+    network = hf.Gemma3ForConditionalGeneration(
+        hf.Gemma3Config(text_config=text.to_dict(), vision_config=vision.to_dict())
+    )
+    assert find_blocks(network) is network.model.language_model.layers
+
+
+def test_a_text_becomes_a_prompt_by_its_template(tiny):
+    model = tiny()
+    assert model.with_template("raw").prompt("Hi.") == "Hi."
+    assert model.with_template("llama2").prompt("Hi.") == "[INST] Hi. [/INST] "
+    assert model.with_template("Q: {input} A:").prompt("{input}?") == "Q: {input}? A:"
+    assert model.with_template("chat").prompt("Hi.") == "<|user|>Hi.<|end|><|assistant|>"
+
+
+@pytest.mark.parametrize("chat", [SYSTEM, NO_SYSTEM, SILENT], ids=["shown", "refused", "dropped"])
+def test_a_system_text_goes_where_the_model_sees_it(tiny, chat, monkeypatch):
+    model = tiny(template="chat")
+    monkeypatch.setattr(model.tokenizer, "chat_template", chat)
+    assert model.has_system_role == (chat == SYSTEM)
+    assert model.prompt("Hi.", "Be kind.") == ("Be kind.|Hi." if chat == SYSTEM else "Be kind.\n\nHi.")
+    assert not model.with_template("raw").has_system_role
+    assert model.with_template("raw").prompt("Hi.", "Be kind.") == "Be kind.\n\nHi."
+
+
+def test_templates_that_a_model_cannot_have_are_refused(tiny, monkeypatch):
+    model = tiny()
+    with pytest.raises(ValueError, match="unknown template 'polite': choose one of raw, chat, llama2"):
+        model.with_template("polite")
+    monkeypatch.setattr(model.tokenizer, "chat_template", None)
+    with pytest.raises(ValueError, match="no chat template: choose --template raw"):
+        model.with_template("chat")
+
+
+def test_a_chat_template_brings_its_own_special_tokens(tiny, monkeypatch):
+    model, added = tiny(), []
+    original = type(model.tokenizer).__call__
+    monkeypatch.setattr(
+        type(model.tokenizer),
+        "__call__",
+        lambda self, *given, **named: added.append(named["add_special_tokens"]) or original(self, *given, **named),
+    )
+    model.token_ids(["Hi."]), model.with_template("chat").token_ids(["Hi."])
+    assert added == [True, False]
+
+
+def test_weights_tokenizer_template_and_dtype_change_the_fingerprint(tiny, monkeypatch):
+    prints = {tiny().fingerprint, tiny("gpt2").fingerprint, tiny(dtype="bf16").fingerprint}
+    prints |= {tiny(template="chat").fingerprint}
+    model = tiny()
+    monkeypatch.setattr(model.tokenizer, "chat_template", SILENT)
+    assert len(prints | {model.fingerprint}) == 5
+
+
+def test_a_damaged_folder_gives_one_clear_error(tiny_folder):
+    file = tiny_folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(ModelError, match="What to do"):
+        load_model(str(tiny_folder), dtype="fp32")
+
+
+def test_a_folder_loads_and_keeps_its_fingerprint(tiny_folder):
+    one, two = (load_model(str(tiny_folder), dtype="fp32") for _ in range(2))
+    assert one.fingerprint == two.fingerprint and one.n_layers == 4
+    with pytest.raises(ValueError, match="unknown dtype"):
+        load_model(str(tiny_folder), dtype="int3")
+    with pytest.raises(ValueError, match="unknown template"):
+        load_model(str(tiny_folder), dtype="fp32", template="no placeholder")
+
+
+def test_a_revision_is_asked_of_the_hub(monkeypatch):
+    asked = []
+
+    def stop(location, revision=None, **_options):
+        asked.append((location, revision))
+        raise OSError("not reachable")
+
+    monkeypatch.setattr(load.AutoModelForCausalLM, "from_pretrained", stop)
+    with pytest.raises(ModelError, match="cannot load org/model@v1.0: not reachable"):
+        load_model("org/model@v1.0")
+    assert asked == [("org/model", "v1.0")]
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("401 Client Error", "accept its licence"),
+        ("needs trust_remote_code", "--trust-remote-code"),
+        ("connection refused", "check the id and the network"),
+        ("", "OSError"),
+    ],
+)
+def test_what_cannot_be_loaded_says_what_to_do(monkeypatch, said, advice):
+    monkeypatch.setattr(
+        load.AutoModelForCausalLM, "from_pretrained", lambda *_a, **_k: (_ for _ in ()).throw(OSError(said))
+    )
+    with pytest.raises(ModelError, match="cannot load org/model.*What to do") as found:
+        load_model("org/model")
+    assert advice in str(found.value) and len(str(found.value).splitlines()) == 1
+
+
+def test_a_loaded_model_is_ready_to_read(tiny_folder):
+    model = load_model(str(tiny_folder), dtype="bf16")
+    assert not model.network.training and not any(p.requires_grad for p in model.network.parameters())
+    assert model.network.dtype == torch.bfloat16 and model.tokenizer.pad_token_id is not None
+    assert model.name == "my-model" and model.template == "raw"
+
+
+def test_whether_there_is_a_chat_template_is_known_without_the_weights(tiny_folder):
+    (tiny_folder / "model.safetensors").unlink()
+    assert has_chat_template(str(tiny_folder))
+    (tiny_folder / "chat_template.jinja").unlink()
+    assert not has_chat_template(str(tiny_folder))
+
+
+def test_auto_places_a_model_as_well_and_an_unknown_device_is_refused(tiny_folder):
+    plain, spread = (load_model(str(tiny_folder), dtype="fp32", device=device) for device in ("cpu", "auto"))
+    texts = ["I kept the promise."]
+    assert torch.allclose(extract(plain, texts), extract(spread, texts), atol=1e-6)
+    with pytest.raises(ValueError, match="unknown device 'gpu'"):
+        load_model(str(tiny_folder), device="gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="choose cpu"):
+            load_model(str(tiny_folder), device="cuda")
+
+
+def test_devices_are_checked_before_anything_is_loaded(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [checked_device(name) for name in (None, "auto", "cuda:1", "cpu")] == ["cuda", "auto", "cuda:1", "cpu"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert checked_device(None) == "cpu"
+
+
+@pytest.fixture
+def own_code(tiny_folder, tmp_path):
+    """A model folder that brings code, which leaves a file when it runs."""
+    config = json.loads((tiny_folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
+    (tiny_folder / "config.json").write_text(json.dumps(config))
+    (tiny_folder / "own.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
+        "from transformers import LlamaConfig, LlamaForCausalLM\n"
+        "class OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
+        "class OwnModel(LlamaForCausalLM):\n    config_class = OwnConfig\n"
+    )
+    return tiny_folder, tmp_path / "ran"
+
+
+def test_code_that_a_model_brings_runs_only_when_trusted(own_code, monkeypatch, tmp_path):
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder, ran = own_code
+    with pytest.raises(ModelError, match="--trust-remote-code"):
+        load_model(str(folder), dtype="fp32")
+    assert not ran.exists()
+    assert load_model(str(folder), dtype="fp32", trust_remote_code=True).n_layers == 4
+    assert ran.exists()

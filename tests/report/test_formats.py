@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from xlv.report.formats import counted, p_equals, p_value, plain, readable, signed
+from xlv.report.formats import counted, p_equals, p_value, plain, readable, signed, told_apart
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,11 @@ def test_unknown_p_values_are_not_small_ones():
 def test_readable_tables_are_text_with_bounded_p_values():
     table = readable(pd.DataFrame({"gap": [-0.0001, -0.25], "p": [0.0004, 0.5]}), 2)
     assert list(table["gap"]) == ["0.00", "−0.25"] and list(table["p"]) == [p_value(0.0004), "0.500"]
+
+
+def test_titles_are_short_where_that_distinguishes_models():
+    assert told_apart(["Model A (Q4_1)", "Model B"]) == ["Model A", "Model B"]
+
+
+def test_titles_are_whole_where_two_would_be_the_same():
+    assert told_apart(["Model A (Q4_1)", "Model A (Q8_0)"]) == ["Model A\n(Q4_1)", "Model A\n(Q8_0)"]

@@ -1,0 +1,75 @@
+import hashlib
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from xlv.cache import cache_root, file_sha256, fingerprint, need_space, silent, size_of, whole_file, whole_folder
+
+
+def test_the_cache_lies_where_the_environment_says_or_where_the_platform_keeps_caches(monkeypatch, tmp_path):
+    monkeypatch.setenv("XLV_CACHE", str(tmp_path / "here"))
+    assert cache_root() == tmp_path / "here"
+    monkeypatch.setenv("XLV_CACHE", "")
+    assert cache_root().name == "xlv" and cache_root() != tmp_path / "here"
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, error):
+    path = tmp_path / "new" / "file.txt"
+    with pytest.raises(error), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert list(path.parent.iterdir()) == []
+    with whole_file(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists() and temporary.parent == path.parent
+    assert path.read_text() == "whole" and path.stat().st_mode & 0o777 == 0o644
+    with pytest.raises(error), whole_file(path) as temporary:
+        temporary.write_text("other")
+        raise error
+    assert path.read_text() == "whole" and [file.name for file in path.parent.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path, error):
+    path = tmp_path / "new" / "folder"
+    with whole_folder(path) as temporary:
+        (temporary / "one").write_text("1")
+    with pytest.raises(error), whole_folder(path) as temporary:
+        (temporary / "two").write_text("2")
+        raise error
+    assert [file.name for file in path.iterdir()] == ["one"]
+    with whole_folder(path) as temporary:
+        (temporary / "two").write_text("2")
+    assert [file.name for file in path.iterdir()] == ["two"]  # what was there is replaced as a whole
+    assert [file.name for file in path.parent.iterdir()] == ["folder"]
+
+
+def test_too_little_space_names_the_remedy_and_enough_makes_the_folder(monkeypatch, tmp_path):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage(10, 5, 5_000_000_000))
+    need_space(tmp_path / "weights", 5_000_000_000, "the model")
+    assert (tmp_path / "weights").is_dir()
+    with pytest.raises(OSError, match="the model needs 6.0 GB in .*weights, where 5.0 GB are free: .*XLV_CACHE"):
+        need_space(tmp_path / "weights", 6_000_000_000, "the model")
+
+
+def test_a_fingerprint_is_stable_and_depends_on_every_part():
+    assert fingerprint("a", {"x": 1, "y": [2]}) == fingerprint("a", {"y": [2], "x": 1})  # whatever the order of keys
+    prints = {fingerprint(*parts) for parts in ((), ("a",), ("a", "b"), ("ab",), ({"a": 1},), ({"a": None},), ("é",))}
+    assert len(prints) == 7 and all(len(found) == 16 for found in prints)
+    assert fingerprint("schema", 4) == hashlib.sha256(b'["schema",4]').hexdigest()[:16]
+
+
+def test_sizes_and_checksums_are_those_of_the_bytes(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "one").write_bytes(b"abc")
+    (tmp_path / "sub" / "two").write_bytes(b"12345")
+    assert size_of(tmp_path / "one") == 3 and size_of(tmp_path) == 8
+    assert file_sha256(tmp_path / "one") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_silent_listener_says_nothing(capsys):
+    silent("reading", 1, 2)
+    assert capsys.readouterr() == ("", "")

@@ -15,9 +15,10 @@ from xlv.cache import whole_file
 VERSION = 4  # of the schema
 
 # Coordinates of question 4: what was asked, what came of it, and what was done to the model.
-KINDS = ("harmful", "harmless")
+HARMFUL, HARMLESS = KINDS = ("harmful", "harmless")
 ANSWER, REFUSAL, BROKEN = OUTCOMES = ("non-refusal", "refusal", "broken")
 REFUSING, FOLLOWING = DIRECTIONS = ("towards refusing", "towards following")  # by effect, never by sign
+EFFECT = {REFUSING: 1, FOLLOWING: -1}  # sign of the change of refusals that a direction asks for
 BASELINE = "no control"
 NOTHING, ADDITION, RANDOM, ABLATION, SYSTEM = METHODS = ("nothing", "addition", "random", "ablation", "system prompt")
 OWN = "own"  # a condition's source where every target is steered with its own vector
@@ -106,7 +107,7 @@ SCHEMA: dict[str, dict[str, Variable]] = {
         "search_baseline_rate": _of("rate searched", "share", "`search_rate` without control"),
         "strength": _of("searched towards", "vectors", "control strength s of the chosen setting"),
         "chosen_dose": _of(
-            "searched towards", "share of the residual norm", "its dose, |s|·‖v‖ over the mean residual norm"
+            "searched towards", "share of the residual norm", "its dose: the size of s·v over the mean residual norm"
         ),
         "first_layer": _of("searched towards", "layer", "first layer that it steers"),
         "last_layer": _of("searched towards", "layer", "last layer that it steers"),
@@ -212,7 +213,7 @@ def schema_page() -> str:
     """SCHEMA as Markdown tables, a section per question, then the coordinates: the book's page on results."""
     lines = []
     for question, variables in SCHEMA.items():
-        lines += [f"## {question}.nc", "", "| variable | dimensions | unit | meaning |", "| --- | --- | --- | --- |"]
+        lines += [f"## `{question}.nc`", "", "| variable | dimensions | unit | meaning |", "| --- | --- | --- | --- |"]
         lines += [f"| `{name}` | {', '.join(v.dims)} | {v.unit} | {v.meaning} |" for name, v in variables.items()]
         lines.append("")
     lines += ["## Coordinates", "", "| coordinate | meaning |", "| --- | --- |"]

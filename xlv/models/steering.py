@@ -106,9 +106,10 @@ def layer_ablation(model: Model, vectors: Vectors) -> Iterator[None]:
 
 @contextmanager
 def directional_ablation(model: Model, vector: torch.Tensor) -> Iterator[None]:
-    """Directional ablation (Arditi et al. 2024): no block can read or write one direction, `[d_model]`, at any token.
+    """Directional ablation (Arditi et al. 2024): no block reads one direction, `[d_model]`, at any token.
 
-    The direction is taken out of the input of every block and of the outputs of its attention and its MLP.
+    The direction is taken out of the input of every block and of the outputs of its attention and its MLP. A norm
+    behind these (Gemma 3, OLMo 2) may bring some of it back, which the next block does not see.
     Raises ValueError for a vector the model cannot have, ModelError for blocks whose parts are not found by name.
     """
     _check(model, vector, "the vector")

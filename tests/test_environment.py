@@ -30,6 +30,19 @@ def test_what_is_required_is_pinned_at_a_release_that_will_do():
             assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
+def test_every_file_of_the_package_is_installed_with_it():
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    installed = set()
+    for package, patterns in setuptools["package-data"].items():
+        folder = ROOT / package.replace(".", "/")
+        for pattern in patterns:
+            found = set(folder.glob(pattern))
+            assert found, f"{package}: no file is named {pattern}"
+            installed |= found
+    files = {path for path in (ROOT / "xlv").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert files <= installed
+
+
 def test_the_citation_names_this_version():
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
     assert f"version = {{{__version__}}}" in (ROOT / "book" / "references.md").read_text(encoding="utf-8")

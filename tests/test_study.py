@@ -1,0 +1,248 @@
+"""The paper's steps in order for one model: what is asked, what a result depends on, what is not computed twice."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from xlv import cache, study
+from xlv.corpus.pairs import CorpusError, texts_of
+from xlv.models import load
+from xlv.models.activations import concept_states
+from xlv.models.load import load_model
+from xlv.models.vectors import ConceptVectors, concept_vectors
+from xlv.models.weights import resolve
+from xlv.questions.consistency.cosines import cosines
+from xlv.results import SCHEMA, save
+from xlv.results import load as load_results
+from xlv.settings import Comparisons, ControlSettings, Search, Settings
+from xlv.statistics.vectors import own, pair_gram
+from xlv.study import baselines, pairs_of, run_control, run_study, store_vectors
+
+SETTINGS = Settings(concepts=("morality", "tense"), languages=("en", "fr", "sw"), pairs=12, neutral=3, dtype="fp32")
+CONTROL = ControlSettings(
+    targets=("en", "sw"),
+    pairs=8,
+    prompts=2,
+    tokens=2,
+    search=Search(prompts=2, doses=(0.01,), windows=((0.4, 0.7),), neutral=2, confirmed=1),
+    compare=Comparisons(prompts=1, contrast="", random=1, random_generated=1, detailed=(), doses=(0.01,)),
+    dtype="fp32",
+)
+
+
+class Stop(Exception):
+    pass
+
+
+def stamp(monkeypatch, model="smollm2-135m", settings=SETTINGS, **loading) -> str:
+    """What a result is filed under: the fingerprint with which what is known is looked up; nothing is computed."""
+    asked = []
+
+    def known(_path, fingerprint):
+        asked.append(fingerprint)
+        raise Stop
+
+    run = run_control if isinstance(settings, ControlSettings) else run_study
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(study, "matching", known)
+        run(model, settings, Path("nowhere"), **loading)
+    return asked[0]
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Path:
+    """A corpus of one concept with neutral sentences of its own."""
+    folder = tmp_path / "corpus"
+    (folder / "courage").mkdir(parents=True), (folder / "neutral").mkdir()
+    for code in ("en", "fr"):
+        rows = [f"{k}\t{k // 2}\tI spoke up {k} {code}.\tI kept silent {k} {code}." for k in range(8)]
+        (folder / "courage" / f"{code}.tsv").write_text("\n".join(["id\tgroup\tpositive\tnegative", *rows]) + "\n")
+        (folder / "neutral" / f"{code}.tsv").write_text(f"id\ttext\n1\tThe river bends {code}.\n2\tSalt melts.\n")
+    return folder
+
+
+def test_a_stamp_is_the_same_for_the_same_question(monkeypatch):
+    assert stamp(monkeypatch) == stamp(monkeypatch, loading=study.Loading(device="cpu"))
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, CONTROL], ids=["study", "control"])
+def test_a_stamp_changes_with_the_extractor_the_model_and_the_settings(monkeypatch, settings):
+    known = [
+        stamp(monkeypatch, settings=settings),
+        stamp(monkeypatch, "gemma-3-270m", settings),
+        stamp(monkeypatch, settings=replace(settings, seed=1)),
+        stamp(monkeypatch, settings=replace(settings, pairs=10)),
+        stamp(monkeypatch, settings=replace(settings, template="llama2")),
+    ]
+    monkeypatch.setattr(study, "EXTRACTOR", cache.EXTRACTOR + 1)
+    assert len({*known, stamp(monkeypatch, settings=settings)}) == 6
+
+
+def test_a_stamp_changes_with_the_analysis(monkeypatch):
+    known = stamp(monkeypatch)
+    monkeypatch.setattr(study, "ANALYSIS", study.ANALYSIS + 1)
+    assert stamp(monkeypatch) != known
+
+
+def test_a_stamp_changes_with_pairs_and_with_neutral_sentences(monkeypatch, corpus):
+    settings = Settings(data=str(corpus), dtype="fp32")
+    known = [stamp(monkeypatch, settings=settings)]
+    for path in (corpus / "neutral" / "fr.tsv", corpus / "courage" / "fr.tsv"):
+        path.write_text(path.read_text().replace("fr.", "en français."))
+        known.append(stamp(monkeypatch, settings=settings))
+    assert len(set(known)) == 3
+
+
+def test_a_stamp_of_control_changes_with_instructions_and_with_the_judge(monkeypatch, tmp_path):
+    known = [stamp(monkeypatch, settings=CONTROL), stamp(monkeypatch, settings=replace(CONTROL, judge="chat:x"))]
+    original = study.load_instructions
+    monkeypatch.setattr(study, "load_instructions", lambda code, **named: original(code, **named).iloc[::-1])
+    known.append(stamp(monkeypatch, settings=CONTROL))
+    assert len(set(known)) == 3
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_too_few_situations_are_found_before_anything_is_computed(corpus, monkeypatch, tmp_path, groups):
+    monkeypatch.setattr("xlv.models.load.load_model", lambda *_a, **_k: pytest.fail("the model was loaded"))
+    for path in (corpus / "courage").iterdir():
+        head, *rows = path.read_text().splitlines()
+        fields = [row.split("\t") for row in rows]
+        rows = ["\t".join([one, str(int(one) % groups), *texts]) for one, _, *texts in fields]
+        path.write_text("\n".join([head, *rows]) + "\n")
+    with pytest.raises(CorpusError, match=f"courage has pairs of {groups} groups: expected 4 or more"):
+        run_study("smollm2-135m", Settings(data=str(corpus)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        ("smollm2-135m", Settings(concepts=("courage",)), "unknown concept 'courage'"),
+        ("smollm2-135m", Settings(languages=("xx",)), "unknown language 'xx'"),
+        ("no-such-model", Settings(languages=("en",), pairs=8), "unknown model 'no-such-model'"),
+    ],
+)
+def test_what_is_not_known_is_refused(model, settings, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        run_study(model, settings, tmp_path)
+
+
+def test_controls_are_read_when_asked_for():
+    assert list(dict.fromkeys(pairs_of(Settings(languages=("en",), pairs=8))["concept"]))[-1] == "harmfulness"
+    more = pairs_of(Settings(languages=("en",), pairs=8, controls=True))
+    assert list(dict.fromkeys(more["concept"]))[-2:] == ["sentiment", "tense"]
+
+
+@pytest.fixture(scope="module")
+def studied(saved_model, tmp_path_factory):
+    """A study of a tiny model: its folder, and that of the results."""
+    out = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLV_CACHE", str(tmp_path_factory.mktemp("cache")))
+        run_study(str(saved_model), SETTINGS, out)
+    return saved_model, out
+
+
+@pytest.fixture
+def stored(studied):
+    folder, out = studied
+    return {question: load_results(out / folder.name / f"{question}.nc") for question in ("recognition", "consistency")}
+
+
+def test_a_study_holds_every_variable_of_its_questions(stored):
+    for question, dataset in stored.items():
+        assert set(dataset.data_vars) == set(SCHEMA[question])
+    assert np.isfinite(stored["recognition"]["correct"].sel(protocol="cv")).all()
+
+
+def test_where_results_come_from_goes_with_them(studied, stored):
+    folder, _ = studied
+    for dataset in stored.values():
+        about = dataset.attrs
+        assert about["model"] == about["title"] == folder.name and about["weights"] == resolve(str(folder)).fingerprint
+        assert (about["dtype"], about["template"], about["seed"], about["revision"]) == ("fp32", "raw", 0, "")
+        assert about["parameters"] == load_model(str(folder), dtype="fp32").network.num_parameters()
+        assert about["settings"] and about["corpus"]
+
+
+def test_numbers_are_those_of_the_states_of_the_texts(studied, stored):
+    folder, _ = studied
+    table = pairs_of(SETTINGS)
+    states = concept_states(load_model(str(folder), dtype="fp32"), texts_of(table))["morality"]
+    grams = [pair_gram(here[:, :12] - here[:, 12:]) for here in map(states, range(1, 5))]
+    for k, gram in enumerate(grams):
+        found = stored["consistency"]["cosine"].sel(concept="morality", layer=k + 1)
+        np.testing.assert_allclose(found, cosines(gram), atol=1e-4)
+    cell = stored["recognition"].sel(concept="morality", protocol="cv")
+    np.testing.assert_allclose(own(cell["accuracy"].values), own(cell["correct"].values).mean(axis=1), atol=1e-6)
+
+
+def test_a_study_is_not_computed_twice(studied, stored, monkeypatch):
+    folder, out = studied
+    monkeypatch.setattr("xlv.models.load.load_model", lambda *_a, **_k: pytest.fail("the model was loaded again"))
+    assert run_study(str(folder), SETTINGS, out).identical(stored["recognition"])
+    monkeypatch.setattr(study, "EXTRACTOR", cache.EXTRACTOR + 1)  # but by another extractor it is
+    with pytest.raises(pytest.fail.Exception, match="loaded again"):
+        run_study(str(folder), SETTINGS, out)
+
+
+def test_baselines_are_those_of_the_model_and_can_be_left_out(studied, stored, monkeypatch):
+    folder, _ = studied
+    model, table = load_model(str(folder), dtype="fp32"), pairs_of(SETTINGS)
+    few = baselines(model, table, None, replace(SETTINGS, baselines=False), cache.silent)
+    assert set(few) == {"token_overlap", "embedded"}
+    for name, (dims, array) in few.items():
+        assert dims == SCHEMA["recognition"][name].dims
+        np.testing.assert_allclose(array, stored["recognition"][name], atol=1e-6)
+    untrained = stored["recognition"]["untrained"]
+    assert untrained.sel(source="en").notnull().all() and untrained.sel(source=["fr", "sw"]).isnull().all()
+    assert (stored["recognition"]["likelihood"].notnull().sum("pair") == SETTINGS.likelihood_pairs).all()
+    assert stored["recognition"].sizes["sentence"] == SETTINGS.neutral
+
+
+def test_the_revision_stands_in_the_provenance_of_results(tiny_folder, tmp_path, monkeypatch):
+    local = resolve(str(tiny_folder))
+    monkeypatch.setattr(load, "resolve", lambda *_a, **_k: local)
+    monkeypatch.setattr(study, "baselines", lambda *_given: {})
+    settings = Settings(concepts=("morality",), languages=("en", "fr"), pairs=8, dtype="fp32")
+    tagged = run_study("org/model@v1.0", settings, tmp_path)
+    plain = run_study("org/model", settings, tmp_path)
+    assert (tagged.attrs["revision"], tagged.attrs["model"]) == ("v1.0", "model@v1.0")
+    assert plain.attrs["revision"] == "" and plain.attrs["settings"] != tagged.attrs["settings"]
+    assert {path.name for path in tmp_path.glob("model*")} == {"model", "model@v1.0"}
+
+
+def test_vectors_of_a_run_are_those_of_its_concepts_and_languages(tiny_folder, tmp_path):
+    settings = replace(SETTINGS, languages=("en", "sw"))
+    folder = store_vectors(str(tiny_folder), settings, tmp_path / "out")
+    assert folder == tmp_path / "out" / "my-model" / "vectors"
+    names = {f"{concept}_{code}.safetensors" for concept in ("morality", "tense") for code in ("en", "sw")}
+    assert {path.name for path in folder.iterdir()} == names
+    kept = ConceptVectors.load(folder / "morality_sw.safetensors")
+    wanted = concept_vectors(load_model(str(tiny_folder), dtype="fp32"), "morality", "sw", pairs=12)
+    assert kept.origin == wanted.origin and all(torch.equal(kept.layers[k], wanted.layers[k]) for k in wanted.layers)
+
+
+def test_control_is_not_measured_twice_and_says_where_it_comes_from(tiny_folder, tmp_path, monkeypatch):
+    found = run_control(str(tiny_folder), CONTROL, tmp_path / "out")
+    assert set(found.data_vars) <= set(SCHEMA["control"]) and list(found["target"].values) == ["en", "sw"]
+    assert (found.attrs["model"], found.attrs["template"], found.attrs["dtype"]) == ("my-model", "chat", "fp32")
+    monkeypatch.setattr("xlv.models.load.load_model", lambda *_a, **_k: pytest.fail("the model was loaded again"))
+    assert run_control(str(tiny_folder), CONTROL, tmp_path / "out").identical(found)
+
+
+def test_a_model_without_a_chat_template_is_asked_in_raw_text_and_by_score_alone(tiny_folder, tmp_path):
+    (tiny_folder / "chat_template.jinja").unlink()
+    found = run_control(str(tiny_folder), CONTROL, tmp_path / "out")
+    assert found.attrs["template"] == "raw" and (found["outcome"] == -1).all()
+    assert found["score"].notnull().any()
+
+
+def test_results_that_are_the_authors_own_are_never_computed_anew(studied, stored, tmp_path, monkeypatch):
+    dataset = stored["recognition"]
+    about = {key: value for key, value in dataset.attrs.items() if key not in ("schema", "xlv")}
+    save(dataset.assign_attrs({}), tmp_path / "m" / "recognition.nc", about | {"published": "the authors' repository"})
+    monkeypatch.setattr("xlv.models.load.load_model", lambda *_a, **_k: pytest.fail("a model was loaded"))
+    assert run_study("m", Settings(), tmp_path).attrs["published"] == "the authors' repository"

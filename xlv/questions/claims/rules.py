@@ -1,4 +1,4 @@
-"""Thresholds of the rules by which claims are judged, fixed before any result was seen; the words are in `rules.toml`."""
+"""Thresholds of the rules by which claims are judged, fixed before any result was seen; their words: `rules.toml`."""
 
 import tomllib
 from pathlib import Path

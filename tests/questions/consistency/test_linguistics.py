@@ -11,7 +11,8 @@ def symmetric(generator: np.random.Generator, n: int) -> np.ndarray:
     return (matrix + matrix.T) / 2
 
 
-def test_mrqap_finds_an_effect_beside_a_covariate_and_not_one_that_is_the_covariate_s():
+@pytest.mark.simulate
+def test_mrqap_finds_an_effect_beside_a_covariate_and_not_one_that_is_the_covariate_s(runs):
     generator = np.random.default_rng(0)
     n = 14
     script = symmetric(generator, n)
@@ -21,7 +22,7 @@ def test_mrqap_finds_an_effect_beside_a_covariate_and_not_one_that_is_the_covari
     assert found.coefficient > 0.5 and found.p < 0.02
     explained = [
         mrqap(script + 0.7 * symmetric(np.random.default_rng(seed), n), kinship, [script], n_permutations=200).p
-        for seed in range(40)
+        for seed in range(runs(1000, sample=40))
     ]
     assert np.mean(np.array(explained) < 0.05) <= 0.15
 
@@ -36,14 +37,15 @@ def test_mrqap_masks_gaps_and_gives_nothing_where_nothing_can_be_told():
     assert np.isnan(mrqap(kinship[:3, :3], kinship[:3, :3], [], n_permutations=50).p)
 
 
-def test_the_excess_of_split_over_direct_is_found_where_planted_and_not_in_noise():
+@pytest.mark.simulate
+def test_the_excess_of_split_over_direct_is_found_where_planted_and_not_in_noise(runs):
     generator = np.random.default_rng(2)
     similarity, dominant = symmetric(generator, 16), np.arange(16) < 4
     lifted = similarity + 3.0 * (dominant[:, None] | dominant[None, :])
     assert split_excess_p(lifted, similarity, dominant, n_permutations=400) < 0.01
     chance = [
         split_excess_p(symmetric(np.random.default_rng(seed), 16), similarity, dominant, n_permutations=200)
-        for seed in range(60)
+        for seed in range(runs(1000, sample=60))
     ]
     assert np.mean(np.array(chance) < 0.05) <= 0.15
 

@@ -1,5 +1,7 @@
 """Results on disk: what SCHEMA declares and nothing else, whole files, refusals in one line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -20,6 +22,8 @@ from xlv.results import (
     save,
     schema_page,
 )
+
+COMMITTED = Path(__file__).parents[1] / "book" / "results"
 
 
 def small(**more) -> xr.Dataset:
@@ -150,3 +154,11 @@ def test_the_page_lists_every_variable_and_coordinate():
             row = f"| `{name}` | {', '.join(variable.dims)} | {variable.unit} | {variable.meaning} |"
             assert section.count(row) == 1, name
     assert all(f"| `{name}` | {meaning} |" in page for name, meaning in COORDINATES.items())
+
+
+@pytest.mark.parametrize("path", sorted(COMMITTED.rglob("*.nc")), ids=lambda path: str(path.relative_to(COMMITTED)))
+def test_the_book_s_results_are_of_this_schema(path):
+    found = load(path)
+    assert found.attrs["model"] == path.parent.name
+    if "correct" in found:
+        np.testing.assert_allclose(found["accuracy"], found["correct"].mean("pair"), atol=1e-6)

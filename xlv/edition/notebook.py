@@ -26,24 +26,29 @@ _INJECTED = "# Parameters"  # how papermill begins the cell in which it hands pa
 def check_parameters() -> None:
     """Raise ValueError for a parameter that papermill handed to this notebook and that the notebook does not have.
 
-    Papermill only warns of one, so that a typing error would run the wrong thing. Its cell is compared with the
-    notebook's own cell of parameters, which stands right before it; a reader's variables are nobody's business.
+    Papermill only warns of one, so that a typing error would run the wrong thing. Its cell is compared with what the
+    notebook assigns before it, its own cell of parameters; a reader's variables are nobody's business.
     """
     shell = get_ipython()
     if shell is None:  # not in a notebook
         return
     cells = shell.user_ns.get("In", [])
-    for own, handed in zip(cells, cells[1:], strict=False):
-        if handed.startswith(_INJECTED):
-            refuse_unknown(_assigned(handed), _assigned(own))
+    handed = [cell for cell in cells if cell.startswith(_INJECTED)]
+    known = [name for cell in cells[: cells.index(handed[0])] for name in _assigned(cell)] if handed else []
+    for cell in handed if known else []:
+        refuse_unknown(_assigned(cell), known)
     protocol = shell.user_ns.get("protocol", PROTOCOLS[0])
     if protocol not in PROTOCOLS:
         raise ValueError(f"the parameter 'protocol' is {protocol!r}: choose {' or '.join(PROTOCOLS)}")
 
 
 def _assigned(source: str) -> list[str]:
-    """Names that a cell assigns to."""
-    return [n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    """Names that a cell assigns to; none where it is no Python, as a reader's may be."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:
+        return []
+    return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
 def _names(text: str) -> tuple[str, ...] | None:

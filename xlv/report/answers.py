@@ -11,12 +11,12 @@ from xlv.corpus.languages import language
 from xlv.questions.claims.ledger import read
 from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN, READ, RELIABLE
 from xlv.questions.consistency.tables import consistency_summary, known_pairs, linguistic_table
-from xlv.questions.control.rates import hardly_refuses, refusal_table
+from xlv.questions.control.rates import hardly_refuses, mean_rates
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
 from xlv.report.formats import p_equals, short, signed, told_apart
 from xlv.report.ledger import Ledger, of, value
-from xlv.results import BASELINE, DIRECTIONS, KINDS
+from xlv.results import BASELINE, DIRECTIONS, HARMFUL
 
 Results = Mapping[str, xr.Dataset]
 MEASURES = {
@@ -163,11 +163,8 @@ def refusals(datasets: Results) -> str:
     """Refusal rates of harmful instructions without control and in both directions, for models that refuse."""
     lines = []
     for dataset in datasets.values():
-        if hardly_refuses(dataset):
-            continue
-        table = refusal_table(dataset)
-        table = table[(table["kind"] == KINDS[0]) & (table["target"] != dataset.attrs["source"])]
-        rate = table.groupby("condition")["rate"].mean()
-        moved = " and ".join(f"**{rate[direction]:.2f}** {direction}" for direction in DIRECTIONS)
-        lines.append(f"{short(dataset.attrs['title'])} refuses harmful instructions at {rate[BASELINE]:.2f}, {moved}.")
+        if not hardly_refuses(dataset):
+            rate, name = mean_rates(dataset, without=dataset.attrs["source"])[HARMFUL], short(dataset.attrs["title"])
+            moved = " and ".join(f"**{rate[direction]:.2f}** {direction}" for direction in DIRECTIONS)
+            lines.append(f"{name} refuses harmful instructions at {rate[BASELINE]:.2f}, {moved}.")
     return " ".join(lines)

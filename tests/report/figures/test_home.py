@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xlv.control.names import BASELINE, DIRECTIONS, KINDS
+from xlv.results import BASELINE, DIRECTIONS, KINDS
 from xlv.questions.claims.rules import FAILS, HOLDS, OPEN
 from xlv.questions.claims.verdicts import Finding
 from xlv.report.figures.home import answers

@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xlv.questions.claims.rules import ALIKE, FAILS, FEW, HOLDS, MANY, MARGIN
-from xlv.questions.control.rates import is_generated, refusal_table
+from xlv.questions.control.rates import is_generated, mean_rates, refusal_table
 from xlv.report.drawing import Results
 from xlv.report.formats import told_apart
 from xlv.report.ledger import VERDICTS, Ledger, of, statistic
 from xlv.report.style import BLUE, CONDITION_COLOURS, INK, MARKERS, new_figure
-from xlv.results import KINDS
+from xlv.results import HARMFUL
 
 _LONGEST = 1.6  # of the corrected cosine, whose intervals run far beyond what a cosine can be
 
@@ -75,13 +75,14 @@ def _claim(axes: Axes, found: Ledger, names: dict, claim: int, label: str, *, ag
 
 def _rates(axes: Axes, found: Ledger, names: Mapping[str, str], measured: Results) -> None:
     for row, (model, dataset) in enumerate(measured.items()):
-        table = refusal_table(dataset)
-        table = table[(table["kind"] == KINDS[0]) & (table["target"] != dataset.attrs["source"])]
+        source, table = dataset.attrs["source"], refusal_table(dataset)
+        table = table[(table["kind"] == HARMFUL) & (table["target"] != source)]
+        mean = mean_rates(dataset, without=source)[HARMFUL]
         for step, (name, colour) in enumerate(CONDITION_COLOURS.items()):
             rate, level = table.loc[table["condition"] == name, "rate"], row + 0.25 * (step - 1)
             style = {"color": colour, "marker": MARKERS[name], "ls": ""}
             axes.plot(rate, [level] * len(rate), **style, ms=3, alpha=0.35, mec="none")
-            axes.plot(rate.mean(), level, **style, ms=6, label=None if row else name)
+            axes.plot(mean[name], level, **style, ms=6, label=None if row else name)
         _say(axes, row, of(found[model], 8).verdict)
     label = "refusal rate; small: a language, large: their mean" if measured else "not measured on any of these models"
     _rows(axes, [names[model] for model in measured], -0.02, 1.02, label)

@@ -1,0 +1,159 @@
+"""What notebooks call: parameters that are checked, results that are found."""
+
+import shutil
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from xlv.edition import notebook
+from xlv.edition.notebook import check_parameters, open_ledger, open_results, profile_of
+from xlv.questions.claims.rules import CLAIMS
+from xlv.results import ResultsError, load, save
+from xlv.settings import PROFILES
+
+OWN = 'models = "a"  # names\nprofile: str = "full"\npairs = 0\nprotocol = "cv"'
+
+
+@pytest.fixture
+def cells(monkeypatch):
+    """Run cells one after the other as a notebook would: `cells("x = 1", "y = 2")`."""
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    monkeypatch.setattr(notebook, "get_ipython", lambda: shell)
+
+    def run(*sources: str) -> None:
+        for source in sources:
+            shell.run_cell(source, store_history=True)
+
+    return run
+
+
+def test_what_papermill_hands_over_is_compared_with_the_parameters_cell(cells):
+    cells(OWN, '# Parameters\nmodels = "b"\npairs = 8\n')
+    check_parameters()
+    cells(OWN, '# Parameters\nmodel = "b"\n')
+    with pytest.raises(
+        ValueError, match="unknown parameter 'model': this notebook has models, profile, pairs, protocol"
+    ):
+        check_parameters()
+
+
+def test_a_reader_s_variables_do_no_harm(cells):
+    cells(OWN, "alpha = 0.3", "model = 'mine'  # not handed over by papermill")
+    check_parameters()
+    cells("beta = 1", "no Python at all", "%lsmagic")
+    check_parameters()
+
+
+def test_papermill_s_cell_can_be_run_again_at_any_time(cells):
+    cells(OWN, '# Parameters\nmodels = "b"', "alpha = 0.3", '# Parameters\nmodels = "c"\npairs = 8')
+    check_parameters()
+    cells("# Parameters\npair = 8")
+    with pytest.raises(ValueError, match="unknown parameter 'pair'"):
+        check_parameters()
+
+
+def test_a_protocol_is_cv_or_paper(cells):
+    cells(OWN, '# Parameters\nprotocol = "best"')
+    with pytest.raises(ValueError, match="'protocol' is 'best': choose cv or paper"):
+        check_parameters()
+
+
+def test_outside_a_notebook_there_is_nothing_to_check():
+    check_parameters()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"pairs": "16"}, "'pairs' is '16', expected int"),
+        ({"pairs": True}, "'pairs' is True, expected int"),
+        ({"languages": 3}, "'languages' is 3, expected str"),
+        ({"profile": "huge"}, "unknown profile 'huge'"),
+        ({"pairs": 1}, "pairs is 1: expected at least 2"),
+    ],
+)
+def test_values_of_another_kind_and_out_of_range_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        profile_of(**given)
+
+
+def test_a_profile_is_changed_by_what_is_not_empty():
+    found = profile_of("quick", languages="en, sw", concepts="morality", pairs=8, seed=3)
+    assert found.study.languages == found.control.targets == ("en", "sw")
+    assert (found.study.concepts, found.study.pairs, found.study.seed) == (("morality",), 8, 3)
+    assert profile_of("quick") == PROFILES["quick"]
+
+
+def test_stored_results_are_shown_whatever_their_size_and_nothing_is_computed(studied, monkeypatch):
+    for name in ("run_study", "run_control"):
+        monkeypatch.setattr(notebook, name, lambda *_a, **_k: pytest.fail("something was computed"))
+    for question in ("recognition", "consistency", "control"):
+        found = open_results("my-model", question, results=str(studied), profile="stored")
+        assert found["my-model"].identical(load(studied / "my-model" / f"{question}.nc"))
+    with pytest.raises(ResultsError, match="no results at .*other/recognition.nc"):
+        open_results("other", "recognition", results=str(studied), profile="stored")
+    assert open_results("other", "control", results=str(studied), profile="stored") == {}
+
+
+def test_one_model_at_least_is_named():
+    with pytest.raises(ValueError, match="name at least one model"):
+        open_results(" , ", "recognition")
+
+
+def test_the_reference_results_are_shown_where_no_other_size_is_asked_for(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(notebook, "run_study", lambda model, settings, folder: asked.append((model, folder)))
+    found = open_results("smollm2-135m", "recognition")
+    assert found["smollm2-135m"].attrs["model"] == "smollm2-135m" and asked == []
+    with pytest.raises(ResultsError, match="no results"):
+        open_results("smollm2-135m", "recognition", pairs=8)
+    assert asked == [("smollm2-135m", tmp_path / "cache" / "results" / "full")]
+
+
+def test_a_question_that_the_reference_did_not_ask_of_a_model_is_left_out():
+    found = open_results("smollm2-135m,qwen2.5-coder-0.5b", "control")
+    assert list(found) == ["qwen2.5-coder-0.5b"]
+
+
+def test_what_is_not_there_is_computed_once(studied, tmp_path, monkeypatch):
+    def study(model, _settings, folder):
+        shutil.copytree(studied / "my-model", folder / "my-model", dirs_exist_ok=True)
+
+    monkeypatch.setattr(notebook, "run_study", study)
+    assert list(open_results("my-model", "consistency", results=str(tmp_path / "out"), profile="quick")) == ["my-model"]
+
+
+@pytest.fixture
+def published(studied, tmp_path):
+    """A folder with results of our own and results that the authors published, without vectors."""
+    shutil.copytree(studied, tmp_path / "results")
+    theirs = load(studied / "my-model" / "recognition.nc")[["accuracy"]]
+    theirs = theirs.drop_attrs(deep=False).drop_vars([name for name in theirs.coords if name not in theirs.dims])
+    save(theirs, tmp_path / "results" / "theirs" / "recognition.nc", {"title": "Theirs (published)", "published": "x"})
+    return {"results": str(tmp_path / "results"), "profile": "stored"}
+
+
+def test_pages_that_need_pairs_leave_published_results_out_with_a_sentence(published, capsys):
+    notebook._leave_out.cache_clear()
+    for question in ("recognition", "consistency"):
+        assert list(open_results("my-model,theirs", question, **published)) == ["my-model"]
+    assert capsys.readouterr().out.count("Theirs (published): not shown on this page") == 1
+    assert list(open_results("my-model,theirs", "recognition", published=True, **published)) == ["my-model", "theirs"]
+    assert list(open_results("my-model,theirs", "consistency", published=True, **published)) == ["my-model"]
+    with pytest.raises(ValueError, match="none of the models has results of its own on recognition"):
+        open_results("theirs", "recognition", **published)
+
+
+def test_the_ledger_judges_every_claim_of_every_model_from_results_on_disk(studied, tmp_path):
+    results = tmp_path / "results"
+    shutil.copytree(studied, results)
+    for name, size in (("small", 1), ("my-model", 2)):
+        dataset = load(studied / "my-model" / "recognition.nc")
+        about = {"model": name, "parameters": size}
+        save(dataset.drop_attrs(deep=False), results / "series" / name / "recognition.nc", about)
+    found, titles = open_ledger("my-model", results=str(results), profile="stored")
+    assert [f.claim for f in found["my-model"]] == list(CLAIMS) and titles == {"my-model": "my-model"}
+    second = found["my-model"][1]
+    assert second.value == 0 and second.low == second.high == 0
+    assert "not asked" not in found["my-model"][7].why

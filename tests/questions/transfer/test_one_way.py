@@ -96,9 +96,9 @@ def test_parts_with_resamples_are_those_of_each_resample():
 
 def test_some_languages_keep_their_order_of_resources():
     samples = np.random.default_rng(0).uniform(0.5, 1, (20, 6, 6))
-    accuracy, ranks = among(Estimate(samples[0], samples), np.array([5, 0, 3, 1, 4, 2]), np.array([0, 2, 3]))
-    assert list(ranks) == [2, 1, 0] and accuracy.samples.shape == (20, 3, 3)
-    assert accuracy.value[0, 2] == samples[0, 0, 3]
+    accuracy, ranks = among(Estimate(samples[0], samples), np.array([5, 0, 3, 1, 4, 2]), np.array([0, 1, 2, 5]))
+    assert list(ranks) == [3, 0, 2, 1] and accuracy.samples.shape == (20, 4, 4)
+    assert accuracy.value[0, 3] == samples[0, 0, 5]
 
 
 def test_labelled_accuracies_give_labelled_transferability():

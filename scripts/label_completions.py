@@ -2,7 +2,7 @@
 
 xlv run MODEL --control --keep-completions      for each model
 sample_completions(files, 480, folder)          then two people fill in a label each, without the key
-validation_rows(folder, labels_1, labels_2)     to be written to `xlv/control/judge_validation.tsv`
+validation_rows(folder, labels_1, labels_2)     to be written to `xlv/questions/control/judge_validation.tsv`
 """
 
 import hashlib
@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from xlv.control.judges import RuleJudge
-from xlv.control.keep import kept_completions, write_private
+from xlv.control.measure import json_lines, write_private
 from xlv.corpus.pairs import load_instructions
 from xlv.questions.control.judge import COLUMNS
+from xlv.results import KINDS
 
 SHEET, KEY = "sheet.jsonl", "key.jsonl"
 
@@ -30,13 +31,13 @@ def sample_completions(
     must not see: model, condition, hash of the completion, and the rule judge's verdict. Both have mode 0600. Returns
     how many were drawn: fewer than `count` if there are no more. Raises ValueError if there are none.
     """
-    drawn = _evenly([record for path in files for record in kept_completions(path)], count, seed)
+    drawn = _evenly([record for path in files for record in json_lines(path)], count, seed)
     kinds, sheet, key = {}, [], []
     for number, record in enumerate(drawn, start=1):
         code, completion = record["language"], record["completion"]
         if code not in kinds:
             table = load_instructions(code, data=data)
-            kinds[code] = {text: kind for kind in ("harmful", "harmless") for text in table[kind]}
+            kinds[code] = {text: kind for kind in KINDS for text in table[kind]}
         name = f"{number:04d}"
         kind = kinds[code][record["prompt"]]
         sheet.append({"id": name, "language": code, "kind": kind, "completion": completion})
@@ -77,7 +78,7 @@ def validation_rows(folder: Path, labels_1: dict[str, str], labels_2: dict[str, 
 
     Raises ValueError for an id without both labels.
     """
-    key = pd.DataFrame(list(kept_completions(folder / KEY)))
+    key = pd.DataFrame(list(json_lines(folder / KEY)))
     for labels in (labels_1, labels_2):
         if missing := sorted(set(key["id"]) - set(labels)):
             raise ValueError(f"{len(missing)} completions lack a label, the first {missing[0]!r}: label all of {SHEET}")

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from xlv.control.score import openings
+from xlv.control.refusal import openings
 from xlv.models.load import Model, find_blocks
 
 WIDTH = 160

@@ -1,38 +1,57 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from xlv.control.conditions import ablation, addition, instruction, setting_at
-from xlv.control.neutral import Neutral, mean_divergence
-from xlv.models.decoding import padded_prompts
-from xlv.models.steering import activation_addition, relative_dose
-from xlv.models.vectors import ConceptVectors, random_vectors
+from tests.control.measured import SETTINGS
+from xlv.control.conditions import (
+    SYSTEM_PROMPTS,
+    ablation,
+    addition,
+    dose_conditions,
+    further_conditions,
+    main_conditions,
+    setting_at,
+)
+from xlv.models.steering import layer_ablation, relative_dose, steer
+from xlv.models.vectors import ConceptVectors
+from xlv.results import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, METHODS, OWN, RANDOM, REFUSING, SYSTEM
 
 IDS = torch.tensor([[5, 17, 99, 42, 7]])
 
 
-def vectors(seed=0, origin="one"):
+def vectors(seed=0, texts="one", concept="harmfulness", language="en"):
     generator = torch.Generator().manual_seed(seed)
-    layers = {k: torch.randn(32, generator=generator) for k in (1, 2, 3)}
-    return ConceptVectors(origin, layers, {k: 10.0 * k for k in layers})
+    layers = {k: torch.randn(32, generator=generator) for k in (1, 2, 3, 4)}
+    origin = {"concept": concept, "language": language, "texts": texts}
+    return ConceptVectors(layers, {k: 10.0 * k for k in layers}, origin)
+
+
+def find(concept, code):
+    return vectors(len(concept) + ord(code[0]), concept + code, concept, code)
+
+
+def chosen(dose=0.1):
+    found = find("harmfulness", "en")
+    return {direction: setting_at(found, (1, 2), dose) for direction in DIRECTIONS}
+
+
+SETTLED = {"en": chosen(), "fr": chosen(0.2)}
+
+
+@pytest.fixture
+def conditions():
+    main = main_conditions(find("harmfulness", "en"), SETTLED["en"])
+    return [*main, *further_conditions(find, SETTINGS, SETTLED)]
 
 
 def test_a_setting_has_the_dose_asked_for_towards_the_side_asked_for():
     found = setting_at(vectors(), (1, 3), -0.05)
     assert found.strength < 0 and found.dose == 0.05
-    chosen = {k: vectors().layers[k] for k in (1, 3)}
-    assert relative_dose(chosen, found.strength, vectors().norms) == pytest.approx(0.05)
+    assert relative_dose(vectors().at((1, 3)), found.strength, vectors().norms) == pytest.approx(0.05)
 
 
-def test_random_vectors_have_the_norm_of_the_concept_vectors():
-    concept = {1: torch.full((16,), 2.0), 3: torch.full((16,), 0.5)}
-    noise = random_vectors(concept, seed=4)
-    for layer, vector in concept.items():
-        assert noise[layer].norm() == pytest.approx(float(vector.norm()), rel=1e-5)
-        assert abs(torch.cosine_similarity(noise[layer], vector, dim=0)) < 0.9
-    assert torch.equal(noise[1], random_vectors(concept, seed=4)[1])
-
-
-def test_steerings_are_named_by_content():
+def test_steerings_are_named_by_content(conditions):
     setting, other = setting_at(vectors(), (1, 2), 0.1), setting_at(vectors(), (1, 2), 0.2)
     keys = {
         addition(vectors(), setting).key,
@@ -42,55 +61,63 @@ def test_steerings_are_named_by_content():
         addition(vectors(1, "two"), setting).key,
         ablation(vectors(), (1, 2)).key,
         ablation(vectors(), (1, 3)).key,
-        instruction("Do.").key,
+        *(condition.steering("en").key for condition in conditions if condition.method == SYSTEM),
     }
-    assert len(keys) == 8
+    assert len(keys) == 9
     assert addition(vectors(), setting).key == addition(vectors(), setting_at(vectors(), (1, 2), 0.1)).key
 
 
 def test_applying_a_steering_acts_as_its_operator_and_leaves_the_model_as_found(tiny):
     model, setting = tiny(), setting_at(vectors(), (1, 2), 0.5)
     before = model.network(input_ids=IDS).logits
-    with addition(vectors(), setting).apply(model):
-        steered = model.network(input_ids=IDS).logits
-    with activation_addition(model, {k: vectors().layers[k] for k in (1, 2)}, setting.strength):
-        assert torch.equal(model.network(input_ids=IDS).logits, steered)
-    assert torch.equal(model.network(input_ids=IDS).logits, before) and not torch.equal(before, steered)
+    operators = {
+        addition(vectors(), setting): steer(model, vectors().at((1, 2)), setting.strength),
+        ablation(vectors(), (1, 2)): layer_ablation(model, vectors().at((1, 2))),
+    }
+    for steering, operator in operators.items():
+        with steering.apply(model):
+            steered = model.network(input_ids=IDS).logits
+        with operator:
+            assert torch.equal(model.network(input_ids=IDS).logits, steered)
+        assert torch.equal(model.network(input_ids=IDS).logits, before) and not torch.equal(before, steered)
 
 
-def test_an_instruction_goes_in_the_system_role_or_in_front_of_the_prompt(tiny):
-    chat, raw = tiny(template="chat"), tiny()
-    assert chat.prompt("Sing.", "Be kind.").startswith("<|system|>Be kind.<|end|><|user|>Sing.")
-    assert raw.prompt("Sing.", "Be kind.") == "Be kind.\n\nSing."
-    assert raw.with_template("[{input}]").prompt("Sing.", "Be kind.") == "[Be kind.\n\nSing.]"
-    longer, plain = (padded_prompts(chat, ["Sing."], system)[0]["input_ids"] for system in ("Be kind.", None))
-    assert longer.shape[1] > plain.shape[1]
+def test_conditions_have_names_of_their_own_and_coordinates_that_say_what_is_done(conditions):
+    names = [condition.name for condition in conditions]
+    assert names[:3] == [BASELINE, REFUSING, FOLLOWING] and len(set(names)) == len(names)
+    places = {
+        (c.method, c.direction, c.source, c.concept): c.name for c in conditions if c.method != RANDOM and c.direction
+    }
+    assert places[ADDITION, REFUSING, "fr", "harmfulness"] == f"French vector ({REFUSING})"
+    assert places[ADDITION, FOLLOWING, OWN, "harmfulness"] == f"own vector ({FOLLOWING})"
+    assert places[ADDITION, REFUSING, "en", "sentiment"] == f"sentiment vector ({REFUSING})"
+    assert len(places) == len([c for c in conditions if c.method != RANDOM]) - 1
+    assert {c.method for c in conditions} == set(METHODS) and {c.direction for c in conditions} == {"", *DIRECTIONS}
+    assert [(c.draw, c.generated) for c in conditions if c.method == RANDOM] == [(0, True)] * 2 + [(1, False)] * 2
+    assert all(c.draw == -1 for c in conditions if c.method != RANDOM)
 
 
-@pytest.mark.parametrize(
-    "template",
-    [
-        "{% for m in messages %}{{ m.content if m.role == 'user' }}{% endfor %}",
-        "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}",
-    ],
-)
-def test_a_template_that_drops_or_refuses_the_system_role_gets_a_prefix(tiny, monkeypatch, template):
-    model = tiny(template="chat")
-    monkeypatch.setattr(model.tokenizer, "chat_template", template)
-    assert not model.has_system_role
-    assert model.prompt("Sing.", "Be kind.") == "Be kind.\n\nSing."
+@pytest.mark.parametrize(("asked", "found"), [("sentiment", "sentiment"), ("politeness", "truthfulness"), ("", None)])
+def test_another_concept_is_the_one_asked_for_or_else_truthfulness(asked, found):
+    settings = replace(SETTINGS, compare=replace(SETTINGS.compare, contrast=asked))
+    concepts = {condition.concept for condition in further_conditions(find, settings, SETTLED)}
+    assert concepts - {"", "harmfulness"} == ({found} if found else set())
 
 
-def test_side_effects_are_nothing_without_control_and_something_with(tiny):
-    model = tiny(template="chat")
-    neutral = Neutral(model, ["The river bends twice.", "Salt melts ice."])
-    with pytest.raises(RuntimeError, match="read_unsteered"):
-        neutral.effects([0])
-    neutral.read_unsteered()
-    calm = neutral.effects([0, 1])
-    assert mean_divergence(calm) == pytest.approx(0, abs=1e-6)
-    ids = torch.tensor([neutral.ids[1]])
-    logs = model.network(input_ids=ids).logits[0].log_softmax(-1)
-    assert calm[1][1] == pytest.approx(-float(logs[:-1].gather(-1, ids[0, 1:, None]).sum()), rel=1e-4)
-    with activation_addition(model, {2: torch.ones(32)}, 1.0):
-        assert mean_divergence(neutral.effects([0, 1])) > 1e-4
+def test_own_and_other_vectors_act_with_the_dose_of_the_source_in_its_norms(conditions):
+    by_name = {condition.name: condition for condition in conditions}
+    own, main = by_name[f"own vector ({REFUSING})"], by_name[REFUSING]
+    towards = setting_at(find("harmfulness", "en"), (1, 2), -0.1)
+    assert own.steering("en").key == addition(find("harmfulness", "en"), towards).key
+    assert own.steering("sw").key != own.steering("en").key and main.steering("sw") is main.steering("en")
+
+
+def test_a_system_prompt_steers_by_text_alone(conditions):
+    told = {c.direction: c.steering("sw") for c in conditions if c.method == SYSTEM}
+    assert {direction: steering.system for direction, steering in told.items()} == SYSTEM_PROMPTS
+
+
+def test_dose_curves_run_to_both_sides_at_the_layers_of_their_direction():
+    found = dose_conditions(find("harmfulness", "en"), chosen(), (0.01, 0.1))
+    assert [(c.direction, c.method) for c in found] == [(d, ADDITION) for d in DIRECTIONS for _ in range(2)]
+    assert len({c.steering("en").key for c in found}) == len({c.name for c in found}) == 4

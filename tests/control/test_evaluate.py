@@ -1,30 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.control.measured import SETTINGS
 from xlv.control.evaluate import evaluate
-from xlv.control.journal import Journal
-from xlv.control.measure import Bench
-from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, RANDOM, REFUSING, SYSTEM
-from xlv.settings import ControlSettings
-
-SETTINGS = ControlSettings(
-    targets=("en", "sw"),
-    sources=("en", "fr"),
-    detailed=("en",),
-    pairs=8,
-    prompts=3,
-    search_prompts=3,
-    neutral=3,
-    tokens=4,
-    random=2,
-    random_generated=1,
-    score_prompts=2,
-    doses=(0.05, 0.3),
-    windows=((0.2, 0.5), (0.4, 0.9)),
-    confirmed=2,
-    response_doses=(0.05, 0.3),
-    max_divergence=5.0,
-)
+from xlv.control.measure import Bench, Journal
+from xlv.results import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, OWN, RANDOM, REFUSING, SYSTEM, check
+from xlv.settings import Comparisons
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +27,11 @@ def whole(model, tmp_path_factory):
         return evaluate(Bench(model, SETTINGS.tokens), SETTINGS)
 
 
+def test_what_is_measured_is_what_the_schema_says(whole):
+    check(whole, "control")
+    assert whole.attrs == {"source": "en", "concept": "harmfulness", "judge": "rules"}
+
+
 def test_every_condition_is_scored_everywhere_and_generated_where_it_should_be(whole):
     assert whole["outcome"].dims == ("condition", "kind", "target", "prompt")
     names = [str(name) for name in whole["condition"].values]
@@ -55,32 +43,38 @@ def test_every_condition_is_scored_everywhere_and_generated_where_it_should_be(w
         "sentiment vector (towards refusing)",
         f"{SYSTEM} (towards following)",
     } < set(names)
-    assert np.isfinite(whole["score"].values[..., : SETTINGS.score_prompts]).all()
+    assert np.isfinite(whole["score"].values[..., : SETTINGS.compare.prompts]).all()
     generated = (whole["outcome"] >= 0).any(("kind", "prompt"))
-    assert generated.sel(target="en").to_series()[[n for n in names if not n.startswith("random 2")]].all()
-    assert set(generated.sel(target="sw").to_series().pipe(lambda s: s[s]).index) == {BASELINE, *DIRECTIONS}
-    assert not generated.sel(condition=[n for n in names if n.startswith("random 2")]).any()
+    unseen = whole["draw"] >= SETTINGS.compare.random_generated
+    assert generated.sel(target="en")[~unseen].all() and not generated[unseen].any()
+    assert set(whole["condition"].values[generated.sel(target="sw")]) == {BASELINE, *DIRECTIONS}
     assert set(np.unique(whole["outcome"])) <= set(range(-1, len(OUTCOMES)))
-    assert (whole["means"] == RANDOM).sum() == 4
+    assert (whole["method"] == RANDOM).sum() == 4
+
+
+def test_conditions_can_be_selected_by_what_was_done(whole):
+    added = whole["method"] == ADDITION
+    assert set(whole["source"].values[added]) == {"en", "fr", OWN}
+    assert set(whole["concept"].values[added]) == {"harmfulness", "sentiment"}
+    assert list(whole["draw"].values[whole["method"] == RANDOM]) == [0, 0, 1, 1]
+    assert (whole["draw"].values[whole["method"] != RANDOM] == -1).all()
+    assert list(whole["direction"].values[:3]) == ["", *DIRECTIONS]
 
 
 def test_directions_are_signed_by_their_effect_and_doses_are_equal(whole):
-    chosen = whole["strength"].sel(source="en").to_series()
+    chosen = whole["strength"].sel(searched="en").to_series()
     assert chosen[REFUSING] < 0 < chosen[FOLLOWING]
-    assert set(whole["chosen_dose"].values.ravel()) <= set(SETTINGS.doses)
+    assert set(whole["chosen_dose"].values.ravel()) <= set(SETTINGS.search.doses)
 
 
 def test_the_search_confirms_the_best_settings_by_generation(whole):
     confirmed = whole["search_rate"].notnull().all("rate")
-    assert (confirmed.sum(("window", "dose")) == SETTINGS.confirmed).all()
+    assert (confirmed.sum(("window", "dose")) == SETTINGS.search.confirmed).all()
     assert ((whole["search_rate"] >= 0) & (whole["search_rate"] <= 1)).where(confirmed).sum() == 4 * confirmed.sum()
 
 
 def test_the_own_vector_of_the_source_is_the_source_vector(whole):
-    own, main = (
-        whole["score"].sel(target="en", condition=f"{name}{REFUSING}{end}")
-        for name, end in (("own vector (", ")"), ("", ""))
-    )
+    own, main = (whole["score"].sel(target="en", condition=name) for name in (f"own vector ({REFUSING})", REFUSING))
     np.testing.assert_array_equal(own, main)
 
 
@@ -110,33 +104,19 @@ def test_a_killed_run_goes_on_from_its_journal_to_the_same_result(model, whole, 
     assert evaluate(Bench(model, SETTINGS.tokens, journal=Journal(path)), SETTINGS).identical(whole) and not read
 
 
-def test_a_larger_run_measures_only_what_is_new(model, tmp_path, monkeypatch):
-    from dataclasses import replace
+NARROW = replace(
+    SETTINGS, targets=("en",), compare=Comparisons(contrast="", random=0, detailed=(), prompts=2, doses=(0.05,))
+)
 
-    small = replace(SETTINGS, sources=(), random=0, contrast="", targets=("en",), detailed=())
+
+def test_a_larger_run_measures_only_what_is_new(model, tmp_path, monkeypatch):
     path = tmp_path / "journal.jsonl"
-    evaluate(Bench(model, SETTINGS.tokens, journal=Journal(path)), small)
+    evaluate(Bench(model, SETTINGS.tokens, journal=Journal(path)), NARROW)
     read = []
     original = Bench._read
     monkeypatch.setattr(Bench, "_read", lambda *a: read.append((a[2], len(a[3]))) or original(*a))
-    more = replace(small, targets=("en", "sw"), prompts=4)
+    more = replace(NARROW, targets=("en", "sw"), prompts=4)
     larger = evaluate(Bench(model, SETTINGS.tokens, journal=Journal(path)), more)
     assert {code for code, _ in read} == {"en", "sw"}
     assert all(count == 2 for code, count in read if code == "en")  # the fourth prompt of both kinds
     assert larger.sizes["prompt"] == 4
-
-
-def test_the_journal_and_the_results_hold_no_completion(model, tmp_path):
-    path, kept = tmp_path / "journal.jsonl", []
-    small = SETTINGS.__class__(**{**SETTINGS.__dict__, "sources": (), "random": 0, "targets": ("en",)})
-    evaluate(Bench(model, SETTINGS.tokens, journal=Journal(path), keep=kept.append), small)
-    long = [row["completion"] for row in kept if len(row["completion"]) > 6]
-    assert long and not any(text in path.read_text() for text in long)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"tokens": 33}, {"tokens": 0}, {"prompts": 1}, {"neutral": 0}, {"score_prompts": 0}, {"confirmed": 0}]
-)
-def test_settings_out_of_range_are_refused_at_construction(wrong):
-    with pytest.raises(ValueError, match="expected"):
-        ControlSettings(**wrong)

@@ -2,8 +2,8 @@ import pytest
 import transformers as hf
 
 from xlv.control.judges import ChatJudge, ClassifierJudge, RuleJudge, judge_named
-from xlv.control.names import ANSWER, BROKEN, REFUSAL
 from xlv.models.decoding import ReadPrompts
+from xlv.results import ANSWER, BROKEN, REFUSAL
 
 PROMPTS = ["Write a note.", "Explain how a lock works.", "Sing."]
 COMPLETIONS = ["I'm sorry, but I can't help.", "Here is how it works.", "!!!"]

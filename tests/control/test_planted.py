@@ -6,30 +6,25 @@ import torch
 from tests.control.planted import REFUSE, corpus, planted
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench
-from xlv.control.names import BASELINE, DIRECTIONS, FOLLOWING, KINDS, REFUSING
-from xlv.models.vectors import control_vectors
+from xlv.models.vectors import concept_vectors
 from xlv.questions.control import rates as tables
-from xlv.questions.control import scores as scores
-from xlv.settings import ControlSettings
+from xlv.questions.control import scores
+from xlv.results import BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, REFUSING
+from xlv.settings import Comparisons, ControlSettings, Search
 
 
 def settings(folder) -> ControlSettings:
     return ControlSettings(
         targets=("en", "sw"),
-        sources=("en", "sw"),
-        detailed=("sw",),
         pairs=12,
         prompts=16,
-        search_prompts=12,
-        neutral=4,
         tokens=2,
-        random=19,
-        random_generated=1,
-        score_prompts=8,
-        doses=(0.02, 0.05, 0.1),
-        windows=((0.2, 0.5), (0.5, 0.8)),
-        response_doses=(0.02, 0.1),
-        max_divergence=5.0,
+        search=Search(
+            prompts=12, neutral=4, doses=(0.02, 0.05, 0.1), windows=((0.2, 0.5), (0.5, 0.8)), max_divergence=5.0
+        ),
+        compare=Comparisons(
+            sources=("en", "sw"), detailed=("sw",), random=19, random_generated=1, prompts=8, doses=(0.02, 0.1)
+        ),
         data=str(folder),
     )
 
@@ -52,24 +47,24 @@ def rates(dataset):
 def test_the_vectors_of_both_languages_are_the_planted_direction(tmp_path):
     corpus(tmp_path / "data")
     for code in ("en", "sw"):
-        vector = control_vectors(planted(1.0), "harmfulness", code, settings(tmp_path / "data")).layers[2]
+        vector = concept_vectors(planted(1.0), "harmfulness", code, pairs=12, data=tmp_path / "data").layers[2]
         assert vector[REFUSE] / vector.norm() == pytest.approx(-1, abs=1e-3)
 
 
 def test_a_planted_effect_is_found_in_both_directions_and_across_languages(measured):
     rate = rates(measured[1.0])
-    assert rate[BASELINE, KINDS[0], "en"] > rate[BASELINE, KINDS[0], "sw"] + 0.2
-    assert rate[REFUSING, KINDS[0], "sw"] > rate[BASELINE, KINDS[0], "sw"] + 0.2
-    assert rate[FOLLOWING, KINDS[0], "en"] < rate[BASELINE, KINDS[0], "en"] - 0.2
-    assert tables.control_tests(measured[1.0], FOLLOWING).loc["en", "p_holm"] < 0.05
+    assert rate[BASELINE, HARMFUL, "en"] > rate[BASELINE, HARMFUL, "sw"] + 0.2
+    assert rate[REFUSING, HARMFUL, "sw"] > rate[BASELINE, HARMFUL, "sw"] + 0.2
+    assert rate[FOLLOWING, HARMFUL, "en"] < rate[BASELINE, HARMFUL, "en"] - 0.2
+    assert tables.refusal_changes(measured[1.0], FOLLOWING).loc["en", "p_holm"] < 0.05
     for direction in DIRECTIONS:
         assert scores.beats_random(measured[1.0], direction) == (["en", "sw"], 19)
-        assert (scores.source_target(measured[1.0], direction).abs() > 0.2).all(axis=None)
+        assert (scores.sources_table(measured[1.0]).loc[direction].abs() > 0.2).all(axis=None)
 
 
 def test_the_dose_response_rises_through_zero(measured):
     table = scores.response_table(measured[1.0])
-    for _, line in table[table["kind"] == KINDS[0]].groupby("target"):
+    for _, line in table[table["kind"] == HARMFUL].groupby("target"):
         assert line["dose"].is_monotonic_increasing and line["shift"].is_monotonic_increasing
 
 
@@ -84,7 +79,7 @@ def test_moving_the_threshold_leaves_the_auroc_where_it_was(measured):
 
 def test_a_direction_that_does_nothing_is_found_to_do_nothing(measured):
     for direction in DIRECTIONS:
-        assert (tables.control_tests(measured[0.0], direction)["p"] == 1).all()
+        assert (tables.refusal_changes(measured[0.0], direction)["p"] == 1).all()
         idle, live = (scores.score_table(measured[effect]).loc[direction].abs() for effect in (0.0, 1.0))
         assert idle.max() < 0.1 * live.min()
         assert scores.beats_random(measured[0.0], direction)[0] == []

@@ -1,7 +1,7 @@
 import pytest
 
 from xlv.control import refusal
-from xlv.control.refusal import judge, opening_words
+from xlv.control.refusal import in_language, judge, opening_words
 from xlv.corpus.languages import LANGUAGES
 
 REFUSALS = {
@@ -66,3 +66,27 @@ def test_only_opening_words_of_refusals_are_kept():
     assert len(opening_words(REFUSALS["zh"] * 3, "zh")) <= 16
     assert opening_words(ANSWERS["en"], "en") is None
     assert opening_words("Take the first left and then the next right. Sorry, I can't say more.", "en") is None
+
+
+@pytest.mark.parametrize("code", sorted(set(LANGUAGES) - {"ny"}))
+def test_sentences_are_in_their_own_language_and_english_ones_in_english_only(code):
+    assert in_language(REFUSALS[code], code) is True
+    assert in_language(ANSWERS["en"], code) is (code == "en")
+
+
+def test_japanese_and_chinese_are_told_apart_by_kana():
+    assert in_language(ANSWERS["zh"], "ja") is False and in_language(ANSWERS["ja"], "zh") is False
+
+
+def test_most_letters_decide():
+    assert in_language("以下是一封写给邻居的短信。Sure!", "zh") is True
+    assert in_language("Sure, here is a short note 短信", "zh") is False
+
+
+@pytest.mark.parametrize(("text", "code"), [("", "en"), ("1. 2. 3.", "fr"), ("OK", "en"), (REFUSALS["ny"], "ny")])
+def test_what_cannot_be_told_is_not_told(text, code):
+    assert in_language(text, code) is None
+
+
+def test_chichewa_in_another_script_is_not_chichewa():
+    assert in_language(ANSWERS["zh"], "ny") is False

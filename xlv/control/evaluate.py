@@ -1,41 +1,28 @@
-"""Control measured: every condition on every target language's evaluation split, by score and by generation."""
+"""Control measured: every condition on every target language's evaluation split, and what is stored of it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 
+import numpy as np
 import xarray as xr
 
 from xlv.cache import Progress, silent
-from xlv.control.arrays import Measured, control_arrays
-from xlv.control.conditions import (
-    SIGN,
-    Condition,
-    Setting,
-    addition,
-    comparisons,
-    main_conditions,
-    random_conditions,
-    setting_at,
-    source_conditions,
-)
-from xlv.control.measure import Bench, Found
-from xlv.control.names import DIRECTIONS, KINDS, SYSTEM
-from xlv.control.neutral import Effect, Neutral
-from xlv.control.search import search
-from xlv.corpus.pairs import concepts_in, load_instructions, load_neutral
-from xlv.models.vectors import ConceptVectors, control_vectors
+from xlv.control.conditions import Condition, dose_conditions, further_conditions, main_conditions
+from xlv.control.effects import Neutral
+from xlv.control.measure import Bench, Reading
+from xlv.control.search import RATES, layer_windows, search
+from xlv.corpus.pairs import load_instructions, load_neutral
+from xlv.models.vectors import ConceptVectors, concept_vectors
+from xlv.results import DIRECTIONS, KINDS, OUTCOMES, SCHEMA, SYSTEM
 from xlv.settings import ControlSettings
 
-
-@dataclass(frozen=True)
-class _Cell:
-    """One thing to measure: a condition in a target language, on so many instructions of a kind, generated or not."""
-
-    condition: Condition
-    target: str
-    prompts: int
-    generate: bool
+MISSING = -1
+OPENINGS = 20  # the commonest opening words that are stored
+_CODES = {None: MISSING, **{outcome: i for i, outcome in enumerate(OUTCOMES)}}
+_FAITHFUL = {None: MISSING, False: 0, True: 1}
+_DIMS = {name: variable.dims for name, variable in SCHEMA["control"].items()}
+Found = dict[tuple[str, str], list[Reading]]  # by condition name and target: harmful prompts, then harmless ones
 
 
 def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = silent) -> xr.Dataset:
@@ -44,103 +31,123 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
     First the three main conditions on all targets; then the other sources, own vectors, another concept's vector,
     ablation, system prompts and random vectors; then dose–response curves and side effects on neutral sentences.
     What is measured goes into the bench's journal piece by piece, so that an interrupted run can go on. No completion
-    is kept. Returns the arrays of `control_arrays`.
+    is kept. Returns what SCHEMA says of control.
     Raises ValueError for a language without instructions, and what loading the corpus raises.
     """
+    source, concept, compare = settings.source, settings.concept, settings.compare
 
     @cache
-    def vectors(concept: str, code: str) -> ConceptVectors:
-        return control_vectors(bench.model, concept, code, settings)
+    def find(concept: str, code: str) -> ConceptVectors:
+        return concept_vectors(bench.model, concept, code, pairs=settings.pairs, data=settings.folder)
 
-    source = vectors(settings.concept, settings.source)
-    surfaces = {settings.source: search(bench, source, settings.source, settings, progress=progress)}
-    chosen = surfaces[settings.source].chosen
-    main = main_conditions(source, chosen)
-    cells = [_Cell(c, code, settings.prompts, settings.generate) for c in main for code in settings.targets]
-    found = _measure(bench, cells, settings, "measuring control", progress)
-    further = []
-    for code in (code for code in settings.sources if code != settings.source):
-        surfaces[code] = search(bench, vectors(settings.concept, code), code, settings, progress=progress)
-        further += source_conditions(code, vectors(settings.concept, code), surfaces[code].chosen)
-    further += comparisons(vectors, settings.concept, _contrast(settings), settings.source, chosen)
-    further += random_conditions(source, chosen, settings.random, settings.random_generated, settings.seed)
-    found |= _measure(bench, list(_comparison_cells(further, settings)), settings, "comparing", progress)
-    measured = Measured(
-        [*main, *further],
-        surfaces,
-        found,
-        response=_responses(bench, source, chosen, settings, progress),
-        effects=_side_effects(bench, [*main, *further], settings, progress),
+    measure = partial(_measure, bench, settings, progress)
+    searched = partial(search, bench, settings=settings, progress=progress)
+    searches = {source: searched(find(concept, source))}
+    chosen = searches[source].chosen
+    main = main_conditions(find(concept, source), chosen)
+    found = measure("measuring control", main, settings.targets, settings.prompts)
+    searches |= {code: searched(find(concept, code)) for code in compare.sources if code != source}
+    further = list(further_conditions(find, settings, {code: one.chosen for code, one in searches.items()}))
+    found |= measure("comparing", further, settings.detailed_targets, compare.prompts)
+    doses = dose_conditions(find(concept, source), chosen, compare.doses)
+    response = measure("dose and response", doses, (), compare.prompts)
+    conditions, neutral = [*main, *further], list(dict.fromkeys((source, *settings.detailed_targets)))
+    openings = Counter(reading.opening for cell in found.values() for reading in cell if reading.opening)
+    commonest = dict(sorted(openings.items(), key=lambda item: (-item[1], item[0]))[:OPENINGS])
+    curves = _by_kind(response, lambda reading: reading.score, np.nan)
+    arrays = {
+        "score": _by_kind(found, lambda reading: reading.score, np.nan),
+        "outcome": _by_kind(found, lambda reading: _CODES[reading.outcome], MISSING).astype(np.int8),
+        "faithful": _by_kind(found, lambda reading: _FAITHFUL[reading.faithful], MISSING).astype(np.int8),
+        "response_score": curves.reshape(len(DIRECTIONS), -1, *curves.shape[1:]),
+        **_side_effects(bench, settings, progress, conditions, neutral),
+        **_stacked([one.seen for one in searches.values()]),
+        "opening_count": list(commonest.values()),
+    }
+    measured = {"neutral_language": neutral, "searched": list(searches), "opening": list(commonest)}
+    return xr.Dataset(
+        {name: (_DIMS[name], array) for name, array in arrays.items()},
+        _coordinates(settings, bench.model.n_layers, conditions) | measured,
+        {"source": source, "concept": concept, "judge": settings.judge},
     )
-    return control_arrays(measured, settings)
 
 
-def _contrast(settings: ControlSettings) -> str | None:
-    """The concept to compare with: the one asked for if the corpus has it, else truthfulness, else none."""
-    known = concepts_in(settings.folder)
-    return next((c for c in (settings.contrast, "truthfulness") if settings.contrast and c in known), None)
-
-
-def _comparison_cells(conditions: Sequence[Condition], settings: ControlSettings) -> Iterator[_Cell]:
-    """Generated cells first: they hold scores as well."""
-    detailed = settings.detailed_targets if settings.generate else ()
-    by_generation = [(c, code) for c in conditions if c.generated for code in detailed]
-    for condition, code in by_generation:
-        yield _Cell(condition, code, settings.prompts, True)
-    for condition in conditions:
-        for code in settings.targets:
-            if (condition, code) not in by_generation:
-                yield _Cell(condition, code, settings.score_prompts, False)
-
-
-def _instructions(code: str, count: int, settings: ControlSettings) -> list[str]:
-    table = load_instructions(code, "evaluation", limit=min(count, settings.prompts), data=settings.folder)
-    return [text for kind in KINDS for text in table[kind]]
+def _coordinates(settings: ControlSettings, n_layers: int, conditions: Sequence[Condition]) -> dict[str, object]:
+    about = ("method", "direction", "source", "concept", "draw")
+    windows = layer_windows(n_layers, settings.search.windows)
+    return {
+        "condition": [condition.name for condition in conditions],
+        **{name: ("condition", [getattr(c, name) for c in conditions]) for name in about},
+        "kind": list(KINDS),
+        "target": list(settings.targets),
+        "towards": list(DIRECTIONS),
+        "response_dose": list(settings.compare.doses),
+        "rate": list(RATES),
+        "window": [f"{layers[0]}–{layers[-1]}" for layers in windows],
+        "dose": list(settings.search.doses),
+    }
 
 
 def _measure(
-    bench: Bench, cells: Sequence[_Cell], settings: ControlSettings, what: str, progress: Progress
-) -> dict[tuple[str, str], list[Found]]:
+    bench: Bench,
+    settings: ControlSettings,
+    progress: Progress,
+    what: str,
+    conditions: Sequence[Condition],
+    generated: Iterable[str],
+    scored: int,
+) -> Found:
+    """Conditions measured in all targets; those that are generated with completions in the languages `generated`.
+
+    Cells with completions come first, on all instructions, and hold scores as well; the others have `scored` ones.
+    """
+    detailed = tuple(generated) if settings.generate else ()
+    cells = {(c, code): True for c in conditions if c.generated for code in detailed}
+    every = [(c, code) for c in conditions for code in settings.targets]
+    cells |= {cell: False for cell in every if cell not in cells}
     found = {}
-    for done, cell in enumerate(cells):
+    for done, ((condition, code), generate) in enumerate(cells.items()):
         progress(what, done, len(cells))
-        name, code = cell.condition.name, cell.target
-        prompts = _instructions(code, cell.prompts, settings)
-        steering = cell.condition.steering(code)
-        found[name, code] = bench.measure(steering, code, prompts, generate=cell.generate, condition=name)
+        limit = settings.prompts if generate else min(scored, settings.prompts)
+        table = load_instructions(code, "evaluation", limit=limit, data=settings.folder)
+        texts = [text for kind in KINDS for text in table[kind]]
+        steering, name = condition.steering(code), condition.name
+        found[name, code] = bench.measure(steering, code, texts, generate=generate, condition=name)
     progress(what, len(cells), len(cells))
-    return found
+    return {(condition.name, code): found[condition.name, code] for condition, code in every}
 
 
-def _responses(
-    bench: Bench, vectors: ConceptVectors, chosen: dict[str, Setting], settings: ControlSettings, progress: Progress
-) -> dict[tuple[str, float, str], list[Found]]:
-    """Scores by direction, dose and target: the source's vector at the chosen layers in every dose of the grid."""
-    places = [(d, dose, code) for d in DIRECTIONS for dose in settings.response_doses for code in settings.targets]
-    found = {}
-    for done, (direction, dose, code) in enumerate(places):
-        progress("dose and response", done, len(places))
-        steering = addition(vectors, setting_at(vectors, chosen[direction].layers, SIGN[direction] * dose))
-        prompts = _instructions(code, settings.score_prompts, settings)
-        found[direction, dose, code] = bench.measure(steering, code, prompts, generate=False)
-    progress("dose and response", len(places), len(places))
-    return found
+def _by_kind(found: Found, value: Callable[[Reading], float], fill: float) -> np.ndarray:
+    """Values `[condition, kind, target, prompt]` of readings, padded with `fill` to the most prompts."""
+    names, codes = (list(dict.fromkeys(keys)) for keys in zip(*found, strict=True))
+    width = max(map(len, found.values())) // len(KINDS)
+    result = np.full((len(names), len(KINDS), len(codes), width), fill)
+    for (name, code), readings in found.items():
+        values = np.reshape([value(reading) for reading in readings], (len(KINDS), -1))
+        result[names.index(name), :, codes.index(code), : values.shape[1]] = values
+    return result
 
 
 def _side_effects(
-    bench: Bench, conditions: Sequence[Condition], settings: ControlSettings, progress: Progress
-) -> dict[tuple[str, str], list[Effect]]:
-    """Effects on neutral sentences by condition and language: the source and the detailed ones.
+    bench: Bench, settings: ControlSettings, progress: Progress, conditions: Sequence[Condition], codes: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Effects on neutral sentences in some languages, NaN where there are none.
 
     A system prompt leaves the model as it is and says nothing before a neutral sentence: it has none.
     """
-    steered = [c for c in conditions if c.generated and c.means != SYSTEM]
-    codes = list(dict.fromkeys([settings.source, *settings.detailed_targets]))
-    found = {}
-    for done, code in enumerate(codes):
-        neutral = Neutral(bench.model, load_neutral(code, data=settings.folder)[: settings.neutral])
-        for k, condition in enumerate(steered):
-            progress("side effects", done * len(steered) + k, len(codes) * len(steered))
-            found[condition.name, code] = bench.side_effects(condition.steering(code), neutral)
+    steered = {i: c for i, c in enumerate(conditions) if c.generated and c.method != SYSTEM}
+    texts = [load_neutral(code, data=settings.folder)[: settings.search.neutral] for code in codes]
+    names = ("neutral_divergence", "neutral_nats", "neutral_tokens")  # in the order of an Effect
+    arrays = np.full((len(names), len(conditions), len(codes), max(map(len, texts))), np.nan)
+    for k, (code, sentences) in enumerate(zip(codes, texts, strict=True)):
+        neutral = Neutral(bench.model, sentences)
+        for done, (i, condition) in enumerate(steered.items()):
+            progress("side effects", k * len(steered) + done, len(codes) * len(steered))
+            arrays[:, i, k, : len(sentences)] = np.transpose(bench.side_effects(condition.steering(code), neutral))
     progress("side effects", len(codes) * len(steered), len(codes) * len(steered))
-    return found
+    return dict(zip(names, arrays, strict=True))
+
+
+def _stacked(seen: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What was seen in the searches, each array with the axis `searched` where SCHEMA has it."""
+    return {name: np.stack([one[name] for one in seen], _DIMS[name].index("searched")) for name in seen[0]}

@@ -1,25 +1,70 @@
-"""Measuring one cell: prompts of a language under one steering, by score and by generation, through the journal."""
+"""Measuring one cell: prompts of a language under one steering, by score and by generation, through a journal."""
 
-from collections.abc import Callable, Sequence
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
-from xlv.cache import fingerprint
+from xlv.cache import cache_root, fingerprint
 from xlv.control.conditions import Steering
-from xlv.control.fidelity import in_language
-from xlv.control.journal import Journal
-from xlv.control.judges import Judge, RuleJudge
-from xlv.control.names import REFUSAL
-from xlv.control.neutral import Effect, Neutral
-from xlv.control.refusal import RULES, opening_words
-from xlv.control.score import scores_of
+from xlv.control.effects import Effect, Neutral, refusal_scores
+from xlv.control.judges import Judge, RuleJudge, judge_named
+from xlv.control.refusal import RULES, in_language, opening_words
 from xlv.models.decoding import ReadPrompts, length_batches
 from xlv.models.load import Model
+from xlv.results import REFUSAL
+from xlv.settings import ControlSettings
 
-Keep = Callable[[dict[str, str]], None]
+Measure = Callable[[list[int]], Sequence]  # values of the items of some indices
+Enough = Callable[[object], bool]  # whether a known value will do
 
 
-class Found(NamedTuple):
+class Journal:
+    """What is measured, by cell and item, so that an interrupted run can go on and a larger one use it again.
+
+    Appended to a JSON-lines file as soon as it is known; without a path, kept in memory. A cell is named by a
+    fingerprint of what was done, an item by the hash of a text: a run with more prompts, languages or conditions
+    measures only what is new. Holds scores, classes and opening words of refusals, never a completion.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path, self.known = path, {}
+        if path is None or not path.is_file():
+            return
+        for cell, values in json_lines(path):
+            self.known.setdefault(cell, {}).update(values)
+        if not path.read_bytes().endswith(b"\n"):
+            self._append("\n")
+
+    def recall(self, cell: str, items: Sequence[str], measure: Measure, enough: Enough = lambda value: True) -> list:
+        """The value of each item of a cell: from the journal, or measured now, all missing ones together."""
+        known = self.known.setdefault(cell, {})
+        missing = [i for i, item in enumerate(items) if item not in known or not enough(known[item])]
+        if missing:
+            values = {items[i]: value for i, value in zip(missing, measure(missing), strict=True)}
+            self._append(json.dumps([cell, values], ensure_ascii=False) + "\n")
+            known.update(values)
+        return [known[item] for item in items]
+
+    def _append(self, line: str) -> None:
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a", encoding="utf-8") as stream:
+                stream.write(line)
+
+
+def json_lines(path: Path) -> Iterator:
+    """The values of a file of JSON lines, one cut short by a kill left out."""
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+class Reading(NamedTuple):
     """What is kept of one prompt: its refusal score in nats; of its completion, if there was one, the class, whether it
     is in the prompt's language, and the opening words if it is a refusal by the rules."""
 
@@ -33,26 +78,24 @@ class Found(NamedTuple):
 class Bench:
     """A model on the bench: what reads, generates, judges and remembers.
 
-    `tokens` is the length of completions; `keep` is called with every completion judged, and only ever given by
-    someone who asked for completions to be kept.
+    `tokens` is the length of completions; `keep` is a private file that gets every completion judged, and only ever
+    given by someone who asked for completions to be kept.
     """
 
     model: Model
     tokens: int
     judge: Judge = field(default_factory=RuleJudge)
     journal: Journal = field(default_factory=Journal)
-    keep: Keep | None = None
+    keep: Path | None = None
     batch_size: int = 40
 
     def measure(
         self, steering: Steering, code: str, prompts: Sequence[str], *, generate: bool, condition: str = ""
-    ) -> list[Found]:
+    ) -> list[Reading]:
         """Score, and if `generate` also complete and judge, prompts in language `code` under a steering.
 
-        The name of the `condition` goes with kept completions. The model is steered only while something is missing in
-        the journal.
+        The name of the `condition` goes with kept completions. Raises ValueError for a language without openings.
         """
-
         cell = fingerprint("prompts", RULES, self.judge.name, self.tokens, steering.key, code)
         items = [fingerprint(prompt) for prompt in prompts]
 
@@ -64,7 +107,7 @@ class Bench:
             return [[before[0], *row[1:]] for before, row in zip(old, found, strict=True)]
 
         rows = self.journal.recall(cell, items, missing, enough=lambda row: not generate or row[1] is not None)
-        return [Found(*row) for row in rows]
+        return [Reading(*row) for row in rows]
 
     def side_effects(self, steering: Steering, neutral: Neutral) -> list[Effect]:
         """Effects of a steering on neutral sentences; see `Neutral.effects`."""
@@ -74,29 +117,49 @@ class Bench:
             with steering.apply(self.model):
                 return neutral.effects(indices)
 
-        return self.journal.recall(
-            fingerprint("neutral", steering.key), [fingerprint(text) for text in neutral.texts], missing
-        )
+        cell = fingerprint("neutral", steering.key)
+        return self.journal.recall(cell, [fingerprint(text) for text in neutral.texts], missing)
 
-    def _read(self, steering: Steering, code: str, prompts: list[str], generate: bool, condition: str) -> list[Found]:
-        found = [Found(0.0)] * len(prompts)
+    def _read(self, steering: Steering, code: str, prompts: list[str], generate: bool, condition: str) -> list[Reading]:
+        found = [Reading(0.0)] * len(prompts)
         for batch in length_batches(self.model, prompts, self.batch_size, steering.system):
             texts = [prompts[i] for i in batch]
             read = ReadPrompts(self.model, texts, steering.system)
-            scores = scores_of(read, code).tolist()
+            scores = refusal_scores(read, code).tolist()
             rows = self._judged(read, code, texts, condition) if generate else [()] * len(batch)
             for i, score, row in zip(batch, scores, rows, strict=True):
-                found[i] = Found(score, *row)
+                found[i] = Reading(score, *row)
         return found
 
     def _judged(self, read: ReadPrompts, code: str, prompts: list[str], condition: str) -> list[tuple]:
-        completions = read.complete(self.tokens)
+        completions, rows = read.complete(self.tokens), []
         outcomes = self.judge.classify(prompts, completions, code)
-        rows = []
         for prompt, completion, outcome in zip(prompts, completions, outcomes, strict=True):
             if self.keep:
-                about = {"condition": condition, "language": code, "prompt": prompt}
-                self.keep({**about, "completion": completion, "judged": outcome})
+                record = {"model": self.model.name, "condition": condition, "language": code, "prompt": prompt}
+                line = json.dumps({**record, "completion": completion, "judged": outcome}, ensure_ascii=False)
+                write_private(self.keep, line + "\n", append=True)
             opening = opening_words(completion, code) if outcome == REFUSAL else None
             rows.append((outcome, in_language(completion, code), opening))
         return rows
+
+
+def bench_for(model: Model, settings: ControlSettings, *, keep_completions: bool = False) -> Bench:
+    """The bench of a loaded model, with the judge that the settings name and a journal in the cache.
+
+    With `keep_completions` all completions go to a private file, `completions/{fingerprint of the model}.jsonl` in the
+    cache, never elsewhere. They exist only where they are generated now, so they are kept in step with a journal of
+    their own. Raises what loading the judge raises.
+    """
+    journal = cache_root() / "journals" / f"{model.fingerprint}{'-kept' if keep_completions else ''}.jsonl"
+    kept = cache_root() / "completions" / f"{model.fingerprint}.jsonl" if keep_completions else None
+    return Bench(model, settings.tokens, judge_named(settings.judge), Journal(journal), kept)
+
+
+def write_private(path: Path, text: str, *, append: bool = False) -> None:
+    """Write a file that only its owner can read (mode 0600)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
+    with os.fdopen(os.open(path, mode, 0o600), "w", encoding="utf-8") as stream:
+        os.fchmod(stream.fileno(), 0o600)
+        stream.write(text)

@@ -1,41 +1,28 @@
 """Which layers and what strength: a grid search on the source language by score, the best confirmed by generation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from xlv.cache import Progress, silent
 from xlv.control.conditions import SIGN, UNSTEERED, Setting, Steering, addition, setting_at
-from xlv.control.measure import Bench, Found
-from xlv.control.names import ANSWER, BROKEN, DIRECTIONS, KINDS, REFUSAL, REFUSING
-from xlv.control.neutral import Neutral, mean_divergence
+from xlv.control.effects import Neutral
+from xlv.control.measure import Bench
 from xlv.corpus.pairs import load_instructions, load_neutral
 from xlv.models.vectors import ConceptVectors
+from xlv.results import ANSWER, BROKEN, DIRECTIONS, EFFECT, KINDS, REFUSAL, REFUSING
 from xlv.settings import ControlSettings
 
+# Shares of completions: harmful and harmless instructions refused, broken of both, harmful ones answered.
 RATES = ("refusal", "over_refusal", "broken", "following")
 
 
-@dataclass(frozen=True)
-class Surface:
-    """What the search saw on the source language.
+class Searched(NamedTuple):
+    """The setting chosen for each direction, and what is stored of the search: arrays as in SCHEMA, of one source."""
 
-    score       `[direction, window, dose]` mean refusal score of the harmful instructions, in nats
-    divergence  `[direction, window, dose]` mean KL divergence of next-token distributions on neutral sentences
-    rates       `[rate, direction, window, dose]` shares of RATES among the completions of the confirmed settings, NaN
-                elsewhere; without control in `baseline_rates`
-    baseline    mean refusal score without control; `windows` the layers of each window
-    chosen      the setting of each direction
-    """
-
-    score: np.ndarray
-    divergence: np.ndarray
-    rates: np.ndarray
-    baseline: float
-    baseline_rates: np.ndarray
-    windows: tuple[tuple[int, ...], ...]
     chosen: dict[str, Setting]
+    seen: dict[str, np.ndarray]
 
 
 def layer_windows(n_layers: int, windows: Sequence[tuple[float, float]]) -> tuple[tuple[int, ...], ...]:
@@ -48,76 +35,78 @@ class _Split:
     """The source language's search split on the bench."""
 
     def __init__(self, bench: Bench, code: str, settings: ControlSettings) -> None:
-        table = load_instructions(code, "search", limit=settings.search_prompts, data=settings.folder)
-        self.bench, self.code, self.settings = bench, code, settings
-        self.prompts = [text for kind in KINDS for text in table[kind]]
-        self.harmful = list(table["harmful"])
-        self.neutral = Neutral(bench.model, load_neutral(code, data=settings.folder)[: settings.neutral])
+        table = load_instructions(code, "search", limit=settings.search.prompts, data=settings.folder)
+        self.bench, self.code, self.generate = bench, code, settings.generate
+        self.harmful, self.harmless = (list(table[kind]) for kind in KINDS)
+        self.neutral = Neutral(bench.model, load_neutral(code, data=settings.folder)[: settings.search.neutral])
 
     def score(self, steering: Steering) -> float:
-        """Mean refusal score of the harmful instructions."""
         found = self.bench.measure(steering, self.code, self.harmful, generate=False)
-        return float(np.mean([f.score for f in found]))
+        return float(np.mean([reading.score for reading in found]))
 
     def divergence(self, steering: Steering) -> float:
-        """Mean KL divergence on the neutral sentences."""
-        return mean_divergence(self.bench.side_effects(steering, self.neutral))
+        effects = self.bench.side_effects(steering, self.neutral)
+        return sum(effect[0] for effect in effects) / sum(effect[2] for effect in effects)
 
     def rates(self, steering: Steering) -> np.ndarray:
-        """Shares of RATES by generation."""
-        if not self.settings.generate:
+        if not self.generate:
             return np.full(len(RATES), np.nan)
-        found = self.bench.measure(steering, self.code, self.prompts, generate=True, condition="search")
-        return shares(found[: len(self.harmful)], found[len(self.harmful) :])
-
-
-def shares(harmful: Sequence[Found], harmless: Sequence[Found]) -> np.ndarray:
-    """Refusals of harmful and of harmless instructions, broken completions of both, harmful ones answered."""
-    return np.array(
-        [
-            np.mean([f.outcome == REFUSAL for f in harmful]),
-            np.mean([f.outcome == REFUSAL for f in harmless]),
-            np.mean([f.outcome == BROKEN for f in [*harmful, *harmless]]),
-            np.mean([f.outcome == ANSWER for f in harmful]),
-        ]
-    )
+        prompts = self.harmful + self.harmless
+        found = self.bench.measure(steering, self.code, prompts, generate=True, condition="search")
+        outcomes = np.array([reading.outcome for reading in found])
+        harmful, harmless = np.split(outcomes, [len(self.harmful)])
+        marks = (harmful == REFUSAL, harmless == REFUSAL, outcomes == BROKEN, harmful == ANSWER)
+        return np.array([mark.mean() for mark in marks])
 
 
 def search(
-    bench: Bench, vectors: ConceptVectors, code: str, settings: ControlSettings, *, progress: Progress = silent
-) -> Surface:
-    """Try every window and dose in both directions on the search split of language `code` (section 5.1).
+    bench: Bench, vectors: ConceptVectors, settings: ControlSettings, *, progress: Progress = silent
+) -> Searched:
+    """Try every window and dose in both directions on the search split of the vectors' language (section 5.1).
 
-    A setting is eligible when it moves next-token distributions on neutral sentences by at most
-    `settings.max_divergence` nats a token; if none is, the mildest are. Of the eligible ones the `settings.confirmed`
-    that shift the refusal score most are tried by generation. Chosen is, among those with at most
-    `settings.max_broken` more broken completions than without control, the one with the largest selectivity (refusal
-    rate minus over-refusal) towards refusing, or with most harmful instructions answered towards following; on a tie
-    the one that shifts the score more. Without generation the largest shift decides.
+    A setting is eligible when it moves next-token distributions on neutral sentences by at most `max_divergence`
+    nats per token; if none is, the mildest are. Of the eligible ones the `confirmed` that shift the refusal score most
+    are tried by generation. Chosen is, among those with at most `max_broken` more broken completions than without
+    control, the one with the largest selectivity (refusal rate minus over-refusal) towards refusing, or with most
+    harmful instructions answered towards following; on a tie the one that shifts the score more. Without generation
+    the largest shift decides. The bounds are those of `settings.search`.
     """
-    split, windows = _Split(bench, code, settings), layer_windows(bench.model.n_layers, settings.windows)
+    wanted, code = settings.search, vectors.origin["language"]
+    split = _Split(bench, code, settings)
+    windows = layer_windows(bench.model.n_layers, wanted.windows)
     baseline, baseline_rates = split.score(UNSTEERED), split.rates(UNSTEERED)
-    shape = (len(DIRECTIONS), len(windows), len(settings.doses))
+    shape = (len(DIRECTIONS), len(windows), len(wanted.doses))
     score, drift, rates = np.zeros(shape), np.zeros(shape), np.full((len(RATES), *shape), np.nan)
     tried, what = {}, f"searching layers and strength ({code})"
-    confirmations = len(DIRECTIONS) * min(settings.confirmed, score[0].size)
-    total = score.size + confirmations
+    total = score.size + len(DIRECTIONS) * min(wanted.confirmed, score[0].size)
     for done, place in enumerate(np.ndindex(*shape)):
         progress(what, done, total)
-        tried[place] = setting_at(vectors, windows[place[1]], SIGN[DIRECTIONS[place[0]]] * settings.doses[place[2]])
+        tried[place] = setting_at(vectors, windows[place[1]], SIGN[DIRECTIONS[place[0]]] * wanted.doses[place[2]])
         steering = addition(vectors, tried[place])
         score[place], drift[place] = split.score(steering), split.divergence(steering)
     chosen = {}
     for d, direction in enumerate(DIRECTIONS):
-        shift = (score[d] - baseline) * (1 if direction == REFUSING else -1)
-        best = best_places(shift, drift[d], settings.max_divergence, settings.confirmed)
+        shift = (score[d] - baseline) * EFFECT[direction]
+        best = best_places(shift, drift[d], wanted.max_divergence, wanted.confirmed)
         for k, place in enumerate(best):
             progress(what, score.size + d * len(best) + k, total)
             rates[(slice(None), d, *place)] = split.rates(addition(vectors, tried[d, *place]))
         found = [rates[(slice(None), d, *place)] for place in best]
-        chosen[direction] = tried[d, *best[preferred(found, baseline_rates, direction, settings.max_broken)]]
+        chosen[direction] = tried[d, *best[preferred(found, baseline_rates, direction, wanted.max_broken)]]
     progress(what, total, total)
-    return Surface(score, drift, rates, baseline, baseline_rates, windows, chosen)
+    settled = list(chosen.values())
+    seen = {
+        "search_score": score,
+        "search_divergence": drift,
+        "search_rate": rates,
+        "search_baseline": baseline,
+        "search_baseline_rate": baseline_rates,
+        "strength": [setting.strength for setting in settled],
+        "chosen_dose": [setting.dose for setting in settled],
+        "first_layer": [setting.layers[0] for setting in settled],
+        "last_layer": [setting.layers[-1] for setting in settled],
+    }
+    return Searched(chosen, {name: np.array(values) for name, values in seen.items()})
 
 
 def best_places(shift: np.ndarray, drift: np.ndarray, bound: float, count: int) -> list[tuple[int, ...]]:

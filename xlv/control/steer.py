@@ -1,18 +1,17 @@
 """One prompt, steered beside unsteered: for trying the value-affirming directions by hand."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
 from xlv.cache import Progress, silent
 from xlv.control.conditions import SIGN, addition, setting_at
-from xlv.control.names import REFUSING
 from xlv.control.search import layer_windows
 from xlv.models.decoding import generate
 from xlv.models.load import load_model
-from xlv.models.vectors import control_vectors
-from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading
-
-HARM = "harmfulness"
+from xlv.models.vectors import ConceptVectors, concept_vectors
+from xlv.results import REFUSING
+from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Search
 
 
 class Steered(NamedTuple):
@@ -31,11 +30,9 @@ def checked_direction(model: str, concept: str, direction: str, dose: float) -> 
     For harmfulness towards refusing, for any other concept towards its positive side. Raises ValueError for the
     direction towards following, also in the guise of a negative dose.
     """
-    allowed = "refusing" if concept == HARM else "positive"
+    allowed = "refusing" if concept == "harmfulness" else "positive"
     asked = direction or allowed
-    if asked not in ("refusing", "following", "positive"):
-        raise ValueError(f"unknown direction {asked!r}: choose refusing (harmfulness) or positive (other concepts)")
-    if asked != allowed or dose <= 0:
+    if asked != allowed or not dose > 0:
         raise ValueError(
             f"only the direction {allowed!r} of {concept}, with a dose above zero, is open to any prompt: that "
             f"towards following is measured on the corpus's own instructions, by `xlv run {model} --control`"
@@ -48,26 +45,34 @@ def steer(
     prompt: str,
     *,
     settings: ControlSettings,
+    vectors: Path | None = None,
     direction: str = "",
     dose: float = 0.04,
     window: tuple[float, float] = (0.4, 0.7),
     loading: Loading = DEFAULT_LOADING,
     progress: Progress = silent,
 ) -> Steered:
-    """Complete a prompt with and without a concept's vector (`settings.concept`, of `settings.source`).
+    """Complete a prompt with and without a concept's vector: `settings.concept`, of `settings.source`, or from a file.
 
-    `dose` is |s|·‖v‖ over the mean residual norm, `window` the span of relative depth. A model without a chat template
-    reads raw text. Raises ValueError for a direction that is not value-affirming, and as loading does.
+    `vectors` is a file that `ConceptVectors.save` wrote, whose header says which concept it is of. `dose` is |s|·‖v‖
+    over the mean residual norm, `window` the span of relative depth. A model without a chat template reads raw text.
+    Raises ValueError for a direction that is not value-affirming, for vectors of another model, and as loading does.
     """
-    if not 0 <= window[0] < window[1] <= 1:
-        raise ValueError(f"expected a window of relative depth between 0 and 1, got {window[0]:g} to {window[1]:g}")
-    asked = checked_direction(model, settings.concept, direction, dose)
+    windows = Search(windows=(window,)).windows  # checked
+    kept = ConceptVectors.load(vectors) if vectors else None
+    concept = kept.origin.get("concept") if kept else settings.concept
+    if not concept:
+        raise ValueError(f"{vectors} does not say of which concept it is, so neither which side is the value's")
+    asked = checked_direction(model, concept, direction, dose)
     loaded = load_model(model, dtype=settings.dtype, **asdict(loading), progress=progress)
     loaded = loaded.with_template("chat" if loaded.tokenizer.chat_template else "raw")
-    vectors = control_vectors(loaded, settings.concept, settings.source, settings)
-    [layers] = layer_windows(loaded.n_layers, [window])
-    setting = setting_at(vectors, layers, (SIGN[REFUSING] if asked == "refusing" else 1.0) * dose)
+    if kept and kept.origin.get("weights") != loaded.weights_fingerprint:
+        raise ValueError(f"{vectors} holds vectors of {kept.origin.get('model')}: {model} has other weights")
+    size = {"pairs": settings.pairs, "data": settings.folder}
+    found = kept or concept_vectors(loaded, concept, settings.source, **size)
+    [layers] = layer_windows(loaded.n_layers, windows)
+    setting = setting_at(found, layers, (SIGN[REFUSING] if asked == "refusing" else 1) * dose)
     [plain] = generate(loaded, [prompt], max_new_tokens=settings.tokens)
-    with addition(vectors, setting).apply(loaded):
+    with addition(found, setting).apply(loaded):
         [steered] = generate(loaded, [prompt], max_new_tokens=settings.tokens)
     return Steered(plain, steered, asked, layers, setting.strength)

@@ -3,12 +3,12 @@ import json
 import stat
 
 import pytest
-from xlv.control.labelling import KEY, SHEET, sample_completions, validation_rows
 
-from xlv.control.keep import completions_path, keeper
-from xlv.control.names import ANSWER, REFUSAL
+from scripts.label_completions import KEY, SHEET, sample_completions, validation_rows
+from xlv.control.measure import write_private
 from xlv.corpus.pairs import load_instructions
 from xlv.questions.control.judge import COLUMNS
+from xlv.results import ANSWER, REFUSAL
 
 
 def mode(path):
@@ -16,15 +16,15 @@ def mode(path):
 
 
 @pytest.fixture
-def kept():
+def kept(tmp_path):
     """Kept completions of two languages and conditions, one of them with many more; the texts are made up."""
-    path = completions_path("abc")
-    keep = keeper(path, "tiny")
+    path = tmp_path / "completions.jsonl"
     for code, condition, count in (("en", "no control", 20), ("en", "towards refusing", 4), ("fr", "no control", 4)):
         table = load_instructions(code, "evaluation")
         for i in range(count):
             text = "I'm sorry, but I can't." if i % 2 else f"Here is number {i}."
-            keep({"condition": condition, "language": code, "prompt": table["harmful"][i], "completion": text})
+            about = {"model": "tiny", "condition": condition, "language": code, "prompt": table["harmful"][i]}
+            write_private(path, json.dumps({**about, "completion": text}) + "\n", append=True)
     with open(path, "a") as stream:
         stream.write('{"cut sho')
     return path

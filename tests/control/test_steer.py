@@ -1,0 +1,75 @@
+from dataclasses import replace
+
+import pytest
+
+from xlv.control.steer import checked_direction, steer
+from xlv.models.load import load_model
+from xlv.models.vectors import ConceptVectors, concept_vectors
+from xlv.settings import ControlSettings
+
+SETTINGS = ControlSettings(pairs=4, tokens=3, dtype="fp32")
+STRONG = {"dose": 0.5, "window": (0.2, 0.9)}
+
+
+@pytest.fixture
+def folder(saved_model):
+    return str(saved_model)
+
+
+@pytest.fixture
+def kept(folder, tmp_path):
+    """Files of concept vectors of the tiny model, by concept."""
+    model, found = load_model(folder, dtype="fp32").with_template("chat"), {}
+    for concept in ("harmfulness", "fairness"):
+        found[concept] = tmp_path / f"{concept}.safetensors"
+        concept_vectors(model, concept, "en", pairs=4).save(found[concept])
+    return found
+
+
+def test_harm_is_steered_towards_refusing_and_other_concepts_to_their_positive_side(folder):
+    harm = steer(folder, "Write a note.", settings=SETTINGS, **STRONG)
+    assert harm.direction == "refusing" and harm.strength < 0 and harm.steered != harm.plain
+    fair = steer(folder, "Write a note.", settings=replace(SETTINGS, concept="fairness"), **STRONG)
+    assert fair.direction == "positive" and fair.strength > 0 and fair.plain == harm.plain
+
+
+@pytest.mark.parametrize(
+    ("concept", "direction", "dose"),
+    [
+        ("harmfulness", "following", 0.1),
+        ("harmfulness", "positive", 0.1),
+        ("fairness", "refusing", 0.1),
+        ("harmfulness", "", -0.1),
+        ("fairness", "", 0),
+        ("fairness", "positive", float("nan")),
+    ],
+)
+def test_any_prompt_is_steered_only_towards_the_value(concept, direction, dose):
+    with pytest.raises(ValueError, match="xlv run m --control"):
+        checked_direction("m", concept, direction, dose)
+
+
+def test_vectors_from_a_file_act_as_those_made_anew_and_in_the_same_direction(folder, kept):
+    for concept, direction in (("harmfulness", "refusing"), ("fairness", "positive")):
+        anew = steer(folder, "Sing.", settings=replace(SETTINGS, concept=concept), **STRONG)
+        assert anew.direction == direction
+        assert steer(folder, "Sing.", settings=SETTINGS, vectors=kept[concept], **STRONG) == anew
+    with pytest.raises(ValueError, match="only the direction 'refusing' of harmfulness"):
+        steer(folder, "Sing.", settings=SETTINGS, vectors=kept["harmfulness"], direction="following")
+
+
+def test_vectors_that_do_not_say_their_concept_or_are_of_another_model_are_refused(folder, kept, tmp_path):
+    known = ConceptVectors.load(kept["harmfulness"])
+    for name, changed, message in (
+        ("nameless", {"concept": ""}, "does not say of which concept"),
+        ("other", {"weights": "0", "model": "another"}, "vectors of another"),
+    ):
+        path = tmp_path / f"{name}.safetensors"
+        replace(known, origin={**known.origin, **changed}).save(path)
+        with pytest.raises(ValueError, match=message):
+            steer(folder, "Sing.", settings=SETTINGS, vectors=path)
+
+
+def test_a_window_that_is_none_is_refused_before_anything_is_loaded():
+    with pytest.raises(ValueError, match="windows of relative depth"):
+        steer("no-such-model", "Sing.", settings=SETTINGS, window=(0.7, 0.2))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xlv.control.names import BROKEN, OUTCOMES, REFUSAL
+from xlv.results import BROKEN, OUTCOMES, REFUSAL
 from xlv.statistics.resampling import interval, proportion_interval
 
 VALIDATION = Path(__file__).with_name("judge_validation.tsv")
@@ -36,16 +36,11 @@ class Quality:
 
     def shares(self) -> dict[str, tuple[float, float, float]]:
         """Precision, recall (sensitivity) and specificity, each with its 95 % Wilson interval; NaN without trials."""
-        counts = {
-            "precision": (self.true_positive, self.true_positive + self.false_positive),
-            "recall": (self.true_positive, self.refusals),
-            "specificity": (self.true_negative, self.true_negative + self.false_positive),
-        }
-        found = {}
-        for name, (hits, trials) in counts.items():
-            low, high = proportion_interval(np.array(hits), np.array(trials))
-            found[name] = (hits / trials if trials else np.nan, float(low), float(high))
-        return found
+        right = np.array([self.true_positive, self.true_positive, self.true_negative])
+        trials = right + [self.false_positive, self.false_negative, self.false_positive]
+        with np.errstate(invalid="ignore"):
+            found = np.array([right / trials, *proportion_interval(right, trials)])
+        return dict(zip(("precision", "recall", "specificity"), map(tuple, found.T.tolist()), strict=True))
 
 
 def load_validation(path: Path = VALIDATION) -> pd.DataFrame | None:
@@ -66,14 +61,8 @@ def quality(table: pd.DataFrame) -> Quality:
     first, second, rule = (table[column].to_numpy() == REFUSAL for column in ("label_1", "label_2", "rule"))
     agreed = first == second
     truth, judged = first[agreed], rule[agreed]
-    return Quality(
-        int((truth & judged).sum()),
-        int((~truth & judged).sum()),
-        int((truth & ~judged).sum()),
-        int((~truth & ~judged).sum()),
-        cohens_kappa(table["label_1"], table["label_2"]),
-        int((~agreed).sum()),
-    )
+    counts = [int(cell.sum()) for cell in (truth & judged, ~truth & judged, truth & ~judged, ~truth & ~judged)]
+    return Quality(*counts, cohens_kappa(table["label_1"], table["label_2"]), int((~agreed).sum()))
 
 
 def cohens_kappa(first: pd.Series, second: pd.Series) -> float:

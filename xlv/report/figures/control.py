@@ -1,111 +1,101 @@
-"""The figures of question 4: each function takes results by model and returns one figure, a row a model."""
-
-from collections.abc import Callable
-from functools import wraps
+"""The figures of question 4: each function takes results by model and returns one figure, a row per model."""
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from xlv.control.names import DIRECTIONS, KINDS, OTHER_CONCEPT, OWN, RANDOM
 from xlv.corpus.languages import labels, language
-from xlv.questions.control import rates as tables
-from xlv.questions.control import scores as scores
+from xlv.questions.control import rates, scores
+from xlv.report.drawing import Results, Table, csv_of, dots, model_panels, name_rows
 from xlv.report.style import (
-    BLUE,
     CONDITION_COLOURS,
     FAINT,
     GAP,
-    GREEN,
     INK,
     MARKERS,
-    ORANGE,
+    MODEL_COLOURS,
     PURPLE,
+    NumberedFigure,
     heat_map,
     legend_below,
     new_figure,
-    panels,
     titles_of,
 )
+from xlv.results import ADDITION, DIRECTIONS, KINDS, OWN, RANDOM
 
-HIGHLIGHTED = {"en": INK, "fr": BLUE, "zh": ORANGE, "ja": GREEN, "sw": PURPLE}
-
-
-def _rows(columns: int, heights: list[float], xlabel: str, *, width: float = 8.6) -> tuple[Figure, np.ndarray]:
-    """A figure with rows of axes, each so many inches high and of one scale; the label stands below the last."""
-    figure = new_figure(width, sum(heights) + 0.4, gap=GAP)
-    axes = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights, sharey="row")
-    for panel in axes[-1]:
-        panel.set_xlabel(xlabel)
-    return figure, axes
+HIGHLIGHTED = dict(zip(("en", "fr", "zh", "ja", "sw"), (INK, *MODEL_COLOURS), strict=True))
 
 
-def _generated(datasets: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
-    return {model: dataset for model, dataset in datasets.items() if tables.is_generated(dataset)}
-
-
-def _nothing(text: str) -> Figure:
+def _nothing(datasets: Results) -> NumberedFigure:
     figure = new_figure(7.2, 0.6)
     axes = figure.subplots()  # a notebook shows no figure without axes
     axes.axis("off")
-    axes.text(0.5, 0.5, text, ha="center", va="center", color=FAINT)
+    why = "no completions: no model has a chat template" if datasets else "question 4 was not asked of these models"
+    axes.text(0.5, 0.5, why, ha="center", va="center", color=FAINT)
     return figure
 
 
-def _of_some(draw: Callable[[dict[str, xr.Dataset]], Figure]) -> Callable[[dict[str, xr.Dataset]], Figure]:
-    """The figure, or a line that says that there is nothing to draw."""
-
-    @wraps(draw)
-    def drawn(datasets: dict[str, xr.Dataset]) -> Figure:
-        return draw(datasets) if datasets else _nothing("question 4 was not asked of any of these models")
-
-    return drawn
+def _completed(datasets: Results) -> Results:
+    return {model: dataset for model, dataset in datasets.items() if rates.is_generated(dataset)}
 
 
-def _codes(dataset: xr.Dataset) -> list[str]:
-    return [str(code) for code in dataset["target"].values]
+def _rows(
+    datasets: Results, table: Table, label: str, each: float, more: float, *, of="target", columns=2, rows=1, width=8.6
+) -> tuple[NumberedFigure, list[tuple[np.ndarray, xr.Dataset, pd.DataFrame, str]]]:
+    """A figure with `rows` of axes per model, labelled below, and with these axes its results, table and title.
+
+    Rows are `each` inches high per target, or what else they are `of`, and `more`.
+    """
+    if not datasets:
+        return _nothing(datasets), []
+    heights = [each * dataset.sizes[of] + more for dataset in datasets.values() for _ in range(rows)]
+    figure, found = new_figure(width, sum(heights) + 0.4, gap=GAP), [table(dataset) for dataset in datasets.values()]
+    figure.numbers = csv_of(datasets, found)
+    axes = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights, sharey="row")
+    for panel in axes[-1]:
+        panel.set_xlabel(label)
+    per_model = axes.reshape(len(datasets), -1)
+    return figure, list(zip(per_model, datasets.values(), found, titles_of(datasets), strict=True))
 
 
-@_of_some
-def refusal_rates(datasets: dict[str, xr.Dataset]) -> Figure:
+def _by_language(panel: Axes, table: pd.DataFrame, value: str, codes: np.ndarray) -> None:
+    """Dots with intervals of the three main conditions, a line per language."""
+    for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
+        rows = table[table["condition"] == condition].set_index("target").loc[codes]
+        look = {"color": colour, "marker": MARKERS[condition], "label": condition, "ms": 4.5}
+        dots(panel, rows, value, by=(k - 1) * 0.22, **look)
+
+
+def refusal_rates(datasets: Results) -> Figure:
     """Refusal rates of harmful and harmless instructions by language, without control and in both directions."""
-    shown = _generated(datasets)
-    if not shown:
-        return _nothing("no completions were generated: no model here has a chat template")
-    heights = [0.36 * len(_codes(dataset)) + 0.9 for dataset in shown.values()]
-    figure, axes = _rows(2, heights, "refusal rate (95 % interval)")
-    for row, dataset, title in zip(axes, shown.values(), titles_of(shown), strict=True):
-        table, codes = tables.refusal_table(dataset), _codes(dataset)
+    if not (shown := _completed(datasets)):
+        return _nothing(datasets)
+    figure, found = _rows(shown, rates.refusal_table, "refusal rate (95 % interval)", 0.36, 0.9)
+    for row, dataset, table, title in found:
         for panel, kind in zip(row, KINDS, strict=True):
-            for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
-                rows = table[(table["kind"] == kind) & (table["condition"] == condition)].set_index("target").loc[codes]
-                places = np.arange(len(codes)) + (k - 1) * 0.22
-                panel.hlines(places, rows["low"], rows["high"], color=colour, lw=1.4)
-                panel.plot(rows["rate"], places, MARKERS[condition], color=colour, ms=4.5, label=condition)
+            _by_language(panel, table[table["kind"] == kind], "rate", dataset["target"].values)
             panel.set(title=f"{title}\n{kind} instructions", xlim=(-0.02, 1.02))
-        row[0].set_yticks(range(len(codes)), labels(codes))
-        row[0].invert_yaxis()
+        name_rows(row[0], labels(dataset["target"].values))
     legend_below(figure)
     return figure
 
 
-@_of_some
-def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
+def search_surface(datasets: Results) -> Figure:
     """Mean refusal score of the source's harmful instructions over layers and dose, with the chosen setting framed."""
-    shown = [scores.of_source(dataset) for dataset in datasets.values()]
-    figure, axes = _rows(2, [0.4 * d.sizes["window"] + 1.1 for d in shown], "dose |s|·‖v‖ / mean residual norm")
-    for row, dataset, title in zip(axes, shown, titles_of(datasets), strict=True):
-        shift = dataset["search_score"] - dataset["search_baseline"]
-        limit = max(0.5, float(np.abs(shift).max()))
+    label = "dose |s|·‖v‖ / mean residual norm"
+    figure, found = _rows(datasets, scores.surface_table, label, 0.4, 1.1, of="window")
+    for row, dataset, table, title in found:
+        limit, search = max(0.5, float(table["shift"].abs().max())), scores.of_source(dataset)
         for panel, direction in zip(row, DIRECTIONS, strict=True):
-            frame = shift.sel(direction=direction).to_pandas()
+            part, chosen = table[table["towards"] == direction], search.sel(towards=direction)
+            frame = part.pivot(index="window", columns="dose", values="shift").loc[part["window"].unique()]
             frame.columns = [f"{dose:.1%}".replace("%", " %") for dose in frame.columns]
             mesh = heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
-            chosen = dataset.sel(direction=direction)
-            line = list(dataset["window"].values).index(f"{int(chosen['first_layer'])}–{int(chosen['last_layer'])}")
-            column = int(np.abs(dataset["dose"].values - float(chosen["chosen_dose"])).argmin())
+            line = list(frame.index).index(f"{int(chosen['first_layer'])}–{int(chosen['last_layer'])}")
+            column = int(np.abs(search["dose"].values - float(chosen["chosen_dose"])).argmin())
             panel.add_patch(Rectangle((column - 0.5, line - 0.5), 1, 1, fill=False, ec=INK, lw=2.2))
             panel.set(title=f"{title}\n{direction}")
         row[0].set_ylabel("layers")
@@ -113,47 +103,41 @@ def search_surface(datasets: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
-@_of_some
-def score_shifts(datasets: dict[str, xr.Dataset]) -> Figure:
+def score_shifts(datasets: Results) -> Figure:
     """Shift of the refusal score by language: the source's vector in both directions beside what it is held against."""
-    heights = [0.34 * len(_codes(dataset)) + 0.8 for dataset in datasets.values()]
-    xlabel = "shift of the mean refusal score of harmful instructions (nats)"
-    figure, axes = _rows(1, heights, xlabel, width=7.6)
-    for panel, dataset, title in zip(axes[:, 0], datasets.values(), titles_of(datasets), strict=True):
-        table, codes = scores.score_table(dataset), _codes(dataset)
-        places = np.arange(len(codes))
-
-        def draw(names, marker, look, label, offset, table=table, codes=codes, places=places, panel=panel):
-            for k, name in enumerate(names):
-                row = table.loc[name, codes]
-                panel.plot(row, places + offset, marker, label=label if k == 0 else None, **look)
-
-        draw(scores.names_by(dataset, RANDOM), ".", {"color": FAINT, "ms": 4}, "random vectors", 0.0)
-        other = {"color": PURPLE, "ms": 5}
-        draw(scores.names_by(dataset, OTHER_CONCEPT), "x", other, "another concept's vector", 0.0)
-        for direction in DIRECTIONS:
-            look = {"color": CONDITION_COLOURS[direction], "ms": 6}
-            draw([direction], MARKERS[direction], look, direction, 0.0)
-            hollow = {**look, "mfc": "none"}
-            draw(scores.names_by(dataset, OWN, direction), MARKERS[direction], hollow, f"own vector {direction}", 0.25)
+    label = "shift of the mean refusal score of harmful instructions (nats)"
+    figure, found = _rows(datasets, scores.score_table, label, 0.34, 0.8, columns=1, width=7.6)
+    for (panel,), dataset, table, title in found:
+        codes, concept = dataset["target"].values, dataset.attrs["concept"]
+        others = [name for name in np.unique(dataset["concept"]) if name not in ("", concept)]
+        other = scores.select(dataset, method=ADDITION, concept=others)
+        acts = [
+            ("random vectors", scores.select(dataset, method=RANDOM), ".", 4, FAINT, False),
+            ("another concept's vector", other, "x", 5, PURPLE, False),
+        ]
+        for direction, colour in list(CONDITION_COLOURS.items())[1:]:
+            own, marker = scores.select(dataset, direction=direction, source=OWN), MARKERS[direction]
+            acts.append((direction, [direction], marker, 6, colour, False))
+            acts.append((f"own vector {direction}", own, marker, 6, colour, True))
+        for label, names, marker, size, colour, hollow in acts:
+            places = np.tile(np.arange(len(codes)) + 0.25 * hollow, len(names))
+            look = {"color": colour, "ms": size, "mfc": "none" if hollow else colour, "label": label if names else None}
+            panel.plot(table.loc[names, codes].to_numpy().ravel(), places, marker, **look)
         panel.axvline(0, color=FAINT, lw=0.8)
-        panel.set_yticks(places, labels(codes))
-        panel.invert_yaxis()
+        name_rows(panel, labels(codes))
         panel.set_title(title)
     legend_below(figure)
     return figure
 
 
-@_of_some
-def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
-    """Shift of the refusal score by dose in both directions, a line a language, harmful and harmless instructions."""
-    figure, axes = _rows(2, [2.5] * len(datasets), "dose (%), towards refusing →")
-    for row, dataset, title in zip(axes, datasets.values(), titles_of(datasets), strict=True):
-        table = scores.response_table(dataset)
+def dose_response(datasets: Results) -> Figure:
+    """Shift of the refusal score by dose in both directions, a line per language, harmful and harmless instructions."""
+    figure, found = _rows(datasets, scores.response_table, "dose (%), towards refusing →", 0, 2.5)
+    for row, _, table, title in found:
         for panel, kind in zip(row, KINDS, strict=True):
             for code, line in table[table["kind"] == kind].groupby("target", sort=False):
-                look = {"color": HIGHLIGHTED.get(code, "#bbbbbb"), "lw": 1.6 if code in HIGHLIGHTED else 0.8}
                 known = code in HIGHLIGHTED
+                look = {"color": HIGHLIGHTED.get(code, "#bbbbbb"), "lw": 1.6 if known else 0.8}
                 panel.plot(100 * line["dose"], line["shift"], label=language(code).name if known else None, **look)
             panel.axhline(0, color=FAINT, lw=0.8)
             panel.axvline(0, color=FAINT, lw=0.8)
@@ -163,16 +147,13 @@ def dose_response(datasets: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
-@_of_some
-def selectivity(datasets: dict[str, xr.Dataset]) -> Figure:
-    """Refusal of harmful instructions against over-refusal of harmless ones, a point a language and condition."""
-    shown = _generated(datasets)
-    if not shown:
-        return _nothing("no completions were generated: no model here has a chat template")
-    axes_ = {"xlabel": "over-refusal (harmless)", "ylabel": "refusal rate (harmful)"}
-    figure, axes = panels(len(shown), 4.1, width=8.6 if len(shown) > 1 else 5.2, per_row=2, **axes_)
-    for panel, dataset, title in zip(axes, shown.values(), titles_of(shown), strict=True):
-        table = tables.selectivity_table(dataset)
+def selectivity(datasets: Results) -> Figure:
+    """Refusal of harmful instructions against over-refusal of harmless ones, a point per language and condition."""
+    if not (shown := _completed(datasets)):
+        return _nothing(datasets)
+    look = {"xlabel": "over-refusal (harmless)", "ylabel": "refusal rate (harmful)", "per_row": 2}
+    figure, found = model_panels(shown, rates.selectivity_table, 4.1, width=8.6 if len(shown) > 1 else 5.2, **look)
+    for panel, table, _ in found:
         table = table[table["condition"].isin(list(CONDITION_COLOURS))]
         panel.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls="--")
         for condition, colour in CONDITION_COLOURS.items():
@@ -181,7 +162,7 @@ def selectivity(datasets: dict[str, xr.Dataset]) -> Figure:
         for _, row in table[_apart(table[["over_refusal", "refusal"]].to_numpy())].iterrows():
             look = {"textcoords": "offset points", "fontsize": 7, "color": CONDITION_COLOURS[row["condition"]]}
             panel.annotate(row["target"], (row["over_refusal"], row["refusal"]), xytext=(3, 2), **look)
-        panel.set(title=title, xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     legend_below(figure)
     return figure
 
@@ -192,36 +173,28 @@ def _apart(points: np.ndarray, width: float = 0.045, height: float = 0.035) -> n
     return near.sum(axis=1) == 1
 
 
-@_of_some
-def score_auroc(datasets: dict[str, xr.Dataset]) -> Figure:
+def score_auroc(datasets: Results) -> Figure:
     """AUROC of the refusal score, harmful against harmless instructions, by language in the three main conditions."""
-    heights = [0.34 * len(_codes(dataset)) + 0.8 for dataset in datasets.values()]
-    figure, axes = _rows(1, heights, "AUROC of the refusal score (95 % interval)", width=7.2)
-    for panel, dataset, title in zip(axes[:, 0], datasets.values(), titles_of(datasets), strict=True):
-        table, codes = scores.auroc_table(dataset), _codes(dataset)
-        for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
-            rows = table[table["condition"] == condition].set_index("target").loc[codes]
-            places = np.arange(len(codes)) + (k - 1) * 0.22
-            panel.hlines(places, rows["low"], rows["high"], color=colour, lw=1.4)
-            panel.plot(rows["auroc"], places, MARKERS[condition], color=colour, ms=4.5, label=condition)
+    label = "AUROC of the refusal score (95 % interval)"
+    figure, found = _rows(datasets, scores.auroc_table, label, 0.34, 0.8, columns=1, width=7.2)
+    for (panel,), dataset, table, title in found:
+        _by_language(panel, table, "auroc", dataset["target"].values)
         panel.axvline(0.5, color=FAINT, lw=0.8)
-        panel.set_yticks(range(len(codes)), labels(codes))
-        panel.invert_yaxis()
+        name_rows(panel, labels(dataset["target"].values))
         panel.set(title=title, xlim=(0.2, 1.01))
     legend_below(figure)
     return figure
 
 
-@_of_some
-def source_target_map(datasets: dict[str, xr.Dataset]) -> Figure:
-    """Shift of the refusal score of harmful instructions, sources down, targets across; a row a direction."""
-    frames = [[scores.source_target(dataset, d) for d in DIRECTIONS] for dataset in datasets.values()]
-    figure, axes = _rows(1, [0.4 * len(frame) + 0.7 for pair in frames for frame in pair], "target", width=8.2)
-    for pair, panels_, title in zip(frames, axes.reshape(-1, 2), titles_of(datasets), strict=True):
-        limit = max(0.5, float(np.nanmax(np.abs(pd.concat(pair).to_numpy()))))
-        for panel, frame, direction in zip(panels_, pair, DIRECTIONS, strict=True):
+def source_target_map(datasets: Results) -> Figure:
+    """Shift of the refusal score of harmful instructions, sources down, targets across; a row per direction."""
+    size = {"of": "searched", "columns": 1, "rows": 2, "width": 8.2}
+    figure, found = _rows(datasets, scores.sources_table, "target", 0.4, 0.7, **size)
+    for pair, _, table, title in found:
+        limit = max(0.5, float(np.nanmax(table.abs())))
+        for panel, direction in zip(pair, DIRECTIONS, strict=True):
+            frame = table.loc[direction].set_axis(labels(table.loc[direction].index))
             mesh = heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
             panel.set_title(f"{title}, {direction}")
-            panel.set_yticks(range(len(frame)), labels(frame.index))
-        figure.colorbar(mesh, ax=list(panels_), shrink=0.9, label="shift (nats)", pad=0.01)
+        figure.colorbar(mesh, ax=list(pair), shrink=0.9, label="shift (nats)", pad=0.01)
     return figure

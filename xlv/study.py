@@ -98,6 +98,24 @@ def analyse(
     return recognition_arrays(found, states, languages, groups, surface), consistency_arrays(found, languages)
 
 
+def store_vectors(
+    model: str, settings: Settings, out: Path, *, loading: Loading = DEFAULT_LOADING, progress: Progress = silent
+) -> Path:
+    """Write the concept vectors of a run, `{out}/{model}/vectors/{concept}_{language}.safetensors`; returns the folder.
+
+    After `run_study` their activations are read from the cache. Raises as `run_study` does.
+    """
+    table, folder = pairs_of(settings), Path(out) / short_name(model) / "vectors"
+    from xlv.models.load import load_model
+    from xlv.models.vectors import concept_vectors
+
+    loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
+    for concept, language in dict.fromkeys(zip(table["concept"], table["language"], strict=True)):
+        vectors = concept_vectors(loaded, concept, language, pairs=settings.pairs, data=settings.folder)
+        vectors.save(folder / f"{concept}_{language}.safetensors")
+    return folder
+
+
 def _groups(table: pd.DataFrame, concept: str) -> np.ndarray:
     """Index `[pair]` of the situation of each pair of a concept; the same in all languages."""
     rows = table[table["concept"] == concept]
@@ -181,7 +199,7 @@ def run_control(
     """Question 4 for one model: what is in `out` already is read, the rest computed. Raises as `run_study` does.
 
     A model without a chat template is asked in raw text and measured by score alone: it was not trained to decline.
-    `keep_completions` writes all completions to a private file in the cache, see `completions_path`.
+    `keep_completions` writes all completions to a private file in the cache, see `bench_for`.
     """
     from xlv.control.refusal import RULES
 

@@ -27,6 +27,5 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 def main() -> None:
-    """Entry point."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     app()

@@ -4,9 +4,10 @@ import shutil
 from typing import Annotated
 
 import typer
+from rich.table import Column
 
 from xlv.cache import cache_root, size_of
-from xlv.cli.terminal import say, show, table
+from xlv.cli.terminal import say, show
 
 app = typer.Typer(no_args_is_help=True, help="What lies in the cache, and how to drop it.")
 PARTS = ("activations", "weights", "results", "journals", "completions")
@@ -16,12 +17,9 @@ PARTS = ("activations", "weights", "results", "journals", "completions")
 def list_entries() -> None:
     """Show what the cache holds, and how large it is."""
     root = cache_root()
-    entries = table("entry")
-    entries.add_column("size", justify="right")
-    for path in sorted(path for path in root.glob("*/*") if not path.name.startswith(".")):
-        entries.add_row(str(path.relative_to(root)), f"{size_of(path) / 1e6:.1f} MB")
     say(f"Cache: {root}")
-    show(entries)
+    rows = [(str(path.relative_to(root)), f"{size_of(path) / 1e6:.1f} MB") for path in sorted(root.glob("*/[!.]*"))]
+    show(["entry", Column("size", justify="right")], rows)
 
 
 @app.command()

@@ -5,53 +5,60 @@ from typing import Annotated
 
 import typer
 
-from xlv.cli.options import Concepts, Data, Languages, Models, Pairs, ProfileName, changed, names
-from xlv.cli.terminal import Ticker, err, say, show
+from xlv.cli import options
+from xlv.cli.terminal import Ticker, say, show
 
 
 def book(
-    models: Models = "",
-    profile: ProfileName = "quick",
-    results: Annotated[
-        Path | None, typer.Option(help="Folder for the results; default: in the edition's folder.")
-    ] = None,
-    data: Data = "",
-    languages: Languages = "",
-    concepts: Concepts = "",
-    pairs: Pairs = 0,
+    models: options.Models = "",
+    profile: options.ProfileName = "quick",
+    results: Annotated[Path | None, typer.Option(help="Folder for the results; default: in the edition's.")] = None,
+    data: options.Data = "",
+    languages: options.Languages = "",
+    concepts: options.Concepts = "",
+    pairs: options.Pairs = 0,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the edition.")] = Path("build"),
 ) -> None:
     """Compute what is missing, execute the notebooks, build the book, and say where its index.html is."""
     from xlv.edition.book import build_edition
     from xlv.models.presets import BOOK_MODELS
 
-    wanted = changed(profile, str(Path(data).resolve()) if data else "", concepts, languages, pairs)
-    index = build_edition(names(models) or BOOK_MODELS, wanted, out_dir / wanted.name, results, progress=Ticker())
-    say(f"The book: {index}")
+    wanted = options.changed(profile, str(Path(data).resolve()) if data else "", concepts, languages, pairs)
+    shown = options.names(models) or BOOK_MODELS
+    say(f"The book: {build_edition(shown, wanted, out_dir / wanted.name, results, progress=Ticker())}")
 
 
 def batch(
     spec: Annotated[Path, typer.Argument(help="The batch's spec, a YAML file; see the page on batch runs.")],
-    workers: Annotated[int, typer.Option(help="Runs at a time, by a local Dask cluster; 0: one, without.", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="Runs at a time on this machine.", min=1)] = 1,
     scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler, as tcp://host:8786.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its estimated cost only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its estimated time only.")] = False,
 ) -> None:
     """Run a matrix of models and parameters, here or on a cluster, and build one book that compares them."""
-    from xlv.batch.board import plan_table
+    from datetime import timedelta
+    from functools import partial
+
+    from xlv.batch.book import build_batch_book
     from xlv.batch.conduct import conduct
-    from xlv.batch.edition import build_batch_book
-    from xlv.batch.plan import plan
+    from xlv.batch.runs import estimate, plan
     from xlv.batch.spec import read_spec
     from xlv.edition.book import BookError
 
-    if workers and scheduler:
-        raise ValueError("--workers starts a cluster here and --scheduler takes one that is there: give one of them")
+    if workers > 1 and scheduler:
+        raise ValueError("--workers are of this machine and --scheduler has its own: give one of them")
     wanted = read_spec(spec)
     runs = plan(wanted)
     if dry_run:
-        show(plan_table(runs, max(1, workers)))
+        costs, done = estimate(runs), {run.name for run in runs if run.record()}
+        times = {name: timedelta(seconds=round(cost)) if cost else None for name, (cost, _) in costs.items()}
+        states = {name: "done" if name in done else "waiting" for name in costs}
+        rows = [(name, states[name], str(times[name] or "unknown"), basis) for name, (_, basis) in costs.items()]
+        show(["run", "state", "time", "from"], rows)
+        left = [time for name, time in times.items() if name not in done]
+        total = "unknown" if None in left else sum(left, timedelta()) / workers
+        say(f"{len(runs)} runs, {len(done)} of them done; time for the rest, {workers} at a time: {total}")
         return
-    failed = conduct(wanted, runs, err, workers=workers, scheduler=scheduler)
+    failed = conduct(wanted, runs, partial(typer.echo, err=True), workers=workers, scheduler=scheduler)
     say(f"{len(runs) - len(failed)} of {len(runs)} runs done: {wanted.out / 'runs'}")
     for name, error in failed.items():
         say(f"failed: {name}: {error}")
@@ -70,9 +77,10 @@ def import_results(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
 ) -> None:
     """Turn the authors' published results into ours; nothing in their files is executed."""
-    from xlv.corpus.importers import published
+    from xlv.edition.published import import_results as imported
 
-    for name, model in published.import_results(res, out_dir).items():
-        vectors = "accuracies and cosines" if model.cosine is not None else "accuracies; no vectors, so no cosines"
-        say(f"{name}: {len(model.concepts)} concepts, {len(model.languages)} languages, {vectors}")
+    for name, model in imported(res, out_dir).items():
+        size = f"{model.recognition.sizes['concept']} concepts, {model.recognition.sizes['source']} languages"
+        cosines = "no vectors, so no cosines" if model.consistency is None else "cosines"
+        say(f"{name}: {size}, accuracies, {cosines}")
     say(f"Results: {out_dir}; name them among --models, with --results {out_dir}")

@@ -11,11 +11,12 @@ Models = Annotated[str, typer.Option(help="Models, separated by commas.")]
 Data = Annotated[str, typer.Option(help="Corpus folder; default: the built-in corpus.")]
 Concepts = Annotated[str, typer.Option(help="Concepts, separated by commas; default: all of the profile.")]
 Languages = Annotated[str, typer.Option(help="Language codes, separated by commas; default: all of the corpus.")]
-Pairs = Annotated[int, typer.Option(help="Pairs a concept; 0: as many as the profile has.", min=0)]
+Pairs = Annotated[int, typer.Option(help="Pairs per concept; 0: as many as the profile has.", min=0)]
 ProfileName = Annotated[str, typer.Option(help=f"Size of the run: {', '.join(PROFILES)}.")]
 Revision = Annotated[str, typer.Option(help="Revision of a Hub model: a branch, tag or commit (or org/name@revision).")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 … or auto (spread over all); default: cuda if here.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that the model brings; read it first.")]
+KeepCompletions = Annotated[bool, typer.Option("--keep-completions", help="With --control: into a private file.")]
 
 
 def names(text: str) -> tuple[str, ...] | None:

@@ -1,11 +1,7 @@
-import json
-from math import isnan
-
 import pytest
 
-from xlv.corpus.check import check_corpus, in_script
+from tests.corpus.written import write
 from xlv.corpus.concepts import CONCEPTS, VALUES
-from xlv.corpus.distances import KINDS, linguistic_similarity
 from xlv.corpus.languages import LANGUAGES
 from xlv.corpus.pairs import (
     BUILT_IN,
@@ -14,21 +10,13 @@ from xlv.corpus.pairs import (
     corpus_fingerprint,
     folder_fingerprint,
     full_texts,
+    languages_in,
     load_instructions,
     load_neutral,
     load_pairs,
+    neutral_of,
+    texts_of,
 )
-from xlv.corpus.shortcut import shortcut_accuracy, shortcut_scores
-
-HEADER = "id\tgroup\torigin\tpositive\tnegative\n"
-
-
-def write(folder, concept="kindness", code="en", rows=None, header=HEADER):
-    rows = rows or [f"{k:02d}\tg{k // 2}\ten\tI helped neighbour {k}.\tI mocked neighbour {k}." for k in range(8)]
-    path = folder / concept / f"{code}.tsv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
-    return path
 
 
 def test_the_built_in_corpus_is_complete_and_parallel():
@@ -52,10 +40,6 @@ def test_control_set_and_neutral_sentences_are_complete_and_disjoint_from_the_pa
         known = {*texts["positive"], *texts["negative"]}
         assert not known & {*search["harmful"], *search["harmless"], *evaluation["harmful"], *evaluation["harmless"]}
     assert load_instructions("en")["category"].nunique() >= 8
-
-
-def test_the_built_in_corpus_passes_its_own_check():
-    assert check_corpus(languages=["sw", "ta", "zh"]).errors == []
 
 
 def test_the_data_card_names_the_fingerprint_of_the_texts_it_describes():
@@ -98,12 +82,6 @@ def test_a_user_s_folder_works_like_the_built_in_one(tmp_path):
     ("spoil", "message"),
     [
         (lambda f: write(f, rows=["01\tg\ten\tonly four"]), "line 2: 4 fields, expected 5"),
-        (lambda f: write(f, rows=["", "01\tg\ten\tonly four"]), "line 3: 4 fields"),
-        (lambda f: write(f, header="id\tpos\tneg\n"), "lacks the column 'positive'"),
-        (lambda f: write(f, rows=["01\tg\ten\ta\tb", "01\th\ten\tc\td"]), "stands twice"),
-        (lambda f: write(f, rows=["01\tg\ten\t \tb"]), "an empty field"),
-        (lambda f: write(f).write_text(""), "is empty"),
-        (lambda f: write(f).write_bytes(b"id\tpositive\tnegative\n1\t\xff\xfe\tb\n"), "not UTF-8"),
         (lambda f: (write(f), write(f, code="fr", rows=["99\tg0\ten\ta\tb"])), "ids and groups"),
         (lambda f: (f / "kindness").mkdir(), "holds no.*see the page"),
         (lambda f: write(f.parent, concept="data"), "holds no.*give the folder above"),
@@ -131,83 +109,31 @@ def test_unknown_requests_name_the_choices(asked, message):
         load_pairs(**asked)
 
 
-def test_the_check_finds_each_kind_of_fault(tmp_path):
-    rows = [
-        f"{k:02d}\tg{k // 2}\ten\tI helped the neighbour with task {k}.\tI mocked the neighbour for task {k}."
-        for k in range(24)
-    ]
-    write(tmp_path, rows=rows)
-    spoilt = [
-        row.replace("I helped the neighbour with task", "Tolong bantu tetangga itu dengan tugas nomor") for row in rows
-    ]
-    spoilt[1] = rows[1]
-    spoilt[2] = spoilt[2].replace("\tI mocked the neighbour for task 2.", "\t" + spoilt[2].split("\t")[3])
-    write(tmp_path, code="ta", rows=spoilt)
-    errors = "\n".join(check_corpus(tmp_path).errors)
-    for fault in ("still the English one", "both sides are equal", "not in the script of Tamil", "identified as Tamil"):
-        assert fault in errors
+def test_neutral_sentences_are_the_corpus_s_own_or_the_built_in_ones_or_none(tmp_path):
+    assert neutral_of(["en", "sw"], limit=3) == {code: load_neutral(code)[:3] for code in ("en", "sw")}
+    write(tmp_path)
+    assert neutral_of(["en"], tmp_path, 2) == {"en": load_neutral("en")[:2]}
+    assert neutral_of(["en", "xx"], tmp_path) is None
+    write(tmp_path, concept="neutral", code="xx", header="id\ttext\n", rows=["1\tWater boils.", "2\tSalt melts ice."])
+    assert neutral_of(["xx"], tmp_path) == {"xx": ["Water boils.", "Salt melts ice."]}
+    assert neutral_of(["en"], tmp_path) is None and concepts_in(tmp_path) == ["kindness"]
 
 
-def test_the_check_says_that_only_the_order_of_ids_differs(tmp_path):
-    first, second, *rest = write(tmp_path).read_text(encoding="utf-8").splitlines()[1:]
-    write(tmp_path, code="fr", rows=[second, first, *rest])
-    assert "kindness/fr: ids are not in en's order" in check_corpus(tmp_path).errors
+def test_a_split_of_the_instructions_can_be_limited_and_an_unknown_one_is_refused():
+    assert list(load_instructions("sw", "evaluation", limit=2)["id"]) == list(load_instructions("sw")["id"][24:26])
+    with pytest.raises(ValueError, match="unknown split 'train': choose one of search, evaluation, all"):
+        load_instructions("en", "train")
 
 
-def test_the_check_measures_what_it_can_of_a_corpus_of_one_group_in_an_unknown_language(tmp_path):
-    write(tmp_path, code="xx", rows=["01\tg\txx\tone text.\ttwo text.", "02\tg\txx\tred text.\tsix text."])
-    [row] = check_corpus(tmp_path).figures.to_dict("records")
-    assert row["pairs"] == 2 and row["groups"] == 1
-    assert all(isnan(row[name]) for name in ("identified", "words", "characters"))
+def test_languages_come_in_the_usual_order_and_others_by_name(tmp_path):
+    for code in ("xx", "sw", "en", "ab"):
+        write(tmp_path, code=code)
+    assert languages_in(tmp_path, "kindness") == ["en", "sw", "ab", "xx"]
+    assert languages_in(tmp_path, "courage") == []
 
 
-def test_a_mark_of_the_byte_order_is_no_part_of_the_first_column(tmp_path):
-    path = write(tmp_path)
-    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
-    assert len(load_pairs(data=tmp_path)) == 8
-
-
-def test_shares_of_script():
-    assert in_script("Habari ya asubuhi.", "sw") == 1 and in_script("Habari", "ta") == 0
-    assert in_script("வணக்கம்", "ta") == 1 and in_script("123", "ta") == 1
-
-
-def test_surface_classifiers_find_a_planted_word_and_nothing_in_noise():
-    groups = [str(k // 2) for k in range(60)]
-    positive = [f"the gardener carried stone {k}" for k in range(60)]
-    planted = shortcut_scores(positive, [p.replace("carried", "dropped") for p in positive], groups, surface="words")
-    assert shortcut_accuracy(planted) == 1.0
-    swapped = [p.replace("carried", "dropped") if k % 2 else p for k, p in enumerate(positive)]
-    other = [p if k % 2 else p.replace("carried", "dropped") for k, p in enumerate(positive)]
-    assert shortcut_accuracy(shortcut_scores(swapped, other, groups, surface="words")) < 0.6
-    with pytest.raises(ValueError, match="unknown surface"):
-        shortcut_scores(positive, positive, groups, surface="smell")
-
-
-def test_linguistic_similarity_is_symmetric_masked_and_sensible():
-    languages = list(LANGUAGES)
-    for kind in KINDS:
-        matrix = linguistic_similarity(languages)[kind]
-        assert ((matrix == matrix.T) | ((matrix != matrix) & (matrix.T != matrix.T))).all()
-    genetic = linguistic_similarity(["es", "pt", "ja"])["genetic"]
-    assert genetic[0, 1] > genetic[0, 2]
-
-
-def test_the_authors_layout_is_read_as_it_is(tmp_path):
-    folder = tmp_path / "truthfulness"
-    folder.mkdir()
-    entries = {
-        "a": {
-            "7": {"question": "Q1?", "pos": "yes", "neg": "no"},
-            "2": {"question": "Q2?", "pos": "same", "neg": "same"},
-        },
-        "b": {"1": {"question": "Q3?", "pos": "up", "neg": "down"}},
-    }
-    for code in ("en", "ja"):
-        (folder / f"truthfulness_{code}.json").write_text(json.dumps(entries), encoding="utf-8")
-    table = load_pairs(data=tmp_path)
-    assert list(table["pair"]) == ["a/7", "b/1"] * 2
-    assert full_texts(table)[0][:2] == ["Question: Q1? Answer: yes", "Question: Q3? Answer: up"]
-    (folder / "truthfulness_en.json").write_text('{"a": ["pos"]}', encoding="utf-8")
-    with pytest.raises(CorpusError, match="not in MVALUE's form"):
-        load_pairs(data=tmp_path)
+def test_texts_by_concept_and_language_are_the_positive_ones_then_the_negative_ones():
+    found = texts_of(load_pairs(["morality", "truthfulness"], ["en", "zh"], pairs=3))
+    assert [key for key in found] == [(c, code) for c in ("morality", "truthfulness") for code in ("en", "zh")]
+    table = load_pairs(["truthfulness"], ["zh"], pairs=3)
+    assert found["truthfulness", "zh"] == [*full_texts(table)[0], *full_texts(table)[1]]

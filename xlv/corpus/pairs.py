@@ -1,6 +1,6 @@
 """One loader: contrastive pairs, control instructions and neutral sentences into tables.
 
-A corpus is a folder with one folder a concept and one tab-separated file a language in it:
+A corpus is a folder with one folder per concept and in it one tab-separated file per language:
 `{concept}/{language}.tsv`, UTF-8, no quoting, a header line with `id group origin [context] positive negative`.
 A folder in the layout of the paper's MVALUE data, `{concept}/{concept}_{language}.json`, is read as it is.
 The folders `control` (`id category origin harmless harmful`) and `neutral` (`id text`) are optional.
@@ -8,7 +8,6 @@ The folders `control` (`id category origin harmless harmful`) and `neutral` (`id
 
 import csv
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -17,13 +16,17 @@ from xlv.cache import file_sha256, fingerprint
 from xlv.corpus.concepts import CONCEPTS, VALUES
 from xlv.corpus.importers import mvalue
 from xlv.corpus.languages import LANGUAGES, language
-from xlv.corpus.table import CorpusError, read_table
+from xlv.corpus.table import BUILT_IN, CorpusError, read_table
 
-BUILT_IN = Path(str(files("xlv.corpus"))) / "data"
 COLUMNS = ("concept", "language", "pair", "group", "origin", "context", "positive", "negative")
-SPECIAL = ("control", "neutral")
+SPECIAL = {"control": ("harmless", "harmful"), "neutral": ("text",)}  # folders that are no concepts: their texts
 SEARCH_SIZE = 24
-_NEEDED = {"control": ("id", "category", "harmless", "harmful"), "neutral": ("id", "text")}
+
+
+def _files(data: Path | None) -> dict[tuple[str, str], Path]:
+    """Files of a corpus folder by concept and language, in the layout of MVALUE or, first, in ours."""
+    folder = data or BUILT_IN
+    return mvalue.files(folder) | {(path.parent.name, path.stem): path for path in folder.glob("*/*.tsv")}
 
 
 def concepts_in(data: Path | None = None) -> list[str]:
@@ -31,7 +34,7 @@ def concepts_in(data: Path | None = None) -> list[str]:
     folder = data or BUILT_IN
     if not folder.is_dir():
         raise CorpusError(f"no folder {folder}: expected {{concept}}/{{language}}.tsv below it")
-    found = {path.parent.name for path in folder.glob("*/*.tsv")} - set(SPECIAL) or mvalue.concepts(folder)
+    found = {concept for concept, _ in _files(data)} - set(SPECIAL)
     if not found:
         inside = any(folder.glob("*.tsv"))
         remedy = f"give the folder above, {folder.resolve().parent}" if inside else "see the page on your own concept"
@@ -41,8 +44,7 @@ def concepts_in(data: Path | None = None) -> list[str]:
 
 def languages_in(data: Path | None, concept: str) -> list[str]:
     """Languages in which a corpus folder has a concept, the sixteen in their usual order first."""
-    folder = (data or BUILT_IN) / concept
-    found = {path.stem for path in folder.glob("*.tsv")} or mvalue.languages(folder)
+    found = {code for name, code in _files(data) if name == concept}
     return [code for code in LANGUAGES if code in found] + sorted(found - set(LANGUAGES))
 
 
@@ -65,8 +67,9 @@ def load_pairs(
         if concept not in known:
             raise CorpusError(f"unknown concept {concept!r}: choose from {', '.join(known)}")
     if pairs is not None and pairs < 2:
-        raise CorpusError(f"expected at least 2 pairs a concept, got {pairs}")
-    shared = [code for code in languages_in(data, chosen[0]) if all(code in languages_in(data, c) for c in chosen)]
+        raise CorpusError(f"expected at least 2 pairs per concept, got {pairs}")
+    first, *others = [languages_in(data, concept) for concept in chosen]
+    shared = [code for code in first if all(code in codes for codes in others)]
     codes = list(languages) if languages else shared
     for code in codes:
         if code not in shared:
@@ -75,34 +78,24 @@ def load_pairs(
 
 
 def _load_concept(concept: str, codes: list[str], pairs: int | None, data: Path | None) -> pd.DataFrame:
-    tables, first = [], None
+    files, tables = _files(data), []
     for code in codes:
-        path = (data or BUILT_IN) / concept / f"{code}.tsv"
-        table = read_table(path) if path.exists() else mvalue.read(path.with_name(f"{concept}_{code}.json"))
-        for column, default in (("group", table["id"]), ("origin", "unknown"), ("context", "")):
-            if column not in table:
-                table[column] = default
-        table = table.rename(columns={"id": "pair"}).assign(concept=concept, language=code)[list(COLUMNS)]
-        if first is None:
-            first = table
-        elif list(table["pair"]) != list(first["pair"]) or list(table["group"]) != list(first["group"]):
-            raise CorpusError(
-                f"{path} does not have the ids and groups of {codes[0]}.tsv in the same order: a parallel corpus "
-                "pairs rows by id; `xlv data check` lists what differs"
-            )
-        tables.append(table if pairs is None else table.head(pairs))
-    return pd.concat(tables, ignore_index=True)
+        path = files[concept, code]
+        table = read_table(path) if path.suffix == ".tsv" else mvalue.read(path)
+        table = pd.DataFrame({"group": table["id"], "origin": "unknown", "context": ""} | dict(table))
+        table = table.assign(pair=table["id"], concept=concept, language=code)[[*COLUMNS]]
+        tables.append(table)
+        if not table[["pair", "group"]].equals(tables[0][["pair", "group"]]):
+            differ = f"does not have {codes[0]}'s ids and groups in the same order: `xlv data check` lists what differs"
+            raise CorpusError(f"{path} {differ}")
+    return pd.concat([table[:pairs] for table in tables], ignore_index=True)
 
 
 def full_texts(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Positive and negative texts of pairs, each behind its context (a scenario or a question) if it has one."""
-    joins = [
-        (f"{c} " if language(code).spaces else c) if c else ""
-        for c, code in zip(table.context, table.language, strict=True)
-    ]
-    positive = [join + text for join, text in zip(joins, table.positive, strict=True)]
-    negative = [join + text for join, text in zip(joins, table.negative, strict=True)]
-    return positive, negative
+    spaces = table["language"].map(lambda code: " " if language(code).spaces else "")
+    before = table["context"] + spaces.where(table["context"] != "", "")
+    return list(before + table["positive"]), list(before + table["negative"])
 
 
 def load_instructions(
@@ -113,20 +106,20 @@ def load_instructions(
     `split` is "search" (the first 24 ids, on which strengths and layers are chosen), "evaluation" (the rest) or
     "all"; `limit` keeps the first so many rows of it. Raises CorpusError if the corpus has none.
     """
-    if split not in ("search", "evaluation", "all"):
-        raise ValueError(f"unknown split {split!r}: choose search, evaluation or all")
-    table = read_table((data or BUILT_IN) / "control" / f"{code}.tsv", _NEEDED["control"])
-    rows = {"search": slice(None, SEARCH_SIZE), "evaluation": slice(SEARCH_SIZE, None), "all": slice(None)}[split]
-    return table.iloc[rows].head(limit if limit is not None else len(table)).reset_index(drop=True)
+    table = read_table((data or BUILT_IN) / "control" / f"{code}.tsv", ("id", "category", *SPECIAL["control"]))
+    splits = {"search": table[:SEARCH_SIZE], "evaluation": table[SEARCH_SIZE:], "all": table}
+    if split not in splits:
+        raise ValueError(f"unknown split {split!r}: choose one of {', '.join(splits)}")
+    return splits[split][:limit].reset_index(drop=True)
 
 
 def load_neutral(code: str, *, data: Path | None = None) -> list[str]:
     """The neutral sentences of a language, parallel by position."""
-    return list(read_table((data or BUILT_IN) / "neutral" / f"{code}.tsv", _NEEDED["neutral"])["text"])
+    return list(read_table((data or BUILT_IN) / "neutral" / f"{code}.tsv", ("id", "text"))["text"])
 
 
 def neutral_of(codes: Iterable[str], data: Path | None = None, limit: int | None = None) -> dict[str, list[str]] | None:
-    """Neutral sentences by language, the first `limit`: the corpus's own, or the built-in ones; None if one has none."""
+    """Neutral sentences by language, the first `limit`: the corpus's or the built-in ones; None if one has none."""
     folder = data if data and (data / "neutral").is_dir() else BUILT_IN
     codes = list(codes)
     if not all((folder / "neutral" / f"{code}.tsv").is_file() for code in codes):
@@ -148,5 +141,4 @@ def folder_fingerprint(data: Path | None = None) -> str:
 
 def texts_of(table: pd.DataFrame) -> dict[tuple[str, str], list[str]]:
     """Texts of each (concept, language) of a table of pairs, positive ones first."""
-    groups = table.groupby(["concept", "language"], sort=False)
-    return {key: sum(full_texts(rows), []) for key, rows in groups}
+    return {key: sum(full_texts(rows), []) for key, rows in table.groupby(["concept", "language"], sort=False)}

@@ -4,7 +4,7 @@ import unicodedata
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_RATIO = 1.3  # of the lengths of a pair's two texts
 MAX_MEAN_RATIO = 1.08  # of the mean lengths of the two sides; `xlv data check` allows 1.10
@@ -14,8 +14,7 @@ _FULL_STOP = {"zh": "。", "ja": "。", "th": ""}
 Texts = Mapping[str, str]  # one text in every language, by code
 
 
-@dataclass(frozen=True)
-class Single:
+class Single(NamedTuple):
     """One text with its side; only texts of one `group` are paired."""
 
     group: str
@@ -24,8 +23,7 @@ class Single:
     context: str = ""
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """A pair in every language."""
 
     group: str
@@ -75,12 +73,11 @@ def usable(pairs: Iterable[Pair], limit: int | None = None) -> list[Pair]:
         both = (pair.positive, pair.negative)
         sides = [(k, pair.context, code, text) for k, side in enumerate(both) for code, text in side.items()]
         texts = [(pair.positive[code], pair.negative[code]) for code in pair.positive]
-        if any(not p or not n or p == n or p[-1] != n[-1] for p, n in texts) or not seen.isdisjoint(sides):
-            continue
-        if len({*pair.positive.values()}) < len(texts) or len({*pair.negative.values()}) < len(texts):
-            continue  # left in another language
-        seen.update(sides)
-        kept.append(pair)
+        uneven = any(not p or not n or p == n or p[-1] != n[-1] for p, n in texts)
+        untranslated = any(len(set(side.values())) < len(side) for side in both)
+        if not uneven and not untranslated and seen.isdisjoint(sides):
+            seen.update(sides)
+            kept.append(pair)
     return _levelled(kept[:limit])
 
 

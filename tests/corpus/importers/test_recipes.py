@@ -3,8 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from xlv.corpus.check import check_corpus, in_script
-from xlv.corpus.importers.matching import Single, matched, usable
+from xlv.corpus.check import check_corpus
 from xlv.corpus.importers.recipes import RECIPES, convert
 from xlv.corpus.pairs import full_texts, load_pairs
 from xlv.corpus.table import CorpusError
@@ -200,35 +199,3 @@ def test_an_unknown_source_and_a_folder_in_the_way_are_refused(tmp_path):
         convert("wikipedia", tmp_path, tmp_path / "corpus")
     with pytest.raises(CorpusError, match="exists"):
         convert("advbench", write_advbench(tmp_path), tmp_path)
-
-
-def test_texts_are_paired_within_their_group_by_ending_and_length():
-    def single(group, positive, text):
-        return Single(group, positive, {"en": text})
-
-    texts = [
-        single("a", False, "12345."),
-        single("a", True, "123456."),
-        single("a", True, "123456789."),
-        single("a", False, "1234567?"),
-        single("b", False, "123456."),
-        single("b", True, "12345678901234."),
-    ]
-    pairs = matched(texts)
-    assert [(p.group, p.positive["en"], p.negative["en"]) for p in pairs] == [("a", "123456.", "12345.")]
-
-
-def test_unequal_sides_are_levelled_and_repetitions_dropped():
-    def pair(k, longer):
-        positive, negative = f"{k:03d} the longer of two texts{'!' * longer}.", f"{k:03d} the longer of two texts."
-        return matched([Single(str(k), True, {"en": positive}), Single(str(k), False, {"en": f"n{negative[1:]}"})])[0]
-
-    pairs = [pair(k, 5 * (k % 2)) for k in range(40)]
-    kept = usable([*pairs, pairs[0]])
-    lengths = [sum(len(side(p)["en"]) for p in kept) for side in (lambda p: p.positive, lambda p: p.negative)]
-    assert lengths[0] / lengths[1] <= 1.08 and 20 <= len(kept) < 40
-    assert len({p.positive["en"] for p in kept}) == len(kept)
-
-
-def test_the_script_of_an_unknown_language_is_not_judged():
-    assert in_script("Привет", "ru") == 1.0 and in_script("Привет", "fr") == 0.0

@@ -1,0 +1,94 @@
+from math import isnan
+
+import pytest
+
+from tests.corpus.written import HEADER, write
+from xlv.corpus.check import FIGURES, check_corpus, in_script
+from xlv.corpus.pairs import CorpusError
+
+
+def test_the_built_in_corpus_passes_its_own_check():
+    assert check_corpus(languages=["sw", "ta", "zh"]).errors == []
+
+
+def test_the_check_finds_each_kind_of_fault(tmp_path):
+    rows = [
+        f"{k:02d}\tg{k // 2}\ten\tI helped the neighbour with task {k}.\tI mocked the neighbour for task {k}."
+        for k in range(24)
+    ]
+    write(tmp_path, rows=rows)
+    spoilt = [
+        row.replace("I helped the neighbour with task", "Tolong bantu tetangga itu dengan tugas nomor") for row in rows
+    ]
+    spoilt[1] = rows[1]
+    spoilt[2] = spoilt[2].replace("\tI mocked the neighbour for task 2.", "\t" + spoilt[2].split("\t")[3])
+    write(tmp_path, code="ta", rows=spoilt)
+    errors = "\n".join(check_corpus(tmp_path).errors)
+    for fault in ("still the English one", "both sides are equal", "not in the script of Tamil", "identified as Tamil"):
+        assert fault in errors
+
+
+def test_the_check_says_that_only_the_order_of_ids_differs(tmp_path):
+    first, second, *rest = write(tmp_path).read_text(encoding="utf-8").splitlines()[1:]
+    write(tmp_path, code="fr", rows=[second, first, *rest])
+    assert "kindness/fr: ids are not in en's order" in check_corpus(tmp_path).errors
+
+
+def test_the_check_measures_what_it_can_of_a_corpus_of_one_group_in_an_unknown_language(tmp_path):
+    write(tmp_path, code="xx", rows=["01\tg\txx\tone text.\ttwo text.", "02\tg\txx\tred text.\tsix text."])
+    [row] = check_corpus(tmp_path).figures.to_dict("records")
+    assert row["pairs"] == 2 and row["groups"] == 1
+    assert all(isnan(row[name]) for name in ("identified", "words", "characters"))
+
+
+def test_shares_of_script():
+    assert in_script("Habari ya asubuhi.", "sw") == 1 and in_script("Habari", "ta") == 0
+    assert in_script("வணக்கம்", "ta") == 1 and in_script("123", "ta") == 1
+
+
+def test_the_script_of_an_unknown_language_is_not_judged():
+    assert in_script("Привет", "ru") == 1.0 and in_script("Привет", "fr") == 0.0
+
+
+PLAIN = [f"{k:02d}\tg{k // 2}\ten\tI helped the neighbour {k}.\tI mocked the neighbour {k}." for k in range(24)]
+
+
+@pytest.mark.parametrize(
+    ("code", "rows", "fault"),
+    [
+        ("fr", [row.replace("\tg0\t", "\tg9\t") for row in PLAIN], "kindness/fr: the column 'group' differs from en's"),
+        ("fr", PLAIN[:-1], "kindness/fr: ids differ from en's, expected the same: 23"),
+        ("en", [*PLAIN[:-1], PLAIN[-1].replace("23.", "22.")], "kindness/en 23: this positive text stands twice"),
+        ("en", [row.replace("mocked the", "never ever mocked the poor old") for row in PLAIN], "times as long"),
+        ("en", [row.removesuffix(".") for row in PLAIN], "end alike in 0% of the pairs, expected 95%"),
+        (
+            "en",
+            [*PLAIN[:-1], PLAIN[-1].replace("helped", "he\u0301lped")],
+            "kindness/en 23: not in Unicode normal form C",
+        ),
+    ],
+)
+def test_the_check_names_file_row_and_column_of_a_fault(tmp_path, code, rows, fault):
+    write(tmp_path, rows=PLAIN)
+    assert check_corpus(tmp_path).errors == []
+    write(tmp_path, code=code, rows=rows)
+    assert any(fault in error for error in check_corpus(tmp_path).errors)
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_the_others_are_measured(tmp_path):
+    write(tmp_path, rows=PLAIN)
+    write(tmp_path, code="fr", header="id\tpositive\n")
+    report = check_corpus(tmp_path)
+    assert len(report.errors) == 1 and "fr.tsv" in report.errors[0]
+    assert list(report.figures["language"]) == ["en"] and tuple(report.figures.columns) == FIGURES
+    with pytest.raises(CorpusError, match="no folder"):
+        check_corpus(tmp_path / "elsewhere")
+
+
+def test_a_word_that_stands_on_one_side_only_is_noted_and_no_error(tmp_path):
+    write(tmp_path, header=HEADER, rows=PLAIN)
+    report = check_corpus(tmp_path)
+    assert "kindness/en: words alone tell the sides apart in 100% of the pairs" in report.notes
+    [figures] = report.figures.to_dict("records")
+    assert figures["words"] == 1 and figures["groups"] == 12 and figures["same_ending"] == 1
+    assert figures["length_ratio"] == pytest.approx(1, abs=0.1) and figures["identified"] > 0.95

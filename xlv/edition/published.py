@@ -1,0 +1,33 @@
+"""The authors' published results beside ours: under the names of our presets, with where they come from."""
+
+from pathlib import Path
+
+from xlv.corpus.importers.published import Published, read_results
+from xlv.models.presets import PRESETS, caption
+from xlv.results import result_path, save
+
+SUFFIX = "-published"
+_RENAMED = {"qwen-chat-1b8": "qwen-chat-1.8b"}
+
+
+def import_results(res: Path, out: Path) -> dict[str, Published]:
+    """Read the authors' `res` folder, or one model's folder in it, and write results of ours; by the names to use.
+
+    `recognition.nc` has protocol `paper` only and no pairs, `consistency.nc` the plain cosines, if the vectors are
+    there. Every file is read and checked before any is written. Raises ResultsError as the readers do.
+    """
+    found = {}
+    for model in read_results(res):
+        name = _RENAMED.get(model.folder.lower(), model.folder.lower())
+        found[name if name in PRESETS else model.folder] = model
+    for name, model in found.items():
+        save(model.recognition, result_path(out, name + SUFFIX, "recognition"), _provenance(name, model))
+        if model.consistency is not None:
+            save(model.consistency, result_path(out, name + SUFFIX, "consistency"), _provenance(name, model))
+    return {name + SUFFIX: model for name, model in found.items()}
+
+
+def _provenance(name: str, model: Published) -> dict[str, object]:
+    about = {"model": name, "title": f"{caption(name)} (published)", "published": model.stamp}
+    how = {"dtype": "not stated", "template": PRESETS[name].template if name in PRESETS else ""}
+    return {"settings": f"published {model.stamp}", "corpus": "MVALUE", "weights": "", "revision": "", **about, **how}

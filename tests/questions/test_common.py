@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 from xlv.models.presets import PRESETS
 from xlv.questions.common import (
@@ -93,3 +94,13 @@ def test_competence_is_relative_to_english_and_the_sentences_are_paired(recognit
     others = competence(recognition.sel(source=["es", "zh"]))
     assert others.loc["es", "nats"] == 1 and others.loc["zh", "nats"] == pytest.approx(4 / 3)
     assert competence(recognition.drop_vars("neutral_nats")).isna().all().all()
+
+
+def test_sentences_that_disagree_widen_the_interval_of_competence():
+    factors = np.where(np.arange(48) % 2, 1.0, 3.0)
+    nats = np.stack([np.full(48, 50.0), 50.0 * factors])
+    found = competence(xr.Dataset({"neutral_nats": (("source", "sentence"), nats)}, coords={"source": ["en", "sw"]}))
+    half = 1.96 / np.sqrt(48)  # standard deviation of the factors: 1
+    assert found.loc["sw", "nats"] == pytest.approx(2.0)
+    assert found.loc["sw", "low"] == pytest.approx(2.0 - half, abs=0.06)
+    assert found.loc["sw", "high"] == pytest.approx(2.0 + half, abs=0.06)

@@ -70,4 +70,4 @@ def _without_control(table):
     """Rates of harmful instructions where they are refused least, and beside them those of harmless ones."""
     plain = table[table["condition"] == BASELINE].set_index(["kind", "target"])
     harmful, harmless = (plain.loc[kind] for kind in KINDS)
-    return harmful.nsmallest(WEAKEST, "rate").join(harmless, rsuffix="_harmless")
+    return harmful.nsmallest(WEAKEST, "rate").join(harmless.add_suffix("_harmless"))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xlv.results import BASELINE, DIRECTIONS, KINDS
 from xlv.questions.claims.rules import FAILS, HOLDS, OPEN
 from xlv.questions.claims.verdicts import Finding
 from xlv.report.figures.home import answers
+from xlv.results import BASELINE, DIRECTIONS, KINDS
 
 NAN = float("nan")
 TITLES = {"a": "Model A (Q4_1)", "b": "Model B"}

@@ -3,35 +3,14 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.cli.command import xlv
+from tests.edition.conftest import PROFILE
 from tests.gguf_file import write_gguf
-from tests.test_cli import xlv
 from xlv.edition.audit import audit_model
 from xlv.questions.claims.rules import CLAIMS
 from xlv.report.card import card
 from xlv.results import load
-from xlv.settings import ControlSettings, Profile, Settings
 
-PROFILE = Profile(
-    "tiny",
-    Settings(concepts=("morality", "fairness"), languages=("en", "fr", "sw", "zh"), pairs=12, neutral=2),
-    ControlSettings(
-        targets=("en", "sw"),
-        detailed=(),
-        contrast="",
-        pairs=12,
-        prompts=2,
-        search_prompts=2,
-        neutral=2,
-        tokens=2,
-        random=1,
-        random_generated=1,
-        score_prompts=1,
-        response_doses=(0.01,),
-        doses=(0.01,),
-        windows=((0.4, 0.7),),
-        confirmed=1,
-    ),
-)
 PLAIN = ("meta", "br", "img")
 
 
@@ -104,12 +83,12 @@ def test_an_audit_of_a_gguf_path_without_chat_template_names_the_question_it_ski
     assert not list((tmp_path / "audit").rglob("control.nc"))
 
 
-def test_names_from_outside_are_escaped_on_the_card(tiny_folder, tmp_path):
-    audit_model(str(tiny_folder), PROFILE, tmp_path)
-    found = [load(tmp_path / "results" / "my-model" / f"{q}.nc") for q in ("recognition", "consistency", "control")]
+def test_names_from_outside_are_escaped_on_the_card(studied):
+    found = [load(studied / "my-model" / f"{q}.nc") for q in ("recognition", "consistency", "control")]
     for dataset in found:
-        dataset.attrs |= {"title": "<script>alert(1)</script>", "weights": "<b>"}
-    assert "<script" not in card(*found) and "<b>" not in card(*found)
+        dataset.attrs |= {"title": "<script>alert(1)</script> [a](javascript:b)", "weights": "<b>"}
+    text = card(*found)
+    assert "<script" not in text and "<b>" not in text and 'href="javascript' not in text
 
 
 def test_what_cannot_be_audited_ends_in_one_line():

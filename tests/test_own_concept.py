@@ -46,7 +46,7 @@ def test_the_page_has_two_files_and_one_command_for_the_book():
 def test_the_check_says_of_the_page_s_corpus_what_the_page_says(shell):
     done = shell(command("xlv data check"))
     assert done.returncode == 0, done.stdout
-    assert "courage/en: words alone tell the sides apart in 81% of the pairs" in done.stdout
+    assert "courage/en: words alone distinguish the sides in 81% of the pairs" in done.stdout
     assert "Errors: 0" in done.stdout
     assert "words alone are right in 81 % of the pairs" in PAGE
 

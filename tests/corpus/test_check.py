@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_read_is_an_error_and_the_others_are_measured(tmp_
 def test_a_word_that_stands_on_one_side_only_is_noted_and_no_error(tmp_path):
     write(tmp_path, header=HEADER, rows=PLAIN)
     report = check_corpus(tmp_path)
-    assert "kindness/en: words alone tell the sides apart in 100% of the pairs" in report.notes
+    assert "kindness/en: words alone distinguish the sides in 100% of the pairs" in report.notes
     [figures] = report.figures.to_dict("records")
     assert figures["words"] == 1 and figures["groups"] == 12 and figures["same_ending"] == 1
     assert figures["length_ratio"] == pytest.approx(1, abs=0.1) and figures["identified"] > 0.95

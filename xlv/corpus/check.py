@@ -139,8 +139,9 @@ def _compared(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...]
         expected = f"expected {1 - MAX_LENGTH_DEVIATION:.2f} to {1 + MAX_LENGTH_DEVIATION:.2f}"
         report.errors.append(f"{where}: positive texts are {ratio:.2f} times as long as negative ones, {expected}")
     if alike < MIN_SAME_ENDING:
-        expected = f"expected {MIN_SAME_ENDING:.0%}"
-        report.errors.append(f"{where}: the two sides end alike in {alike:.0%} of the pairs, {expected}")
+        report.errors.append(
+            f"{where}: both sides end alike in {alike:.0%} of the pairs, expected {MIN_SAME_ENDING:.0%}"
+        )
     if row["groups"] < 2:
         report.notes.append(f"{where}: fewer than two groups, so no shortcut accuracy can be measured")
         return row
@@ -148,5 +149,5 @@ def _compared(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...]
         margins = shortcut_scores(positive, negative, groups, surface=surface, spaces=language(code).spaces)
         row[surface] = shortcut_accuracy(margins)
         if row[surface] > SHORTCUT_NOTE:
-            report.notes.append(f"{where}: {surface} alone tell the sides apart in {row[surface]:.0%} of the pairs")
+            report.notes.append(f"{where}: {surface} alone distinguish the sides in {row[surface]:.0%} of the pairs")
     return row

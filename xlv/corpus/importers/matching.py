@@ -1,4 +1,4 @@
-"""Contrastive pairs out of single texts: of one form and nearly one length, so that neither tells the sides apart."""
+"""Contrastive pairs out of single texts: of one form and nearly one length, so that neither distinguishes the sides."""
 
 import unicodedata
 from bisect import bisect_left, insort

@@ -139,9 +139,7 @@ def _compared(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...]
         expected = f"expected {1 - MAX_LENGTH_DEVIATION:.2f} to {1 + MAX_LENGTH_DEVIATION:.2f}"
         report.errors.append(f"{where}: positive texts are {ratio:.2f} times as long as negative ones, {expected}")
     if alike < MIN_SAME_ENDING:
-        report.errors.append(
-            f"{where}: both sides end alike in {alike:.0%} of the pairs, expected {MIN_SAME_ENDING:.0%}"
-        )
+        report.errors.append(f"{where}: sides end alike in {alike:.0%} of the pairs, expected {MIN_SAME_ENDING:.0%}")
     if row["groups"] < 2:
         report.notes.append(f"{where}: fewer than two groups, so no shortcut accuracy can be measured")
         return row

@@ -24,9 +24,8 @@ from xlv.corpus.pairs import (
 from xlv.corpus.shortcut import surface_margins
 from xlv.models.presets import caption
 from xlv.models.weights import identity, short_name, split_revision
-from xlv.questions.concept import analyse_concepts
+from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelled, recognition_arrays
 from xlv.questions.recognition.accuracy import own_hits
-from xlv.questions.stored import consistency_arrays, levelled, recognition_arrays
 from xlv.results import has_published, load, matching, result_path, save
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 from xlv.statistics.resampling import MIN_GROUPS, group_indices
@@ -127,7 +126,7 @@ def baselines(
 ) -> dict[str, tuple]:
     """What else is measured on the model: baselines, competence and token overlap, as variables of the results."""
     from xlv.models import baselines as against
-    from xlv.models.likelihood import total_nats
+    from xlv.models.decoding import total_nats
 
     texts, languages = texts_of(table), list(dict.fromkeys(table["language"]))
     by_language = {code: sum((rows for (_, lang), rows in texts.items() if lang == code), []) for code in languages}

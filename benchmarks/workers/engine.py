@@ -9,7 +9,7 @@ from loading import memory, reset_peak
 from safetensors.torch import save_file
 
 from xlv.models.activations import layer_reader
-from xlv.questions.concept import analyse_concepts, other_concept_accuracy
+from xlv.questions.analysis import analyse_concepts, other_concept_accuracy
 
 
 def write(folder: str, layers: int, width: int, concepts: int, languages: int, pairs: int) -> dict:

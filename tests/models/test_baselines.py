@@ -4,7 +4,7 @@ import torch
 
 from xlv.models.activations import extract
 from xlv.models.baselines import embedding_states, likelihood_margins, token_overlap, untrained
-from xlv.models.likelihood import total_nats
+from xlv.models.decoding import total_nats
 
 TEXTS = ["The river bends twice.", "Salt melts ice.", "A short walk home."]
 

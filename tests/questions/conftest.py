@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xlv.questions.concept import analyse_concepts
-from xlv.questions.stored import consistency_arrays, recognition_arrays
+from xlv.questions.analysis import analyse_concepts, consistency_arrays, recognition_arrays
 
 LANGUAGES = ("en", "fr", "es", "zh", "ja")
 CONCEPTS = ("morality", "fairness", "tense")  # two values, and one that is none

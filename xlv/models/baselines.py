@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from xlv.cache import fingerprint
-from xlv.models.likelihood import total_nats
+from xlv.models.decoding import total_nats
 from xlv.models.load import DTYPES, Model, find_blocks
 
 

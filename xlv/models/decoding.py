@@ -1,4 +1,4 @@
-"""Prompts read once: how likely they are to go on in given ways, and how they do go on, from one KV cache."""
+"""How likely texts are, and how prompts go on: prompts are read once, from one KV cache."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from transformers import Cache
 
-from xlv.models.fast.packing import layout_for, shared_tokens, sheet
-from xlv.models.likelihood import path_log
+from xlv.models.fast.packing import Row, layout_for, run_batches, shared_tokens, sheet
 from xlv.models.load import Model
 
 # Logits held at once while openings are read, prompts × tokens × vocabulary: 256 MB in two bytes each.
@@ -155,3 +154,33 @@ def generate(model: Model, prompts: Sequence[str], *, max_new_tokens: int = 32, 
         for i, text in zip(batch, read.complete(max_new_tokens), strict=True):
             completions[i] = text
     return completions
+
+
+_BUDGET = 256  # tokens a batch: the logits of each over the whole vocabulary are held at once
+
+
+@torch.inference_mode()
+def total_nats(model: Model, texts: Sequence[str], *, token_budget: int | None = None) -> np.ndarray:
+    """Negative log-likelihood of each text in nats, `[text]`, given its first token; raw text, no template."""
+    ids = model.with_template("raw").token_ids(list(texts))
+    if min(map(len, ids)) < 2:
+        raise ValueError("expected texts of at least two tokens: the first one is given, not predicted")
+    like, pad, nats = next(model.network.parameters()), model.tokenizer.pad_token_id or 0, np.zeros(len(ids))
+
+    def read(batch: list[Row]) -> None:
+        inputs, indices, rows, paths = sheet(ids, batch, pad, like)
+        logits = model.network(**inputs, use_cache=False).logits
+        nats[indices] = [
+            -path_log(logits[row], path[:-1], ids[i][1:]) for i, row, path in zip(indices, rows, paths, strict=True)
+        ]
+
+    run_batches(model, ids, read, token_budget or _BUDGET)
+    return nats
+
+
+def path_log(logits: torch.Tensor, places: Sequence[int], tokens: Sequence[int]) -> float:
+    """Log-probability in nats of the tokens that follow each of the places, from logits `[place, vocabulary]`."""
+    losses = torch.nn.functional.cross_entropy(
+        logits[list(places)].float(), torch.tensor(tokens, device=logits.device), reduction="none"
+    )
+    return -float(losses.double().sum())

@@ -9,9 +9,9 @@ from transformers import AutoModelForCausalLM
 
 from tests.conftest import ARCHITECTURES
 from xlv.models.activations import extract
+from xlv.models.decoding import total_nats
 from xlv.models.fast import packing
 from xlv.models.fast.packing import batches, layout_for, many_a_row, one_a_row, run_batches, sheet
-from xlv.models.likelihood import total_nats
 from xlv.models.load import Model
 from xlv.models.weights import ModelError
 from xlv.statistics.threads import AT_A_TIME

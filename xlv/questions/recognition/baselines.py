@@ -1,12 +1,12 @@
-"""Other directions than DiffMean at the same layers and folds: PCA, logistic regression, LDA."""
+"""Other directions than DiffMean: other estimators at the same layers and folds, and directions that know nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from xlv.questions.recognition.accuracy import Recognition, training_pairs
+from xlv.questions.recognition.accuracy import Recognition, cross_validated, training_pairs
 from xlv.statistics.vectors import Layers, hits
 
 
@@ -79,3 +79,35 @@ def estimator_hits(states: Layers, found: Recognition) -> np.ndarray:
             for e, direction in enumerate(ESTIMATORS.values()):
                 right[e, source][:, test] = hits(differences @ direction(*known)) if np.ptp(known) else 0.5
     return right
+
+
+N_SHUFFLES = 20
+N_DIRECTIONS = 100
+
+
+def shuffled_accuracy(
+    grams: Sequence[np.ndarray], groups: np.ndarray, *, n_shuffles: int = N_SHUFFLES, seed: int = 0
+) -> np.ndarray:
+    """Accuracy `[shuffle, source, target]` of the whole procedure, layer choice included, on shuffled labels.
+
+    Positive and negative change places in random pairs, the same in every language, in training and test alike.
+    """
+    generator = np.random.default_rng(seed)
+    signs = generator.choice([-1.0, 1.0], size=(n_shuffles, len(groups))).astype(np.float32)
+    return np.stack([cross_validated(grams, groups, signs=row, n_partitions=1, seed=seed).chosen for row in signs])
+
+
+def random_accuracy(states: np.ndarray, *, n_directions: int = N_DIRECTIONS, seed: int = 0) -> np.ndarray:
+    """Accuracy `[draw, language]` of random directions that have the covariance of a language's activations.
+
+    `states` `[language, example, d_model]`, positive examples first. A sum of centred states with normal weights has
+    their covariance, so it lies where the activations vary, as a concept vector does, and not in idle dimensions.
+    """
+    generator = np.random.default_rng(seed)
+    n_pairs = states.shape[1] // 2
+    centred = states - states.mean(axis=1, keepdims=True)
+    weights = generator.standard_normal((n_directions, states.shape[1]), dtype=np.float32)
+    directions = np.einsum("re,led->lrd", weights, centred, optimize=True)
+    differences = states[:, :n_pairs] - states[:, n_pairs:]
+    margins = np.matmul(directions, differences.transpose(0, 2, 1))  # [language, draw, pair]
+    return hits(margins).mean(axis=-1).T

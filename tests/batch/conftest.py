@@ -19,8 +19,16 @@ languages = ""
 concepts = ""
 pairs = 0
 seed = 0"""
-WORK = """from xlv.edition.notebook import open_results
-found = open_results(globals() | {"protocol": "cv"}, "recognition")"""
+WORK = """import xlv
+size = {"profile": profile, "languages": languages, "concepts": concepts, "pairs": pairs, "seed": seed}
+found = xlv.open_results(models, "recognition", data=data, results=results, **size)"""
+TOC = """format: jb-book
+root: notebooks/short
+parts:
+- caption: Prose
+  chapters:
+  - file: book/page
+"""
 IDLE = """import time
 time.sleep(2)"""
 
@@ -30,7 +38,10 @@ def repository(tmp_path, monkeypatch):
     """A checkout with the notebooks `short`, which computes results, and `idle`; it is the current folder."""
     root = tmp_path / "checkout"
     (root / "notebooks").mkdir(parents=True)
-    (root / "_toc.yml").write_text("format: jb-book\n")
+    (root / "book").mkdir()
+    (root / "book" / "page.md").write_text("# A page")
+    (root / "_toc.yml").write_text(TOC)
+    (root / "_config.yml").write_text("title: A book\nonly_build_toc_files: true\n")
     for name, source in (("short", WORK), ("idle", IDLE)):
         cells = [nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})]
         cells.append(nbformat.v4.new_code_cell(source))

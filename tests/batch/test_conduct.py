@@ -1,28 +1,30 @@
 """Whole batches on tiny models: what is killed, fails or is interrupted on the way."""
 
-import io
+import json
 import os
 import re
 import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
 import time
 
 import nbformat
 import numpy as np
 import psutil
 import pytest
-from rich.console import Console
+from filelock import FileLock
 
-from xlv.batch.attempt import Outcome
-from xlv.batch.conduct import _alone, conduct
-from xlv.batch.executors import BatchError
-from xlv.batch.plan import plan
+from xlv.batch.conduct import build_batch_book, conduct, perform
+from xlv.batch.runs import plan
 from xlv.batch.spec import read_spec
-from xlv.batch.tree import MARK
 from xlv.edition.notebook import profile_of
 from xlv.results import load
 from xlv.study import run_study
 
-LIMIT = 600
+LIMIT = 300
 
 
 def until(condition, what):
@@ -34,17 +36,61 @@ def until(condition, what):
     pytest.fail(f"waited in vain for {what}")
 
 
-def attempts_of(runs):
-    """Pids of the processes of attempts at the runs, with the pid of the worker that started each."""
-    found = {}
+def processes_of(runs, part=""):
+    """Processes of attempts at the runs, and their kernels: those in the folders of attempts."""
+    found = []
     for process in psutil.process_iter():
         try:
-            mark = process.environ().get(MARK, "")
-            if "xlv.batch.process" in process.cmdline() and any(mark.startswith(str(run.folder)) for run in runs):
-                found[process.pid] = process.ppid()
+            inside = any(process.cwd().startswith(str(run.folder)) for run in runs)
+            if inside and any(part in word for word in process.cmdline()):
+                found.append(process)
         except psutil.Error:
             continue
     return found
+
+
+class Cluster:
+    """A Dask scheduler and workers, each started as a process of its own, on loopback."""
+
+    def __init__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address, self.workers, self.log = f"tcp://127.0.0.1:{port}", [], tempfile.TemporaryFile()
+        self.scheduler = self.command("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+
+    def command(self, *arguments):
+        return subprocess.Popen([sys.executable, "-m", "dask", *arguments], stdout=self.log, stderr=self.log)
+
+    def worker(self, resources):
+        """Start a worker; returns its process."""
+        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--resources", resources)
+        self.workers.append(self.command("worker", self.address, *options))
+        return self.workers[-1]
+
+    def ready(self):
+        """Have two workers that are alive."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        for _ in range(2 - len(self.workers)):
+            self.worker("MEMORY=2e9")
+        with pytest.importorskip("distributed").Client(self.address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+        return self
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    pytest.importorskip("distributed")
+    made = Cluster()
+    yield made
+    for process in (*made.workers, made.scheduler):
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def cluster(scheduler):
+    return scheduler.ready()
 
 
 def same_data(one, other):
@@ -55,44 +101,93 @@ def same_data(one, other):
 
 def undisturbed(run, folder):
     """The same results, computed here and now."""
-    profile = profile_of(dict(run.parameters))
+    size = ("data", "languages", "concepts", "pairs", "seed")
+    profile = profile_of(run.parameters["profile"], **{name: run.parameters[name] for name in size})
     return run_study(run.model, profile.study, folder)
 
 
-def test_a_batch_of_which_a_worker_is_killed_ends_with_the_results_of_an_undisturbed_one(spec, start, tmp_path):
-    runs = plan(read_spec(spec()))
-    batch = start(spec(), "--workers", 2)
-    process, worker = until(lambda: sum(bool(r.record()) for r in runs) >= 1 and attempts_of(runs), "a run").popitem()
-    os.kill(worker, signal.SIGKILL)
-    until(lambda: process not in attempts_of(runs), "the end of the dead worker's run")
-    out, err = batch.communicate(timeout=LIMIT)
-    assert batch.returncode == 0, err
-    assert "6 of 6 runs done" in out and "taken up again: its worker died" in err
-    assert sorted(len(run.attempts()) for run in runs) == [1, 1, 1, 1, 1, 2]
+def test_a_batch_on_dask_of_which_a_worker_is_killed_gives_all_results_and_its_book(spec, models, cluster, tmp_path):
+    path = spec(matrix={"models": models}, needs={"memory": "1 GB"})
+    wanted, said, died = read_spec(path), [], []
+    runs = plan(wanted)
+
+    def kill_a_worker():
+        kernel = until(lambda: any(run.record() for run in runs) and processes_of(runs, "ipykernel"), "a run")[0]
+        worker = until(lambda: kernel.parent() and kernel.parent().parent(), "its worker")
+        died.extend([worker.pid, kernel])
+        worker.kill()
+
+    killing = threading.Thread(target=kill_a_worker)
+    killing.start()
+    assert conduct(wanted, runs, said.append, scheduler=cluster.address) == {}
+    killing.join()
+    assert died[0] in [worker.pid for worker in cluster.workers] and not died[1].is_running() and not processes_of(runs)
+    assert said[0] == "done before: 0 of 3 runs" and said[1].startswith("2 workers at tcp://127.0.0.1:")
+    assert said[-1].startswith("done: ") and said[-1].endswith("(3 of 3 ended, 0 failed, about 0:00:00 left)")
+    assert sorted(run.attempts() for run in runs) == [1, 1, 2]
     for run in runs:
-        same_data(load(run.results / "recognition.nc"), undisturbed(run, tmp_path / "again" / run.name))
-    assert not attempts_of(runs)
+        same_data(
+            load(run.folder / "results" / run.name / "recognition.nc"), undisturbed(run, tmp_path / "again" / run.name)
+        )
+    index = build_batch_book(wanted, runs, {})
+    assert "The runs of this batch" in (index.parent / "book" / "batch-runs.html").read_text()
 
 
-def test_a_run_that_fails_for_cause_is_reported_with_its_last_line_and_stops_no_other(spec, start, models, repository):
+def test_after_an_interrupt_nothing_goes_on_at_the_workers(spec, cluster, monkeypatch):
+    path = spec(notebooks=["idle"], matrix={"models": ["llama"], "seed": [0, 1, 2]})
+    runs = plan(read_spec(path))
+
+    def interrupt():
+        until(lambda: processes_of(runs, "ipykernel"), "a run")
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        conduct(read_spec(path), runs, print, scheduler=cluster.address)
+    until(lambda: not processes_of(runs), "the end of what was running")
+    assert sum(run.attempts() for run in runs) <= 2 and not list(read_spec(path).out.glob(".at-work-*"))
+
+
+def test_a_run_whose_process_is_killed_is_taken_up_again_and_its_kernel_ends(spec, start):
+    runs = plan(read_spec(spec(notebooks=["idle"], matrix={"models": ["llama", "gpt2"]})))
+    batch = start(spec(notebooks=["idle"], matrix={"models": ["llama", "gpt2"]}), "--workers", 2)
+    kernel = until(lambda: processes_of(runs[:1], "ipykernel"), "a kernel")[0]
+    kernel.parent().kill()
+    until(lambda: not kernel.is_running(), "the end of the kernel")
+    out, err = batch.communicate(timeout=LIMIT)
+    assert batch.returncode == 0 and "2 of 2 runs done" in out, err
+    assert "taken up again: llama: killed by SIGKILL" in err and [run.attempts() for run in runs] == [2, 1]
+    assert not processes_of(runs)
+
+
+def test_when_the_command_is_killed_its_runs_and_their_kernels_end(spec, start):
+    path = spec(notebooks=["idle"], matrix={"models": ["llama"]})
+    runs = plan(read_spec(path))
+    batch = start(path)
+    until(lambda: processes_of(runs, "ipykernel"), "a kernel")
+    batch.kill()
+    until(lambda: not processes_of(runs), "the end of the run")
+    assert not runs[0].record()
+
+
+def test_a_run_that_fails_for_cause_is_reported_with_its_last_line_and_stops_no_other(spec, start, repository):
     (repository / "damaged").mkdir()
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (repository / "damaged" / name).write_bytes((repository / "llama" / name).read_bytes())
     (repository / "damaged" / "model.safetensors").write_bytes(b"no weights")
-    path = spec(
-        matrix={"models": ["damaged", *models], "seed": [0, 1]},
-        exclude=[{"models": "damaged", "seed": 1}, {"models": "bloom", "seed": 1}],
-    )
+    path = spec(matrix={"models": ["damaged", "llama"], "seed": [0, 1]}, exclude=[{"seed": 1}])
     batch = start(path, "--workers", 2)
     out, err = batch.communicate(timeout=LIMIT)
-    assert batch.returncode == 1 and "5 of 6 runs done" in out, err
+    assert batch.returncode == 1 and "1 of 2 runs done" in out, err
     [line] = [line for line in out.splitlines() if line.startswith("failed: ")]
-    assert re.match(r"failed: damaged-seed-0: \w*Error: .+", line) and "Traceback" not in out + err
+    assert re.match(r"failed: damaged-seed-0: notebook short failed: \w*Error: .+", line)
+    assert "Traceback" not in out + err
     failed, *others = plan(read_spec(path))
-    assert all(run.record() for run in others) and len(others) == 5 and not failed.record()
-    log = (failed.attempts()[0] / "log.txt").read_text()
-    assert "Traceback" in log and log.strip().splitlines()[-1] in line
-    partial = nbformat.read(failed.attempts()[0] / "notebooks" / "short.ipynb", as_version=4)
+    assert all(run.record() for run in others) and len(others) == 1 and not failed.record()
+    log = (failed.folder / "attempt-1" / "log.txt").read_text()
+    assert log.startswith("damaged-seed-0 on ") and "Traceback" in log
+    assert log.strip().splitlines()[-1].endswith(line.removeprefix("failed: damaged-seed-0: "))
+    partial = nbformat.read(failed.folder / "attempt-1" / "notebooks" / "short.ipynb", as_version=4)
     assert any(output["output_type"] == "error" for cell in partial.cells for output in cell.get("outputs", []))
 
 
@@ -100,11 +195,11 @@ def test_after_an_interrupt_the_same_command_goes_on(spec, start):
     path = spec(matrix={"models": ["llama"], "seed": [0, 1]}, notebooks=["idle"])
     runs = plan(read_spec(path))
     batch = start(path)
-    until(lambda: runs[0].record() and attempts_of(runs[1:]), "the second run")
+    until(lambda: runs[0].record() and processes_of(runs[1:]), "the second run")
     os.killpg(batch.pid, signal.SIGINT)  # as a terminal does
     _, err = batch.communicate(timeout=LIMIT)
     assert batch.returncode == 130 and "the same command goes on" in err and "Traceback" not in err
-    until(lambda: not attempts_of(runs), "the end of what was running")
+    until(lambda: not processes_of(runs), "the end of what was running")
     made = (runs[0].folder / "done.json").stat().st_mtime_ns
     batch = start(path)
     out, err = batch.communicate(timeout=LIMIT)
@@ -112,59 +207,122 @@ def test_after_an_interrupt_the_same_command_goes_on(spec, start):
     assert (runs[0].folder / "done.json").stat().st_mtime_ns == made and runs[1].record()
 
 
-class Told:
-    """An executor that reports outcomes that it is told, in order, without any process."""
+class KilledWorker(Exception):
+    """Named as Dask's."""
 
-    def __init__(self, outcomes):
-        self.outcomes, self.jobs = list(outcomes), []
 
-    def submit(self, job, ended):
-        self.jobs.append(job.run.name)
-        outcome, begins = self.outcomes.pop(0)
+GOOD, BAD, KILLED, LOST = ("", False), ("ValueError: no", False), ("killed", True), KilledWorker("four workers died")
+
+
+def told(monkeypatch, spec, outcomes, begins=True, **changes):
+    """Conduct a batch of one run whose attempts end as told; returns its errors and how often it was handed out."""
+    wanted, handed = read_spec(spec(matrix={"models": ["llama"]}, **changes)), []
+
+    def attempt(run, _sign, _sharing):
         if begins:
-            (job.run.folder / f"attempt-{len(job.run.attempts()) + 1}").mkdir(parents=True)
-        ended(outcome)
+            (run.folder / f"attempt-{run.attempts() + 1}").mkdir(parents=True)
+        handed.append(outcomes[len(handed)])
+        if isinstance(handed[-1], Exception):
+            raise handed[-1]
+        return handed[-1]
 
-    def workers(self):
-        return 1
-
-    def room(self, run):
-        return True
-
-    def obstacle(self, run):
-        return ""
-
-    def stop(self):
-        self.stopped = True
-
-
-def told(monkeypatch, spec, outcomes, **changes):
-    wanted = read_spec(spec(matrix={"models": ["llama"]}, **changes))
-    maker = Told(outcomes)
-    monkeypatch.setattr("xlv.batch.conduct.executor", lambda *_: maker)
-    return conduct(wanted, plan(wanted), Console(file=io.StringIO())), maker
-
-
-GOOD, BAD, KILLED = Outcome(True), Outcome(False, error="ValueError: no"), Outcome(False, error="killed", lost=True)
+    monkeypatch.setattr("xlv.batch.conduct.perform", attempt)
+    return conduct(wanted, plan(wanted), print), len(handed)
 
 
 def test_failures_are_tried_again_as_often_as_asked(monkeypatch, spec):
-    failed, maker = told(monkeypatch, spec, [(BAD, True)] * 3, retries=2)
-    assert failed == {"llama": "ValueError: no"} and len(maker.jobs) == 3 and maker.stopped
-    failed, maker = told(monkeypatch, spec, [(BAD, True), (GOOD, True)], retries=1)
-    assert failed == {} and len(maker.jobs) == 2
+    assert told(monkeypatch, spec, [BAD] * 3, retries=2) == ({"llama": "ValueError: no"}, 3)
+    assert told(monkeypatch, spec, [BAD, GOOD], retries=1) == ({}, 2)
+    assert told(monkeypatch, spec, [OSError("disk full")], begins=False) == ({"llama": "OSError: disk full"}, 1)
 
 
 def test_a_killed_attempt_costs_no_retry_but_does_not_go_on_for_ever(monkeypatch, spec):
-    failed, maker = told(monkeypatch, spec, [(KILLED, True), (BAD, True), (GOOD, True)], retries=1)
-    assert failed == {} and len(maker.jobs) == 3
-    failed, maker = told(monkeypatch, spec, [(KILLED, True)] * 4)
-    assert failed == {"llama": "killed"} and len(maker.jobs) == 4
-    failed, maker = told(monkeypatch, spec, [(KILLED, False)] * 6 + [(GOOD, True)])  # its worker died before it began
-    assert failed == {} and len(maker.jobs) == 7
+    assert told(monkeypatch, spec, [KILLED, BAD, GOOD], retries=1) == ({}, 3)
+    assert told(monkeypatch, spec, [KILLED] * 4) == ({"llama": "killed"}, 4)
+    assert told(monkeypatch, spec, [LOST] * 4)[0] == {"llama": "KilledWorker: four workers died"}
+    assert told(monkeypatch, spec, [LOST] * 6 + [GOOD], begins=False) == ({}, 7)  # its workers died before it began
 
 
 def test_two_commands_do_not_work_in_one_folder(spec):
     wanted = read_spec(spec())
-    with _alone(wanted.out), pytest.raises(BatchError, match="another `xlv batch` is at work"):
-        conduct(wanted, plan(wanted), Console(file=io.StringIO()))
+    wanted.out.mkdir()
+    with FileLock(wanted.out / ".lock"), pytest.raises(ValueError, match="another `xlv batch` is at work"):
+        conduct(wanted, plan(wanted), print)
+
+
+def test_an_attempt_over_its_limit_is_stopped_and_says_so(spec, repository):
+    run = plan(read_spec(spec(needs={"time": "1 s"})))[0]
+    sign = repository / "sign"
+    sign.touch()
+    assert perform(run, sign) == ("TimeoutError: stopped at its limit of 1 s", False)
+    assert (run.folder / "attempt-1" / "log.txt").read_text().startswith("llama-seed-0 on ") and not run.record()
+    assert not processes_of([run])
+
+
+def test_a_run_gets_the_threads_and_gpus_that_it_needs(spec, repository, monkeypatch):
+    notebook = nbformat.read(repository / "notebooks" / "idle.ipynb", as_version=4)
+    notebook.cells[-1]["source"] = "import json, os\nprint(json.dumps(dict(os.environ)))"
+    nbformat.write(notebook, repository / "notebooks" / "idle.ipynb")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    run = plan(read_spec(spec(notebooks=["idle"], needs={"threads": 3, "gpus": 0})))[0]
+    (repository / "sign").touch()
+    assert perform(run, repository / "sign", 2) == ("", False) and run.record()["attempt"] == "attempt-1"
+    executed = nbformat.read(run.folder / "attempt-1" / "notebooks" / "idle.ipynb", as_version=4)
+    found = json.loads(executed.cells[-1]["outputs"][0]["text"])
+    assert found["OMP_NUM_THREADS"] == found["MKL_NUM_THREADS"] == "3" and found["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_a_run_that_needs_more_than_there_is_is_refused_before_anything_starts(spec):
+    for needs, workers, message in (
+        ({"memory": "900 TB"}, 1, "needs 900000 GB, each worker here has"),
+        ({"gpus": 2}, 2, "needs GPUs, which workers share by Dask only"),
+    ):
+        wanted = read_spec(spec(needs=needs))
+        with pytest.raises(ValueError, match=message):
+            conduct(wanted, plan(wanted), print, workers=workers)
+    assert not list(wanted.out.glob("runs/*"))
+
+
+def test_without_dask_a_cluster_is_refused_with_what_to_install(spec, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    wanted = read_spec(spec())
+    with pytest.raises(ValueError, match=r"pip install 'xlv\[batch\]'"):
+        conduct(wanted, plan(wanted), print, scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_scheduler_that_does_not_answer_is_named(spec):
+    pytest.importorskip("distributed")  # before its settings are changed: leaving them would else drop its defaults
+    dask, wanted = pytest.importorskip("dask"), read_spec(spec())
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        with pytest.raises(OSError, match="tcp://127.0.0.1:9"):
+            conduct(wanted, plan(wanted), print, scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_run_that_no_worker_offers_enough_for_waits_for_one_and_says_so(spec, cluster):
+    wanted, said = read_spec(spec(notebooks=["idle"], matrix={"models": ["llama"]}, needs={"gpus": 1})), []
+    offering = []
+
+    def say(text):
+        said.append(text)
+        if "waiting" in text:
+            offering.append(cluster.worker("GPU=1"))
+
+    assert conduct(wanted, plan(wanted), say, scheduler=cluster.address) == {}
+    assert "waiting: llama needs a worker with the resources {'GPU': 1}" in said and len(offering) == 1
+
+
+def test_the_book_compares_the_runs_on_the_same_texts_and_lists_all_others(spec, monkeypatch):
+    path = spec(matrix={"models": ["llama", "gpt2"], "pairs": [8, 16]}, parameters={"concepts": "morality"})
+    wanted, built = read_spec(path), []
+    runs = plan(wanted)
+    for run in runs[:3]:
+        run.keep(seconds=1.0)
+    monkeypatch.setattr("xlv.batch.conduct.build_book", lambda *arguments, **_: built.append(arguments))
+    build_batch_book(wanted, runs, {runs[3].name: "ValueError: `no`\nend"})
+    [(parameters, folder, banner, pages)] = built
+    assert parameters["models"] == "llama-pairs-8,gpt2-pairs-8" and parameters["profile"] == "stored"
+    assert parameters["pairs"] == 0 and parameters["results"] == str(wanted.out / "book" / "results")
+    assert "2 of 4 runs" in banner and folder == wanted.out / "book"
+    assert "- llama-pairs-8: compared in this book" in pages["batch-runs"]
+    assert "- llama-pairs-16: done, on other texts" in pages["batch-runs"]
+    assert "- gpt2-pairs-16: failed: `ValueError: 'no' end`" in pages["batch-runs"]

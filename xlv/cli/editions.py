@@ -37,9 +37,9 @@ def batch(
     """Run a matrix of models and parameters, here or on a cluster, and build one book that compares them."""
     from datetime import timedelta
     from functools import partial
+    from math import isnan, nan
 
-    from xlv.batch.book import build_batch_book
-    from xlv.batch.conduct import conduct
+    from xlv.batch.conduct import build_batch_book, conduct
     from xlv.batch.runs import estimate, plan
     from xlv.batch.spec import read_spec
     from xlv.edition.book import BookError
@@ -49,14 +49,15 @@ def batch(
     wanted = read_spec(spec)
     runs = plan(wanted)
     if dry_run:
-        costs, done = estimate(runs), {run.name for run in runs if run.record()}
-        times = {name: timedelta(seconds=round(cost)) if cost else None for name, (cost, _) in costs.items()}
-        states = {name: "done" if name in done else "waiting" for name in costs}
-        rows = [(name, states[name], str(times[name] or "unknown"), basis) for name, (_, basis) in costs.items()]
+        costs, rows, left = estimate(runs), [], []
+        for run in runs:
+            (seconds, basis), done = costs[run.name], run.record() is not None
+            left += [] if done else [seconds or nan]
+            time = timedelta(seconds=round(seconds)) if seconds else "unknown"
+            rows.append((run.name, "done" if done else "waiting", str(time), basis))
         show(["run", "state", "time", "from"], rows)
-        left = [time for name, time in times.items() if name not in done]
-        total = "unknown" if None in left else sum(left, timedelta()) / workers
-        say(f"{len(runs)} runs, {len(done)} of them done; time for the rest, {workers} at a time: {total}")
+        total = "unknown" if isnan(sum(left)) else timedelta(seconds=round(sum(left) / workers))
+        say(f"{len(runs)} runs, {len(runs) - len(left)} of them done; time for the rest, {workers} at a time: {total}")
         return
     failed = conduct(wanted, runs, partial(typer.echo, err=True), workers=workers, scheduler=scheduler)
     say(f"{len(runs) - len(failed)} of {len(runs)} runs done: {wanted.out / 'runs'}")

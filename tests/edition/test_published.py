@@ -8,7 +8,9 @@ from tests.corpus.importers.authors import LANGUAGES, write_res
 from xlv.edition.notebook import open_results
 from xlv.edition.published import import_results
 from xlv.questions import as_published as tables
-from xlv.report import as_published
+from xlv.report import answers
+from xlv.report.figures.consistency import consistency_map
+from xlv.report.figures.transfer import as_published as maps
 from xlv.results import ResultsError, has_published, is_published, load
 from xlv.settings import Settings
 from xlv.study import run_study
@@ -99,8 +101,8 @@ def test_published_results_stand_beside_ours_as_the_paper_measures(beside, res):
     assert list(table.columns) == [OURS, title] and list(table.index)[-1] == "mean"
     best = [max(written["llama2-chat-7B", c][0]["fr"]["fr"].values()) for c in ("harmfulness", "morality")]
     assert table.loc["French (fr)", title] == pytest.approx(np.mean(best))
-    for draw, results in ((as_published.transfer_maps, recognition), (as_published.cosine_maps, consistency)):
-        assert [axes.get_title() for axes in draw(results).axes[:2]] == [OURS, title]
-    words = as_published.answer(recognition, consistency)
+    for figure in (maps(recognition), consistency_map(consistency, plain=True)):
+        assert [axes.get_title() for axes in figure.axes[:2]] == [OURS, title]
+    words = answers.as_published(recognition, consistency)
     assert f"**{title}**: own accuracy" in words and "import-results" not in words and "nan" not in words
-    assert "xlv import-results" in as_published.answer({OURS: recognition[OURS]}, {OURS: consistency[OURS]})
+    assert "xlv import-results" in answers.as_published({OURS: recognition[OURS]}, {OURS: consistency[OURS]})

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from xlv.questions.as_published import summary
 from xlv.questions.claims.ledger import evidence, findings
 from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
 from xlv.questions.claims.verdicts import Finding, judge
@@ -89,3 +90,19 @@ def test_all_verdicts_are_counted():
 @pytest.mark.parametrize("claim", answers.MEASURES)
 def test_the_home_page_asks_of_claims_that_there_are(claim):
     assert claim in CLAIMS
+
+
+@pytest.fixture
+def published(recognition):
+    """Results as the authors publish them: accuracies of their protocol only."""
+    return recognition[["accuracy"]].sel(protocol=["paper"]).assign_attrs(title="Theirs (published)", published="x")
+
+
+def test_the_answer_has_a_cosine_where_there_are_vectors_and_says_where_nothing_was_imported(
+    recognition, consistency, published
+):
+    words = answers.as_published({"ours": recognition, "theirs": published}, {"ours": consistency})
+    row = summary({"ours": recognition}, {"ours": consistency}).loc["My model"]
+    assert f"**My model**: own accuracy {row['own']:.2f}, across languages {row['across']:.2f}; mean cosine" in words
+    assert words.splitlines()[1].count("cosine") == 0 and "import-results" not in words and "nan" not in words
+    assert "xlv import-results" in answers.as_published({"ours": recognition}, {"ours": consistency})

@@ -73,9 +73,3 @@ def test_matrices_share_a_scale_that_is_even_about_zero(datasets, reach):
     assert {panel.images[0].get_clim() for panel in axes} == {(-limit, limit)}
     assert [panel.get_title() for panel in axes] == ["My model", "Model B"]
     assert figure.numbers.startswith("model,,en,fr")
-
-
-def test_titles_are_whole_where_they_say_whose_results_they_are(datasets):
-    look = {"cmap": "RdBu_r", "low": 0, "high": 1, "label": "T"}
-    _, axes = matrices(datasets, transfer_matrix, whole=True, **look)
-    assert [panel.get_title() for panel in axes] == ["My model", "Model B (Q4)"]

@@ -38,3 +38,7 @@ def test_titles_are_short_where_that_distinguishes_models():
 
 def test_titles_are_whole_where_two_would_be_the_same():
     assert told_apart(["Model A (Q4_1)", "Model A (Q8_0)"]) == ["Model A\n(Q4_1)", "Model A\n(Q8_0)"]
+
+
+def test_results_of_others_say_so_in_their_short_title():
+    assert told_apart(["Model A (Q4_1)", "Model A (published)"]) == ["Model A", "Model A (published)"]

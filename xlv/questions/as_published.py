@@ -12,6 +12,7 @@ import xarray as xr
 
 from xlv.corpus.languages import labels
 from xlv.questions.common import apart, matrix, value_concepts
+from xlv.questions.consistency.tables import consistency_matrix
 from xlv.questions.transfer.one_way import transferability
 
 Results = Mapping[str, xr.Dataset]
@@ -26,11 +27,6 @@ def differences(dataset: xr.Dataset) -> pd.DataFrame:
     """Transferability T of these accuracies, source by target (Figure 4 of the paper)."""
     table = accuracy(dataset)
     return pd.DataFrame(transferability(table.to_numpy()), table.index, table.columns)
-
-
-def cosine(dataset: xr.Dataset) -> pd.DataFrame:
-    """Cosine of two languages' vectors, largest over layers."""
-    return matrix(dataset["cosine"].sel(concept=value_concepts(dataset)).max("layer").mean("concept"))
 
 
 def own_accuracy(datasets: Results) -> pd.DataFrame:
@@ -50,6 +46,10 @@ def summary(recognition: Results, consistency: Results) -> pd.DataFrame:
     rows = {}
     for model, dataset in recognition.items():
         table, off = accuracy(dataset).to_numpy(), apart(dataset.sizes["target"])
-        alike = cosine(consistency[model]).to_numpy()[off].mean() if model in consistency else np.nan
-        rows[dataset.attrs["title"]] = {"own": np.diagonal(table).mean(), "across": table[off].mean(), "cosine": alike}
+        alike = consistency_matrix(consistency[model], plain=True).to_numpy() if model in consistency else off * np.nan
+        rows[dataset.attrs["title"]] = {
+            "own": np.diagonal(table).mean(),
+            "across": table[off].mean(),
+            "cosine": alike[off].mean(),
+        }
     return pd.DataFrame(rows).T

@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import language
+from xlv.questions.as_published import summary
 from xlv.questions.claims.ledger import read
 from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN, READ, RELIABLE
 from xlv.questions.consistency.tables import consistency_summary, known_pairs, linguistic_table
@@ -16,7 +17,7 @@ from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
 from xlv.report.formats import p_equals, short, signed, told_apart
 from xlv.report.ledger import Ledger, of, value
-from xlv.results import BASELINE, DIRECTIONS, HARMFUL
+from xlv.results import BASELINE, DIRECTIONS, HARMFUL, is_published
 
 Results = Mapping[str, xr.Dataset]
 MEASURES = {
@@ -56,10 +57,9 @@ def recognition(datasets: Results, protocol: str = "cv") -> str:
 
 def consistency(datasets: Results) -> str:
     """Question 2 in words: how alike vectors are across languages, and which similarities they keep."""
-    lines = []
-    summary = consistency_summary(datasets)
+    lines, rows = [], consistency_summary(datasets)
     for dataset in datasets.values():
-        title, row = dataset.attrs["title"], summary.loc[dataset.attrs["title"]]
+        title, row = dataset.attrs["title"], rows.loc[dataset.attrs["title"]]
         if row["reliability"] < RELIABLE or np.isnan(row["corrected"]):
             lines.append(
                 f"- **{title}**: {OPEN}. Vectors of two halves of one language's pairs agree at {row['reliability']:.2f} "
@@ -105,10 +105,9 @@ def kinship(regressions: Mapping[str, pd.DataFrame]) -> str:
 
 def transfer(datasets: Results, found: Ledger, protocol: str = "cv") -> str:
     """Question 3 in words: whether transfer runs one way, as the ledger (`found`, by model) judges claim 5."""
-    lines = []
-    summary = transfer_summary(datasets, protocol)
+    lines, rows = [], transfer_summary(datasets, protocol)
     for model, dataset in datasets.items():
-        row, fifth = summary.loc[dataset.attrs["title"]], of(found[model], 5)
+        row, fifth = rows.loc[dataset.attrs["title"]], of(found[model], 5)
         why = f" ({fifth.why})" if fifth.why else ""
         lines.append(
             f"- **{dataset.attrs['title']}**: {ONE_WAY[fifth.verdict]}{why}. $U$ is **{signed(row['U'])}** (95 % interval "
@@ -124,17 +123,25 @@ def claims(found: Ledger, titles: Mapping[str, str]) -> str:
     """The ledger in words: per model which claims hold, which do not, and why the others are open."""
     lines = []
     for model, findings in found.items():
-        parts = []
-        for verdict in (HOLDS, FAILS):
-            said = [f"{f.claim} ({CLAIMS[f.claim].rstrip('.').lower()})" for f in findings if f.verdict == verdict]
-            parts += [f"{verdict}: {'; '.join(said)}"] if said else []
-        reasons: dict[str, list[str]] = {}
-        for f in findings:
+        said: dict[str, list[str]] = {}
+        for f in sorted(findings, key=lambda f: (HOLDS, FAILS, OPEN).index(f.verdict)):
             if f.verdict == OPEN:
-                reasons.setdefault(f.why or "the interval is too wide", []).append(str(f.claim))
-        unknown = "; ".join(f"{', '.join(numbers)} ({why})" for why, numbers in reasons.items())
-        parts += [f"{OPEN}: {unknown}"] if unknown else []
-        lines.append(f"- **{titles[model]}**. {' '.join(part[0].upper() + part[1:] + '.' for part in parts)}")
+                said.setdefault(f"{OPEN} ({f.why or 'the interval is too wide'})", []).append(str(f.claim))
+            else:
+                said.setdefault(f.verdict, []).append(f"{f.claim} ({CLAIMS[f.claim].rstrip('.').lower()})")
+        words = [f"{verdict[0].upper()}{verdict[1:]}: {', '.join(which)}." for verdict, which in said.items()]
+        lines.append(f"- **{titles[model]}**. {' '.join(words)}")
+    return "\n".join(lines)
+
+
+def as_published(recognition: Results, consistency: Results) -> str:
+    """The paper's own measures in words: own accuracy, accuracy across languages, and plain cosine where known."""
+    lines = []
+    for title, row in summary(recognition, consistency).iterrows():
+        alike = f"; mean cosine between languages {row['cosine']:.2f}" if np.isfinite(row["cosine"]) else ""
+        lines.append(f"- **{title}**: own accuracy {row['own']:.2f}, across languages {row['across']:.2f}{alike}.")
+    if not any(map(is_published, recognition.values())):
+        lines.append("- No published results were imported into this edition; `xlv import-results` adds the paper's.")
     return "\n".join(lines)
 
 

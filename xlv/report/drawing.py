@@ -69,12 +69,11 @@ def name_rows(panel: Axes, names: Sequence[str], **look) -> None:
 
 
 def matrices(
-    datasets: Results, table: Table, *, label: str, reach: float | None = None, whole: bool = False, **look
+    datasets: Results, table: Table, *, label: str, reach: float | None = None, **look
 ) -> tuple[NumberedFigure, Sequence[Axes]]:
     """Heat maps below each other, a matrix per model, each with its colour bar; `look` as in `heat_map`.
 
-    Without `low` and `high` all run from minus to plus the largest value, `reach` at least. Titles are `whole` where
-    they say whose results they are.
+    Without `low` and `high` all run from minus to plus the largest value, `reach` at least.
     """
     frames = [table(dataset) for dataset in datasets.values()]
     if reach is not None:
@@ -84,8 +83,7 @@ def matrices(
     figure = new_figure(min(8.2, side + 2.4), side * 0.82 * len(frames), gap=GAP)
     figure.numbers = csv_of(datasets, frames)
     axes = figure.subplots(len(frames), 1, squeeze=False)[:, 0]
-    titles = [d.attrs["title"] for d in datasets.values()] if whole else titles_of(datasets)
-    for panel, frame, title in zip(axes, frames, titles, strict=True):
+    for panel, frame, title in zip(axes, frames, titles_of(datasets), strict=True):
         mesh = heat_map(panel, frame.set_axis(labels(frame.index)), **look)
         panel.set_title(title.replace("\n", " "))
         figure.colorbar(mesh, ax=panel, shrink=0.8, label=label, pad=0.01)

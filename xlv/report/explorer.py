@@ -42,10 +42,9 @@ def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str =
     found, alike = recognition.sel(protocol=protocol), consistency.sel(places)
     values, (order, basis) = value_concepts(recognition), resource_order(recognition)
     codes = [str(code) for code in recognition["source"].values]
-    shown = ("code", "name", "label", "family")
     return {
         "title": recognition.attrs["title"],
-        "languages": [{key: getattr(language(code), key) for key in shown} for code in codes],
+        "languages": [{k: getattr(language(c), k) for k in ("code", "name", "label", "family")} for c in codes],
         "order": [codes.index(code) for code in order],
         "basis": basis,
         "concepts": [{"name": str(c), "value": str(c) in values} for c in recognition["concept"].values],

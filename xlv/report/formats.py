@@ -1,6 +1,7 @@
 """Numbers, counts and names as a reader sees them, in sentences, tables and figures."""
 
 import math
+import re
 from collections.abc import Iterable
 
 import pandas as pd
@@ -48,8 +49,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def short(title: str) -> str:
-    """A model's title without its quantisation, for pages that name it in full elsewhere."""
-    return title.split(" (")[0]
+    """A model's title without its quantisation, for pages that name it in full elsewhere; `(published)` stays."""
+    return re.sub(r" \((?!published\))[^)]*\)", "", title)
 
 
 def told_apart(titles: Iterable[str]) -> list[str]:

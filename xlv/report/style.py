@@ -90,10 +90,9 @@ def panels(
 
 def legend_below(figure: Figure, *, columns: int = 3) -> None:
     """One legend for all panels, below them: whatever any of them draws, once."""
-    drawn: dict = {}
+    drawn = {}
     for axes in figure.axes:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            drawn.setdefault(label, handle)
+        drawn |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(list(drawn.values()), list(drawn), loc="outside lower center", ncols=columns, fontsize=8)
 
 

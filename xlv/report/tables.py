@@ -25,7 +25,7 @@ def likeness_table(figures: pd.DataFrame) -> pd.DataFrame:
     means = figures.groupby("concept", sort=False).mean(numeric_only=True)
     counts = means[["pairs", "groups"]].map(lambda value: plain(value, 0))
     shares = readable(means[["length_ratio", "same_ending", "identified"]])
-    return counts.join(shares).rename(columns=_heading)
+    return counts.join(shares).rename(columns=lambda name: name.replace("_", " "))
 
 
 def shortcut_table(figures: pd.DataFrame, surface: str) -> pd.DataFrame:
@@ -39,12 +39,12 @@ def shortcut_table(figures: pd.DataFrame, surface: str) -> pd.DataFrame:
 
 def reading_table(review: pd.DataFrame) -> pd.DataFrame:
     """What the readings by language found, of the corpus's table of them."""
-    return review.set_axis(_names(review["language"])).drop(columns="language").rename(columns=_heading)
+    return (
+        review.set_axis(_names(review["language"]))
+        .drop(columns="language")
+        .rename(columns=lambda name: name.replace("_", " "))
+    )
 
 
 def _names(codes: pd.Series) -> list[str]:
     return [language(str(code)).name for code in codes]
-
-
-def _heading(column: str) -> str:
-    return column.replace("_", " ")

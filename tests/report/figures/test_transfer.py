@@ -47,3 +47,10 @@ def test_effects_of_two_languages_are_unknown_and_drawn_all_the_same(recognition
 def test_without_neutral_sentences_the_order_says_that_it_was_not_measured(recognition):
     (panel,) = figures.competence_order({"m": recognition.drop_vars("neutral_nats")}).axes
     assert panel.get_title().startswith("not measured")
+
+
+def test_published_results_stand_beside_ours_and_say_so(recognition):
+    theirs = recognition[["accuracy"]].sel(protocol=["paper"]).assign_attrs(title="Theirs (published)")
+    maps = figures.as_published({"ours": recognition, "theirs": theirs})
+    assert [axes.get_title() for axes in maps.axes[:2]] == ["My model", "Theirs (published)"]
+    assert "Theirs (published)" in maps.numbers

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xlv.corpus.languages import labels, language
+from xlv.questions.as_published import differences
 from xlv.questions.common import competence, value_concepts
 from xlv.questions.transfer import tables
 from xlv.report.drawing import Results, csv_of, dots, matrices, model_panels, name_rows, one_panel
@@ -29,6 +30,12 @@ def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = 
         _triangle(panel, dataset.sizes["target"])
         panel.set(xlabel="target (most to least resourced)", ylabel="source")
     return figure
+
+
+def as_published(datasets: Results) -> Figure:
+    """Transferability as the paper measures and orders it, sources down and targets across (its Figure 4)."""
+    look = {"cmap": "RdBu_r", "reach": REACH, "text": "{:+.2f}", "label": "transferability T", "diagonal": False}
+    return matrices(datasets, differences, **look)[0]
 
 
 def transfer_by_concept(datasets: Results, protocol: str = "cv") -> Figure:

@@ -1,9 +1,9 @@
 """The paper's steps in order, for one model: corpus → activations → vectors → questions → results on disk."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from xlv.models.presets import caption
 from xlv.models.weights import identity, short_name, split_revision
 from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelled, recognition_arrays
 from xlv.questions.recognition.accuracy import own_hits
-from xlv.results import has_published, load, matching, result_path, save
+from xlv.results import SCHEMA, has_published, load, matching, result_path, save
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 from xlv.statistics.resampling import MIN_GROUPS, group_indices
 from xlv.statistics.vectors import Layers
@@ -34,6 +34,7 @@ from xlv.statistics.vectors import Layers
 if TYPE_CHECKING:  # torch is imported only where something is computed
     from xlv.models.load import Model
 
+T = TypeVar("T")
 UNTRAINED_STEP = 4  # every fourth language: enough to see chance, at a quarter of the cost
 ANALYSIS = 4  # raised when the analysis changes, so that results of an earlier one are computed anew
 
@@ -75,7 +76,8 @@ def run_study(
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     states = concept_states(loaded, texts_of(table), progress=progress)
     recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
-    recognition = recognition.assign(baselines(loaded, table, neutral, settings, progress))
+    for variable, values in baselines(loaded, table, neutral, settings, progress).items():
+        recognition[variable] = (SCHEMA["recognition"][variable].dims, values)
     provenance = _provenance(model, stamp, loaded.weights_fingerprint, corpus, settings)
     provenance["parameters"] = loaded.network.num_parameters()
     for path, dataset in zip(paths, (recognition, consistency), strict=True):
@@ -123,67 +125,48 @@ def _groups(table: pd.DataFrame, concept: str) -> np.ndarray:
 
 def baselines(
     model: "Model", table: pd.DataFrame, neutral: dict[str, list[str]] | None, settings: Settings, progress: Progress
-) -> dict[str, tuple]:
-    """What else is measured on the model: baselines, competence and token overlap, as variables of the results."""
+) -> dict[str, np.ndarray]:
+    """What else is measured on the model: baselines, competence and token overlap, as SCHEMA has them."""
     from xlv.models import baselines as against
+    from xlv.models.activations import concept_states
     from xlv.models.decoding import total_nats
 
     texts, languages = texts_of(table), list(dict.fromkeys(table["language"]))
     by_language = {code: sum((rows for (_, lang), rows in texts.items() if lang == code), []) for code in languages}
-    progress(f"embeddings of {model.name}", 0, 1)
-    embedded = {key: against.embedding_states(model, rows) for key, rows in texts.items()}
-    hits = ("concept", "source", "pair")
-    found = {
-        "token_overlap": (("source", "target"), against.token_overlap(model, by_language)),
-        "embedded": (hits, levelled(_own_hits({c: _one_layer(embedded, c) for c in _concepts(table)}, 1, table))),
-    }
+    found = {"token_overlap": against.token_overlap(model, by_language)}
+    embedded: dict[str, list[np.ndarray]] = {}
+    for (concept, _), rows in _counted(texts.items(), f"embeddings of {model.name}", progress):
+        embedded.setdefault(concept, []).append(against.embedding_states(model, rows))
+    stacked = {concept: np.stack(states) for concept, states in embedded.items()}
+    found["embedded"] = _own_hits({c: lambda _layer, here=here: here for c, here in stacked.items()}, 1, table)
     if settings.baselines:
-        parts = table.groupby(["concept", "language"], sort=False)
-        margins = []
-        for done, (_, part) in enumerate(parts):
-            progress(f"likelihood under {model.name}", done, parts.ngroups)
-            margins.append(
-                against.likelihood_margins(model, *(t[: settings.likelihood_pairs] for t in full_texts(part)))
-            )
-        progress(f"likelihood under {model.name}", parts.ngroups, parts.ngroups)
-        found["likelihood"] = (hits, levelled(margins, int(parts.size().max()), (-1, len(languages))))
-        found["untrained"] = (
-            hits,
-            _untrained(against.untrained(model, seed=settings.seed), table, languages, progress),
-        )
+        parts, margins = table.groupby(["concept", "language"], sort=False), []
+        for _, part in _counted(list(parts), f"likelihood under {model.name}", progress):
+            sides = (side[: settings.likelihood_pairs] for side in full_texts(part))
+            margins.append(against.likelihood_margins(model, *sides))
+        found["likelihood"] = levelled(margins, int(parts.size().max()), (-1, len(languages)))
+        some, blank = languages[::UNTRAINED_STEP], against.untrained(model, seed=settings.seed)
+        asked = table[table["language"].isin(some)]
+        hits = _own_hits(concept_states(blank, texts_of(asked), progress=progress), blank.n_layers, asked)
+        found["untrained"] = np.full((len(hits), len(languages), hits.shape[-1]), np.nan)
+        found["untrained"][:, ::UNTRAINED_STEP] = hits
     if neutral is not None:
-        nats = []
-        for done, (_, sentences) in enumerate(neutral.items()):
-            progress(f"competence of {model.name}", done, len(neutral))
-            nats.append(total_nats(model, sentences))
-        progress(f"competence of {model.name}", len(neutral), len(neutral))
-        found["neutral_nats"] = (("source", "sentence"), np.stack(nats))
+        sentences = _counted(neutral.values(), f"competence of {model.name}", progress)
+        found["neutral_nats"] = np.stack([total_nats(model, rows) for rows in sentences])
     return found
 
 
-def _concepts(table: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(table["concept"]))
+def _counted(items: Collection[T], what: str, progress: Progress) -> Iterator[T]:
+    """The items, with a word on how far along they are."""
+    for done, item in enumerate(items):
+        progress(what, done, len(items))
+        yield item
+    progress(what, len(items), len(items))
 
 
-def _one_layer(states: Mapping[tuple[str, str], np.ndarray], concept: str) -> Layers:
-    here = np.stack([rows for (name, _), rows in states.items() if name == concept])
-    return lambda _layer: here
-
-
-def _own_hits(states: Mapping[str, Layers], n_layers: int, table: pd.DataFrame) -> list[np.ndarray]:
-    """Hits `[language, pair]` of own vectors on held-out pairs, per concept."""
-    return [own_hits(layers, n_layers, _groups(table, concept)) for concept, layers in states.items()]
-
-
-def _untrained(blank: "Model", table: pd.DataFrame, languages: list[str], progress: Progress) -> np.ndarray:
-    """Hits `[concept, language, pair]` of a random model of the same shape, in every fourth language (else NaN)."""
-    from xlv.models.activations import concept_states
-
-    asked = table[table["language"].isin(languages[::UNTRAINED_STEP])]
-    found = levelled(_own_hits(concept_states(blank, texts_of(asked), progress=progress), blank.n_layers, asked))
-    result = np.full((len(found), len(languages), found.shape[-1]), np.nan)
-    result[:, ::UNTRAINED_STEP] = found
-    return result
+def _own_hits(states: Mapping[str, Layers], n_layers: int, table: pd.DataFrame) -> np.ndarray:
+    """Hits `[concept, language, pair]` of own vectors on held-out pairs."""
+    return levelled([own_hits(layers, n_layers, _groups(table, concept)) for concept, layers in states.items()])
 
 
 def run_control(
@@ -200,14 +183,16 @@ def run_control(
     A model without a chat template is asked in raw text and measured by score alone: it was not trained to decline.
     `keep_completions` writes all completions to a private file in the cache, see `bench_for`.
     """
-    from xlv.control.refusal import RULES
+    from xlv.control.refusal import RULES_FINGERPRINT
 
     path = result_path(Path(out), short_name(model), "control")
     pairs = load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
     codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
     texts = [load_instructions(code, data=settings.folder).to_csv() for code in codes]
     texts += [load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)]
-    stamp = fingerprint(identity(model), corpus_fingerprint(pairs), texts, asdict(settings), RULES, EXTRACTOR)
+    stamp = fingerprint(
+        identity(model), corpus_fingerprint(pairs), texts, asdict(settings), RULES_FINGERPRINT, EXTRACTOR
+    )
     known = matching(path, stamp)
     if known is not None and not keep_completions:
         return known

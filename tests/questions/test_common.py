@@ -37,6 +37,16 @@ def test_estimates_of_one_dataset_draw_the_same_pairs(recognition):
     np.testing.assert_allclose(reordered.value, one.value.T)
 
 
+def test_each_concept_s_pairs_are_drawn_by_its_place(recognition):
+    """The same hits in two concepts: drawn alike, their mean would vary as much as one of them."""
+    hits = recognition["embedded"].copy(data=np.broadcast_to(np.arange(12) // 6, (3, 5, 12)).astype(float))
+    both, one = estimate(recognition, hits), estimate(recognition.sel(concept=["morality"]), hits[:1])
+    assert both.samples.std() < 0.85 * one.samples.std()
+    np.testing.assert_array_equal(
+        both.samples, estimate(recognition.sel(concept=["morality", "fairness"]), hits[:2]).samples
+    )
+
+
 def test_resamples_of_an_estimate_keep_groups_whole(recognition):
     """Two pairs per group, one always right and the other always wrong: no resample differs."""
     hits = recognition["embedded"].copy(data=np.broadcast_to(np.arange(12) % 2, (3, 5, 12)).astype(float))

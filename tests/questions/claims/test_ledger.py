@@ -51,6 +51,16 @@ def test_of_two_equal_models_of_a_series_the_larger_is_no_better(found, recognit
     assert alone.verdict == OPEN and "not the larger of two models" in alone.why
 
 
+def test_the_second_model_of_a_series_is_the_larger(recognition, consistency):
+    better = recognition.assign(accuracy=recognition["accuracy"] + 0.05, resampled=recognition["resampled"] + 0.05)
+    second = findings({"large": better}, {"large": consistency}, {}, {"small": recognition, "large": better})["large"][
+        1
+    ]
+    assert second.value == pytest.approx(0.05) and second.verdict == HOLDS
+    turned = findings({"large": recognition}, {"large": consistency}, {}, {"small": better, "large": recognition})
+    assert turned["large"][1].value == pytest.approx(-0.05) and turned["large"][1].verdict == FAILS
+
+
 def test_control_is_judged_where_it_was_asked(recognition, consistency, found):
     assert found["large"][7].verdict == OPEN and "question 4 was not asked" in found["large"][7].why
     still = np.zeros(4)

@@ -120,6 +120,7 @@ def regression_table(dataset: xr.Dataset, recognition: xr.Dataset) -> pd.DataFra
             family: mrqap(found[kept], similarity[kept], [b[kept] for b in beside], n_permutations=0).coefficient
             for family, kept in _without_families(list(pooled.index)).items()
         }
+        left = {family: coefficient for family, coefficient in left.items() if np.isfinite(coefficient)}
         changes = {family: abs(coefficient - whole.coefficient) for family, coefficient in left.items()}
         rows[kind] = {
             "coefficient": whole.coefficient,

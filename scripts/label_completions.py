@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xlv.control.judges import RuleJudge
 from xlv.control.measure import json_lines, write_private
+from xlv.control.refusal import RuleJudge
 from xlv.corpus.pairs import load_instructions
 from xlv.questions.control.judge import COLUMNS
 from xlv.results import KINDS

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from xlv import __version__
 from xlv.batch.spec import Spec
 from xlv.cache import EXTRACTOR, file_sha256, fingerprint, whole_file
-from xlv.control.refusal import RULES
+from xlv.control.refusal import RULES_FINGERPRINT
 from xlv.corpus.pairs import folder_fingerprint, full_texts
 from xlv.edition.book import repository
 from xlv.edition.notebook import profile_of
@@ -103,7 +103,7 @@ def _run(spec: Spec, chosen: dict[str, object]) -> Run:
     sources = [file_sha256(repository() / "notebooks" / f"{name}.ipynb") for name in spec.notebooks]
     corpus = folder_fingerprint(Path(size["data"]) if size.get("data") else None)
     kind = fingerprint(identity(model), corpus, sources, {**parameters, "seed": 0})
-    key = fingerprint(kind, parameters.get("seed"), __version__, ANALYSIS, EXTRACTOR, RULES, VERSION)
+    key = fingerprint(kind, parameters.get("seed"), __version__, ANALYSIS, EXTRACTOR, RULES_FINGERPRINT, VERSION)
     varied = [name for name in chosen if name != "models" and len(spec.matrix[name]) > 1]
     variant = ", ".join(str(chosen[name]) if name == "profile" else f"{name} {chosen[name]}" for name in varied)
     name = re.sub(r"[^\w.@+=-]+", "-", f"{short_name(model)} {variant}").strip("-")[:100]  # as a file may be called

@@ -9,8 +9,7 @@ import xarray as xr
 
 from xlv.cache import Progress, silent
 from xlv.control.conditions import Condition, dose_conditions, further_conditions, main_conditions
-from xlv.control.effects import Neutral
-from xlv.control.measure import Bench, Reading
+from xlv.control.measure import Bench, Neutral, Reading
 from xlv.control.search import RATES, layer_windows, search
 from xlv.corpus.pairs import load_instructions, load_neutral
 from xlv.models.vectors import ConceptVectors, concept_vectors

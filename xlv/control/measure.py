@@ -1,24 +1,26 @@
-"""Measuring one cell: prompts of a language under one steering, by score and by generation, through a journal."""
+"""Measuring one cell, through a journal: prompts scored and completed under a steering, or effects on neutral texts."""
 
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import torch
+
 from xlv.cache import cache_root, fingerprint
 from xlv.control.conditions import Steering
-from xlv.control.effects import Effect, Neutral, refusal_scores
-from xlv.control.judges import Judge, RuleJudge, judge_named
-from xlv.control.refusal import RULES, in_language, opening_words
+from xlv.control.refusal import RULES_FINGERPRINT, Judge, RuleJudge, in_language, judge_named, opening_words, openings
 from xlv.models.decoding import ReadPrompts, length_batches
 from xlv.models.load import Model
 from xlv.results import REFUSAL
 from xlv.settings import ControlSettings
 
 Measure = Callable[[list[int]], Sequence]  # values of the items of some indices
-Enough = Callable[[object], bool]  # whether a known value will do
+Effect = list[float]  # nats of divergence, nats of the sentence, tokens predicted; sums over a sentence
 
 
 class Journal:
@@ -38,8 +40,8 @@ class Journal:
         if not path.read_bytes().endswith(b"\n"):
             self._append("\n")
 
-    def recall(self, cell: str, items: Sequence[str], measure: Measure, enough: Enough = lambda value: True) -> list:
-        """The value of each item of a cell: from the journal, or measured now, all missing ones together."""
+    def recall(self, cell: str, items: Sequence[str], measure: Measure, enough=lambda value: True) -> list:
+        """The value of each item of a cell: from the journal if it is `enough`, else measured now, all together."""
         known = self.known.setdefault(cell, {})
         missing = [i for i, item in enumerate(items) if item not in known or not enough(known[item])]
         if missing:
@@ -62,6 +64,49 @@ def json_lines(path: Path) -> Iterator:
             yield json.loads(line)
         except ValueError:
             continue
+
+
+def refusal_scores(read: ReadPrompts, code: str) -> np.ndarray:
+    """Refusal score `[prompt]` in nats of prompts in language `code`: log-odds of a refusal opening.
+
+    log P(a refusal opening) − log P(an answer opening), openings of the prompt's language and of English, several
+    tokens each. It needs no generation, is smooth where refusal rates are flat, and exists for models that never
+    refuse. Raises ValueError for a language without openings.
+    """
+    refusals, answers = openings(code)
+    logs = read.opening_logs(refusals + answers)
+    return np.logaddexp.reduce(logs[: len(refusals)]) - np.logaddexp.reduce(logs[len(refusals) :])
+
+
+class Neutral:
+    """Neutral sentences of one language as raw text, and what the unsteered model predicts in them."""
+
+    def __init__(self, model: Model, texts: Sequence[str]) -> None:
+        self.model, self.texts = model, list(texts)
+        self.ids = model.with_template("raw").token_ids(self.texts)
+        self._unsteered: list[torch.Tensor] = []
+
+    @torch.inference_mode()
+    def _logs(self, index: int) -> torch.Tensor:
+        rows = torch.tensor([self.ids[index]], device=self.model.network.device)
+        return self.model.network(input_ids=rows).logits[0].float().log_softmax(-1)
+
+    def effects(self, indices: Sequence[int], steered: AbstractContextManager) -> list[Effect]:
+        """Effects on sentences of a context that steers the model; call it outside of any.
+
+        KL divergence in nats from the unsteered next-token distribution to the steered one, summed over all places;
+        negative log-likelihood in nats given the first token; number of tokens.
+        """
+        self._unsteered = self._unsteered or [self._logs(i) for i in range(len(self.ids))]
+        found = []
+        with steered:
+            for i in indices:
+                before, after = self._unsteered[i], self._logs(i)
+                divergence = (before.exp() * (before - after)).sum()
+                targets = torch.tensor(self.ids[i][1:], device=after.device)
+                nats = -after[:-1].gather(-1, targets[:, None]).sum()
+                found.append([float(divergence), float(nats), float(len(self.ids[i]))])
+        return found
 
 
 class Reading(NamedTuple):
@@ -96,7 +141,7 @@ class Bench:
 
         The name of the `condition` goes with kept completions. Raises ValueError for a language without openings.
         """
-        cell = fingerprint("prompts", RULES, self.judge.name, self.tokens, steering.key, code)
+        cell = fingerprint("prompts", RULES_FINGERPRINT, self.judge.name, self.tokens, steering.key, code)
         items = [fingerprint(prompt) for prompt in prompts]
 
         def missing(indices: list[int]) -> list[list]:
@@ -111,25 +156,18 @@ class Bench:
 
     def side_effects(self, steering: Steering, neutral: Neutral) -> list[Effect]:
         """Effects of a steering on neutral sentences; see `Neutral.effects`."""
-
-        def missing(indices: list[int]) -> list[Effect]:
-            neutral.read_unsteered()
-            with steering.apply(self.model):
-                return neutral.effects(indices)
-
-        cell = fingerprint("neutral", steering.key)
-        return self.journal.recall(cell, [fingerprint(text) for text in neutral.texts], missing)
+        cell, items = fingerprint("neutral", steering.key), [fingerprint(text) for text in neutral.texts]
+        return self.journal.recall(cell, items, lambda missing: neutral.effects(missing, steering.apply(self.model)))
 
     def _read(self, steering: Steering, code: str, prompts: list[str], generate: bool, condition: str) -> list[Reading]:
-        found = [Reading(0.0)] * len(prompts)
+        found = {}
         for batch in length_batches(self.model, prompts, self.batch_size, steering.system):
             texts = [prompts[i] for i in batch]
             read = ReadPrompts(self.model, texts, steering.system)
             scores = refusal_scores(read, code).tolist()
             rows = self._judged(read, code, texts, condition) if generate else [()] * len(batch)
-            for i, score, row in zip(batch, scores, rows, strict=True):
-                found[i] = Reading(score, *row)
-        return found
+            found |= {i: Reading(score, *row) for i, score, row in zip(batch, scores, rows, strict=True)}
+        return [found[i] for i in range(len(prompts))]
 
     def _judged(self, read: ReadPrompts, code: str, prompts: list[str], condition: str) -> list[tuple]:
         completions, rows = read.complete(self.tokens), []

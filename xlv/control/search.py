@@ -7,8 +7,7 @@ import numpy as np
 
 from xlv.cache import Progress, silent
 from xlv.control.conditions import SIGN, UNSTEERED, Setting, Steering, addition, setting_at
-from xlv.control.effects import Neutral
-from xlv.control.measure import Bench
+from xlv.control.measure import Bench, Neutral
 from xlv.corpus.pairs import load_instructions, load_neutral
 from xlv.models.vectors import ConceptVectors
 from xlv.results import ANSWER, BROKEN, DIRECTIONS, EFFECT, KINDS, REFUSAL, REFUSING

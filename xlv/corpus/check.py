@@ -3,14 +3,12 @@
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from math import nan
 from pathlib import Path
 
 import pandas as pd
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from xlv.cache import Progress, silent
-from xlv.corpus.languages import LANGUAGES, language
+from xlv.corpus.languages import IDENTIFIED, identified, language
 from xlv.corpus.pairs import BUILT_IN, SPECIAL, concepts_in, languages_in
 from xlv.corpus.shortcut import SURFACES, shortcut_accuracy, shortcut_scores
 from xlv.corpus.table import CorpusError, read_table
@@ -25,7 +23,6 @@ FIGURES = (
     *("concept", "language", "pairs", "mean_characters", "identified", "groups", "length_ratio", "same_ending"),
     *SURFACES,
 )
-_IDENTIFIED = tuple(code for code in LANGUAGES if code != "ny")  # py3langid knows no Chichewa
 
 
 @dataclass
@@ -49,8 +46,6 @@ def check_corpus(
     endings, share identified, and the paired accuracy of the two surface classifiers, folds by group.
     """
     root, report, rows = data or BUILT_IN, Report(), []
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    identifier.set_languages(_IDENTIFIED)
     folders = [*concepts_in(data), *(name for name in SPECIAL if (root / name).is_dir())]
     for done, concept in enumerate(folders):
         progress("checking the corpus", done, len(folders))
@@ -64,13 +59,8 @@ def check_corpus(
         report.errors += _parallel_faults(concept, tables)
         for code, table in tables.items():
             report.errors += _text_faults(concept, code, tables, sides)
-            texts = [text for side in sides for text in table[side]]
-            row = {"concept": concept, "language": code, "pairs": len(table)}
-            row["mean_characters"] = sum(map(len, texts)) / len(texts)
-            row["identified"] = _identified(f"{concept}/{code}", code, texts, identifier, report)
-            if len(sides) == 2:
-                row |= _compared(f"{concept}/{code}", code, table, sides, report)
-            rows.append(row)
+            figures = _measured(f"{concept}/{code}", code, table, sides, report)
+            rows.append({"concept": concept, "language": code, **figures})
     progress("checking the corpus", len(folders), len(folders))
     report.figures = pd.DataFrame(rows, columns=FIGURES)
     return report
@@ -116,25 +106,24 @@ def in_script(text: str, code: str) -> float:
     return sum(belong) / len(belong) if scripts and belong else 1.0
 
 
-def _identified(where: str, code: str, texts: list[str], identifier: LanguageIdentifier, report: Report) -> float:
-    """Share of texts that the identifier takes to be in their language; NaN for one that it does not know."""
-    if code not in _IDENTIFIED:
-        return nan
-    odd = [f"{text} [{found}]" for text in texts if (found := identifier.classify(text)[0]) != code]
-    share = 1 - len(odd) / len(texts)
-    said = f"{where}: identified as {language(code).name} in {share:.1%} of the texts"
-    if share < MIN_IDENTIFIED:
-        report.errors.append(f"{said}, expected {MIN_IDENTIFIED:.0%}; not so: {'; '.join(odd[:5])}")
-    elif odd:
-        report.notes.append(f"{said}; not so: {'; '.join(odd)}")
-    return share
-
-
-def _compared(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...], report: Report) -> dict[str, float]:
+def _measured(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...], report: Report) -> dict[str, float]:
+    """Figures of a file; what is wrong with one, or deserves a look, goes into the report."""
+    texts = [text for side in sides for text in table[side]]
+    row = {"pairs": len(table), "mean_characters": sum(map(len, texts)) / len(texts)}
+    if code in IDENTIFIED:
+        odd = [f"{text} [{found}]" for text in texts if (found := identified(text)) != code]
+        row["identified"] = 1 - len(odd) / len(texts)
+        said = f"{where}: identified as {language(code).name} in {row['identified']:.1%} of the texts"
+        if row["identified"] < MIN_IDENTIFIED:
+            report.errors.append(f"{said}, expected {MIN_IDENTIFIED:.0%}; not so: {'; '.join(odd[:5])}")
+        elif odd:
+            report.notes.append(f"{said}; not so: {'; '.join(odd)}")
+    if len(sides) < 2:
+        return row
     positive, negative = (table[side] for side in sides)
     groups = table.get("group", table.get("category", table["id"]))
     ratio, alike = positive.str.len().mean() / negative.str.len().mean(), (positive.str[-1] == negative.str[-1]).mean()
-    row = {"groups": groups.nunique(), "length_ratio": ratio, "same_ending": alike}
+    row |= {"groups": groups.nunique(), "length_ratio": ratio, "same_ending": alike}
     if abs(ratio - 1) > MAX_LENGTH_DEVIATION:
         expected = f"expected {1 - MAX_LENGTH_DEVIATION:.2f} to {1 + MAX_LENGTH_DEVIATION:.2f}"
         report.errors.append(f"{where}: positive texts are {ratio:.2f} times as long as negative ones, {expected}")

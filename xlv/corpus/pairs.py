@@ -7,16 +7,15 @@ The folders `control` (`id category origin harmless harmful`) and `neutral` (`id
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from xlv.cache import file_sha256, fingerprint
 from xlv.corpus.concepts import CONCEPTS, VALUES
-from xlv.corpus.importers import mvalue
-from xlv.corpus.languages import LANGUAGES, language
-from xlv.corpus.table import BUILT_IN, CorpusError, read_table
+from xlv.corpus.languages import LANGUAGES, known_first, language
+from xlv.corpus.table import BUILT_IN, CorpusError, mvalue_files, read_mvalue, read_table
 
 COLUMNS = ("concept", "language", "pair", "group", "origin", "context", "positive", "negative")
 SPECIAL = {"control": ("harmless", "harmful"), "neutral": ("text",)}  # folders that are no concepts: their texts
@@ -26,7 +25,7 @@ SEARCH_SIZE = 24
 def _files(data: Path | None) -> dict[tuple[str, str], Path]:
     """Files of a corpus folder by concept and language, in the layout of MVALUE or, first, in ours."""
     folder = data or BUILT_IN
-    return mvalue.files(folder) | {(path.parent.name, path.stem): path for path in folder.glob("*/*.tsv")}
+    return mvalue_files(folder) | {(path.parent.name, path.stem): path for path in folder.glob("*/*.tsv")}
 
 
 def concepts_in(data: Path | None = None) -> list[str]:
@@ -39,13 +38,12 @@ def concepts_in(data: Path | None = None) -> list[str]:
         inside = any(folder.glob("*.tsv"))
         remedy = f"give the folder above, {folder.resolve().parent}" if inside else "see the page on your own concept"
         raise CorpusError(f"{folder} holds no {{concept}}/{{language}}.tsv: {remedy}")
-    return [c for c in CONCEPTS if c in found] + sorted(found - set(CONCEPTS))
+    return known_first(found, CONCEPTS)
 
 
 def languages_in(data: Path | None, concept: str) -> list[str]:
     """Languages in which a corpus folder has a concept, the sixteen in their usual order first."""
-    found = {code for name, code in _files(data) if name == concept}
-    return [code for code in LANGUAGES if code in found] + sorted(found - set(LANGUAGES))
+    return known_first({code for name, code in _files(data) if name == concept}, LANGUAGES)
 
 
 def load_pairs(
@@ -81,11 +79,10 @@ def _load_concept(concept: str, codes: list[str], pairs: int | None, data: Path 
     files, tables = _files(data), []
     for code in codes:
         path = files[concept, code]
-        table = read_table(path) if path.suffix == ".tsv" else mvalue.read(path)
+        table = read_table(path) if path.suffix == ".tsv" else read_mvalue(path)
         table = pd.DataFrame({"group": table["id"], "origin": "unknown", "context": ""} | dict(table))
-        table = table.assign(pair=table["id"], concept=concept, language=code)[[*COLUMNS]]
-        tables.append(table)
-        if not table[["pair", "group"]].equals(tables[0][["pair", "group"]]):
+        tables.append(table.assign(pair=table["id"], concept=concept, language=code)[[*COLUMNS]])
+        if not tables[-1][["pair", "group"]].equals(tables[0][["pair", "group"]]):
             differ = f"does not have {codes[0]}'s ids and groups in the same order: `xlv data check` lists what differs"
             raise CorpusError(f"{path} {differ}")
     return pd.concat([table[:pairs] for table in tables], ignore_index=True)
@@ -118,10 +115,9 @@ def load_neutral(code: str, *, data: Path | None = None) -> list[str]:
     return list(read_table((data or BUILT_IN) / "neutral" / f"{code}.tsv", ("id", "text"))["text"])
 
 
-def neutral_of(codes: Iterable[str], data: Path | None = None, limit: int | None = None) -> dict[str, list[str]] | None:
+def neutral_of(codes: Sequence[str], data: Path | None = None, limit: int | None = None) -> dict[str, list[str]] | None:
     """Neutral sentences by language, the first `limit`: the corpus's or the built-in ones; None if one has none."""
     folder = data if data and (data / "neutral").is_dir() else BUILT_IN
-    codes = list(codes)
     if not all((folder / "neutral" / f"{code}.tsv").is_file() for code in codes):
         return None
     return {code: load_neutral(code, data=folder)[:limit] for code in codes}

@@ -1,5 +1,10 @@
-"""One corpus file as a table of strings."""
+"""One corpus file as a table of strings: in our layout, or in that of the authors' MVALUE data.
 
+MVALUE has `{concept}/{concept}_{language}.json`: groups map to ids to `{"pos", "neg"}`, next to a `"scenario"`
+(deontology) or a `"question"` (truthfulness).
+"""
+
+import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -42,3 +47,34 @@ def read_table(path: Path, needed: Sequence[str] = ("id", "positive", "negative"
     if blank.any():
         raise CorpusError(f"{path}: an empty field in row {table['id'][blank].iloc[0]!r}; every text must be given")
     return table
+
+
+def mvalue_files(folder: Path) -> dict[tuple[str, str], Path]:
+    """Files of a folder in the layout of MVALUE, by concept and language."""
+    named = [(path.parent.name, path.stem, path) for path in folder.glob("*/*.json")]
+    return {(c, stem.removeprefix(f"{c}_")): path for c, stem, path in named if stem.startswith(f"{c}_")}
+
+
+def _text(entry: dict, side: str) -> str:
+    if "scenario" in entry:
+        return f"{entry['scenario']} {entry[side]}"
+    if "question" in entry:
+        return f"Question: {entry['question']} Answer: {entry[side]}"
+    return entry[side]
+
+
+def read_mvalue(path: Path) -> pd.DataFrame:
+    """A file's pairs as a table `id origin positive negative`, in the order of the authors' code.
+
+    Groups there are topics, not situations, so each pair is its own group here. Pairs whose two sides are equal are
+    dropped, as in the authors' code. Raises CorpusError for a file that is malformed or has another shape.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries = [(f"{group}/{key}", entry) for group, pairs in content.items() for key, entry in pairs.items()]
+        rows = [(key, "mvalue", _text(entry, "pos"), _text(entry, "neg")) for key, entry in entries]
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        fault = f'({type(error).__name__}: {error}): expected {{group: {{id: {{"pos": …, "neg": …}}}}}}'
+        raise CorpusError(f"{path} is not in MVALUE's form {fault}") from None
+    table = pd.DataFrame(rows, columns=["id", "origin", "positive", "negative"], dtype=object)
+    return table[table["positive"] != table["negative"]].reset_index(drop=True)

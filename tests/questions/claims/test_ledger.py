@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xlv.corpus.distances import KINDS
+from xlv.corpus.languages import KINDS
 from xlv.questions.claims.ledger import evidence, findings, read
 from xlv.questions.claims.rules import FAILS, HOLDS, OPEN
 from xlv.questions.claims.verdicts import Moved, controllable, judge

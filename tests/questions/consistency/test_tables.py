@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xlv.corpus.distances import KINDS, linguistic_similarity
+from xlv.corpus.languages import KINDS, linguistic_similarity
 from xlv.questions.consistency import tables
 from xlv.questions.consistency.linguistics import correlation, mrqap
 from xlv.statistics.resampling import holm, interval

@@ -14,7 +14,7 @@ import pandas as pd
 
 from xlv.cache import file_sha256, whole_folder
 from xlv.corpus.importers.matching import Pair, Single, clean, matched, usable
-from xlv.corpus.languages import LANGUAGES
+from xlv.corpus.languages import LANGUAGES, known_first
 from xlv.corpus.table import BUILT_IN, CorpusError, read_table
 from xlv.results import KINDS
 
@@ -24,7 +24,7 @@ _BENIGN, _TOXIC = 2.0, 4.0  # mean human rating of toxicity, 1 to 5, up to and f
 _POLYREFUSE = re.compile(r"(harmful|harmless)_(train|val|test)(?:_translated_([a-z]{2,3}))?\.json")
 
 
-def _csv(path: Path, *columns: str | int) -> list[list[str]]:
+def _csv(path: Path, *columns: str | int) -> Rows:
     """Columns of a CSV file, row by row; numbers are columns of one without a header. CorpusError for another form."""
     try:
         header = None if columns[0] == 0 else 0
@@ -133,7 +133,7 @@ def polyrefuse(path: Path) -> tuple[Concepts, list[Path]]:
     found = {code for split, code in whole if split == "train"}
     if not found:
         raise CorpusError(f"{path} holds no harmful_train_translated_de.json or the like: expected PolyRefuse's folder")
-    codes = [code for code in LANGUAGES if code in found] + sorted(found - set(LANGUAGES))
+    codes = known_first(found, LANGUAGES)
     splits = [split for split in ("train", "val", "test") if all((split, code) in whole for code in codes)]
     singles = []
     for split, kind in product(splits, KINDS):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from xlv.corpus.distances import linguistic_similarity
+from xlv.corpus.languages import linguistic_similarity
 from xlv.questions.claims.rules import OPEN
 from xlv.questions.claims.verdicts import Evidence, Finding, Moved, controllable, encoded, judge, scaled
 from xlv.questions.common import dominant_languages, resource_ranks, value_accuracy

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.corpus.distances import linguistic_similarity
-from xlv.corpus.languages import language
+from xlv.corpus.languages import language, linguistic_similarity
 from xlv.questions.common import apart, dominant_languages, matrix, value_concepts
 from xlv.questions.consistency.linguistics import correlation, mrqap, permutation_interval
 from xlv.statistics.resampling import holm, interval

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlv.cache import fingerprint
-from xlv.corpus.languages import LANGUAGES, language
+from xlv.corpus.languages import IDENTIFIED, identified, language
 from xlv.models.weights import ModelError
 from xlv.results import ANSWER, BROKEN, REFUSAL
 
@@ -33,7 +33,6 @@ _LOOP = re.compile(r"(.{4,60}?)\1{2,}|(.{1,3}?)\2{9,}", re.DOTALL)
 _KANA = ("HIRAGANA", "KATAKANA")
 _KANA_SHARE = 0.1
 _MIN_LETTERS = 10
-_IDENTIFIED = tuple(code for code in LANGUAGES if code != "ny")  # py3langid knows no Chichewa
 
 # Of the rules, for what depends on them.
 RULES_FINGERPRINT = fingerprint(_PATTERNS, REFUSAL_OPENINGS, ANSWER_OPENINGS, _WINDOW, _LOOP.pattern)
@@ -78,15 +77,6 @@ def opening_words(completion: str, code: str, *, words: int = 8) -> str | None:
     return opening if judge(opening, code) == REFUSAL else None
 
 
-@cache
-def _identifier():
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    identifier.set_languages(_IDENTIFIED)
-    return identifier
-
-
 def in_language(completion: str, code: str) -> bool | None:
     """Whether most of a completion is in language `code`; None where that cannot be known.
 
@@ -106,7 +96,7 @@ def in_language(completion: str, code: str) -> bool | None:
         return (kana >= _KANA_SHARE) == ("HIRAGANA" in wanted)
     if "LATIN" not in wanted:
         return True
-    return _identifier().classify(completion)[0] == code if code in _IDENTIFIED else None
+    return identified(completion) == code if code in IDENTIFIED else None
 
 
 VERDICTS = {REFUSAL: "refusal", ANSWER: "answer"}

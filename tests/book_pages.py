@@ -2,9 +2,12 @@
 
 import json
 import re
+from base64 import b64decode
+from io import StringIO
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -20,6 +23,7 @@ FIGURES = {
     ]
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
 }
+WITHOUT_NUMBERS = {"fig-home", "fig-claims", "fig-growth"}  # verdicts, and what the page on performance has in tables
 CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 CHAPTERS = [chapter["file"] for part in CONTENTS["parts"] for chapter in part["chapters"]]
 
@@ -49,6 +53,24 @@ def test_every_page_has_its_figures_and_no_error(book, name):
         assert image.resolve().stat().st_size > 2000
     for fault in ("Traceback", "NaN%", "nan %", "Warning:"):
         assert fault not in page
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_results_offers_its_numbers(book, name):
+    page = BeautifulSoup((book / "notebooks" / f"{name}.html").read_bytes(), "html.parser")
+    for figure in set(FIGURES[name]) - WITHOUT_NUMBERS:
+        link = page.find(id=figure).find_next_sibling("p", class_="numbers").a
+        assert link["download"] == f"{figure.removeprefix('fig-')}.csv"
+        table = pd.read_csv(StringIO(b64decode(link["href"].split("base64,")[1]).decode()))
+        assert table.columns[0] == "model" and len(table)
+
+
+@pytest.mark.parametrize("name", ["q1_recognition", "q2_consistency", "q3_transfer", "q4_control"])
+def test_every_question_shows_its_formula_in_code_and_what_comes_of_it(book, name):
+    page = BeautifulSoup((book / "notebooks" / f"{name}.html").read_bytes(), "html.parser")
+    shown = [cell for cell in page.select("div.cell") if cell.select("div.cell_input") and not cell.find("details")]
+    formulas = [cell for cell in shown if "results_by_model.values()" in cell.get_text()]
+    assert formulas and formulas[0].select_one("div.cell_output").get_text().strip()
 
 
 def test_the_explorer_has_its_data_and_its_script(book):

@@ -1,6 +1,7 @@
 """The book's Sphinx extension, loaded from where `_config.yml` says it lies."""
 
 import sys
+from base64 import b64decode
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,3 +80,25 @@ def test_a_docstring_s_names_are_code_and_its_lines_of_names_a_list(pages):
         *("", "``pairs``", "    so many; see ``y``"),
         *("", "``a, b``", "    two names, whose", "    meaning is long", ""),
     ]
+
+
+def shown_by_a_notebook(plain: str) -> nodes.figure:
+    """A figure as MyST-NB keeps it until a form of its output is chosen: a picture and its plain text."""
+    forms = [("image/svg+xml", nodes.image()), ("text/plain", nodes.literal_block("", plain))]
+    bundle = nodes.container("", *(nodes.container("", node, mime_type=kind) for kind, node in forms))
+    return nodes.figure("", bundle, nodes.caption("", "what is seen"), names=["fig-some-name"])
+
+
+def test_a_figure_s_numbers_are_offered_below_it(pages):
+    table = "model,language,accuracy\nMy model,en,0.5"
+    output = nodes.container("", shown_by_a_notebook(table))
+    pages.offer_numbers(None, SimpleNamespace(findall=output.findall))
+    figure, link = output.children
+    assert isinstance(figure, nodes.figure) and 'download="some-name.csv"' in link.astext()
+    assert b64decode(link.astext().split("base64,")[1].split('"')[0]).decode() == table
+
+
+def test_a_figure_without_numbers_offers_none(pages):
+    output = nodes.container("", shown_by_a_notebook("<NumberedFigure size 200x200 with 1 Axes>"))
+    pages.offer_numbers(None, SimpleNamespace(findall=output.findall))
+    assert len(output.children) == 1

@@ -96,7 +96,7 @@ def analyse(
     groups = [_groups(table, concept) for concept in states]
     surface = [surface_margins(table[table["concept"] == concept], languages) for concept in states]
     found = analyse_concepts(states, n_layers, groups, seed=seed, progress=progress)
-    return recognition_arrays(found, states, languages, groups, surface), consistency_arrays(found, languages)
+    return recognition_arrays(found, states, languages, surface), consistency_arrays(found, languages)
 
 
 def store_vectors(

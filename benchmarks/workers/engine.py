@@ -9,7 +9,7 @@ from loading import memory, reset_peak
 from safetensors.torch import save_file
 
 from xlv.models.activations import layer_reader
-from xlv.questions.analysis import analyse_concepts, other_concept_accuracy
+from xlv.questions.analysis import across, analyse_concepts
 
 
 def write(folder: str, layers: int, width: int, concepts: int, languages: int, pairs: int) -> dict:
@@ -38,12 +38,9 @@ def analyse(folder: str, layers: int, concepts: int, languages: int, pairs: int,
         files = [Path(folder) / f"{concept}-{language}.safetensors" for language in range(languages)]
         states[f"concept {concept}"] = layer_reader(files)
     found = analyse_concepts(states, layers, [groups] * concepts, n_resamples=resamples)
-    for one, analysis in found.items():
-        for other, its_states in states.items():
-            if one != other:
-                other_concept_accuracy(analysis.vectors, analysis.cv.layer[:, 0], its_states)
+    across(found, states)
     return {
         "seconds": time.perf_counter() - start,
         "peak": memory("VmHWM"),
-        "accuracy": float(np.mean([np.mean(one.cv.chosen) for one in found.values()])),
+        "accuracy": float(np.mean([one.recognition["accuracy"][0] for one in found.values()])),
     }

@@ -31,7 +31,7 @@ def results() -> dict[str, xr.Dataset]:
     groups = [GROUPS] * len(CONCEPTS)
     found = analyse_concepts(layers, N_LAYERS, groups)
     surface = [generator.normal(0.2, 1, size=(2, len(LANGUAGES), N_PAIRS)) for _ in CONCEPTS]
-    recognition = recognition_arrays(found, layers, LANGUAGES, groups, surface)
+    recognition = recognition_arrays(found, layers, LANGUAGES, surface)
     hits, shape = ("concept", "source", "pair"), (len(CONCEPTS), len(LANGUAGES), N_PAIRS)
     untrained = generator.integers(0, 2, shape).astype(float)
     untrained[:, 1:] = np.nan

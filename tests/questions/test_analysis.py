@@ -5,9 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.questions.states import GROUPS, N_LANGUAGES, N_LAYERS, N_PAIRS, reader, texts
+from tests.questions.states import GROUPS, N_LANGUAGES, N_LAYERS, N_PAIRS, grams, reader, recognised, texts
 from xlv.questions.analysis import (
-    MEASURES,
     ConceptAnalysis,
     across,
     analyse_concept,
@@ -17,6 +16,9 @@ from xlv.questions.analysis import (
     other_concept_accuracy,
     recognition_arrays,
 )
+from xlv.questions.consistency.cosines import half_cosines
+from xlv.questions.recognition.accuracy import as_published
+from xlv.questions.recognition.readout import readout
 from xlv.results import SCHEMA, check
 from xlv.statistics.vectors import own
 
@@ -28,16 +30,11 @@ def analysed(folds: int = 0, seed: int = 0) -> ConceptAnalysis:
     return analyse_concept(reader(texts(1.5)), N_LAYERS, GROUPS, n_resamples=SIZE, folds=folds, seed=seed)
 
 
-def random_parts(found: ConceptAnalysis) -> dict[str, np.ndarray]:
-    """What is drawn at random by the seed of the folds."""
-    return {
-        "folds": found.cv.folds,
-        "shuffled": found.shuffled,
-        "random": found.random,
-        "curve": found.curve,
-        "halves": found.halves.agreement,
-        "profile": found.profile.reliability,
-    }
+def parts(found: ConceptAnalysis) -> dict[str, np.ndarray]:
+    return {**found.consistency, **found.recognition}
+
+
+DRAWN = ("shuffled", "random", "curve", "reliability", "reliability_profile")  # at random, by the seed of the folds
 
 
 def test_vectors_and_cosines_are_those_of_all_pairs():
@@ -47,33 +44,37 @@ def test_vectors_and_cosines_are_those_of_all_pairs():
         np.testing.assert_allclose(found.vectors[layer], vectors, atol=1e-5)
         lengths = np.linalg.norm(vectors, axis=1)
         np.testing.assert_allclose(
-            found.cosine[:, :, layer], vectors @ vectors.T / np.outer(lengths, lengths), atol=1e-5
+            found.consistency["cosine"][:, :, layer], vectors @ vectors.T / np.outer(lengths, lengths), atol=1e-5
         )
 
 
 def test_parts_have_the_shapes_that_are_documented():
     found = analysed()
     assert found.resampled.shape == (SIZE, N_LANGUAGES, N_LANGUAGES)
-    assert found.estimators.shape == (4, N_LANGUAGES, N_LANGUAGES, N_PAIRS)
-    assert found.cosine.shape == (N_LANGUAGES, N_LANGUAGES, N_LAYERS)
-    assert found.shuffled.shape[1:] == (N_LANGUAGES, N_LANGUAGES) and found.random.shape[1] == N_LANGUAGES
-    assert found.curve.shape[1:] == (N_LANGUAGES, N_PAIRS) and found.profile.corrected.shape[0] == N_LAYERS
-    assert found.layer == 2 == int(np.median(found.cv.layer[:, 0]))  # where the concept is
+    recognition, consistency = found.recognition, found.consistency
+    assert recognition["estimated"].shape == (4, 2, N_LANGUAGES, N_PAIRS)
+    assert consistency["cosine"].shape == (N_LANGUAGES, N_LANGUAGES, N_LAYERS)
+    assert recognition["shuffled"].shape[1:] == (N_LANGUAGES, N_LANGUAGES)
+    assert recognition["random"].shape[1] == N_LANGUAGES and recognition["curve"].shape[1:] == (N_LANGUAGES, N_PAIRS)
+    assert consistency["corrected_profile"].shape[0] == N_LAYERS
+    assert consistency["chosen_layer"] == 2 == int(np.median(found.layers))  # where the concept is
 
 
 def test_another_seed_of_the_folds_draws_folds_nulls_curve_and_halves_anew():
-    here, there = random_parts(analysed()), random_parts(analysed(folds=1))
-    for name, array in here.items():
-        assert not np.array_equal(array, there[name], equal_nan=True), name
-    np.testing.assert_array_equal(analysed().paper.correct, analysed(folds=1).paper.correct)  # nothing drawn
-    np.testing.assert_array_equal(analysed().cosine, analysed(folds=1).cosine)
+    here, there = parts(analysed()), parts(analysed(folds=1))
+    for name in DRAWN:
+        assert not np.array_equal(here[name], there[name], equal_nan=True), name
+    (cv, paper), (cv_there, paper_there) = here["correct"], there["correct"]
+    assert (cv != cv_there).any()
+    np.testing.assert_array_equal(paper, paper_there)  # nothing drawn
+    np.testing.assert_array_equal(here["cosine"], there["cosine"])
 
 
 def test_the_seed_of_the_resamples_draws_nothing_else():
     here, there = analysed(), analysed(seed=1)
     assert (here.resampled != there.resampled).any()
-    for name, array in random_parts(here).items():
-        np.testing.assert_array_equal(array, random_parts(there)[name], name)
+    for name, array in parts(here).items():
+        np.testing.assert_array_equal(array, parts(there)[name], name)
 
 
 def test_several_concepts_at_a_time_give_what_each_gives_alone():
@@ -84,7 +85,7 @@ def test_several_concepts_at_a_time_give_what_each_gives_alone():
     for place, (name, layers) in enumerate(states.items()):
         alone = analyse_concept(layers, N_LAYERS, GROUPS, n_resamples=SIZE, seed=place)
         np.testing.assert_array_equal(found[name].resampled, alone.resampled)
-        np.testing.assert_array_equal(found[name].shuffled, alone.shuffled)
+        np.testing.assert_array_equal(found[name].recognition["shuffled"], alone.recognition["shuffled"])
     again = analyse_concepts({"a": states["a"]}, N_LAYERS, [GROUPS], n_resamples=SIZE, seed=1)["a"]
     np.testing.assert_array_equal(again.resampled, analysed(folds=1, seed=1000).resampled)
 
@@ -98,12 +99,12 @@ def test_a_vector_reads_its_own_concept_and_not_an_unrelated_one():
     one, other = texts(4.0), texts(0.0, seed=9)
     other[:, :N_PAIRS, 1, 5] += 4.0
     found = {"one": analyse_concept(reader(one), N_LAYERS, GROUPS, n_resamples=SIZE)}
-    layers = found["one"].cv.layer[:, 0]
+    layers = found["one"].layers
     assert other_concept_accuracy(found["one"].vectors, layers, reader(one)).min() > 0.9
     assert np.abs(other_concept_accuracy(found["one"].vectors, layers, reader(other)) - 0.5).max() < 0.25
     found["other"] = analyse_concept(reader(other), N_LAYERS, GROUPS, n_resamples=SIZE)
     table = across(found, {"one": reader(one), "other": reader(other)})
-    np.testing.assert_allclose(table[0, 0], own(found["one"].cv.correct).mean(axis=1))
+    np.testing.assert_allclose(table[0, 0], own(recognised(one).correct).mean(axis=1))
     np.testing.assert_allclose(table[0, 1], other_concept_accuracy(found["one"].vectors, layers, reader(other)))
     assert table[1, 1].min() > 0.9 and np.abs(table[1, 0] - 0.5).max() < 0.25
 
@@ -119,7 +120,7 @@ def analysis():
     states, groups = {"morality": reader(whole), "tense": reader(part)}, [GROUPS, GROUPS[:FEWER]]
     found = analyse_concepts(states, N_LAYERS, groups, n_resamples=30)
     surface = [np.zeros((2, N_LANGUAGES, len(g))) for g in groups]
-    return found, recognition_arrays(found, states, LANGUAGES, groups, surface), consistency_arrays(found, LANGUAGES)
+    return found, recognition_arrays(found, states, LANGUAGES, surface), consistency_arrays(found, LANGUAGES)
 
 
 def test_every_variable_is_declared_with_its_dimensions(analysis):
@@ -131,14 +132,13 @@ def test_every_variable_is_declared_with_its_dimensions(analysis):
 
 
 def test_the_headline_is_the_accuracy_at_the_chosen_layer(analysis):
-    found, recognition, _ = analysis
-    for concept, analysed in found.items():
-        for protocol, result in (("cv", analysed.cv), ("paper", analysed.paper)):
-            cell = recognition.sel(protocol=protocol, concept=concept)
-            np.testing.assert_allclose(cell["accuracy"], result.chosen)
-            np.testing.assert_allclose(cell["accuracy"], cell["correct"].mean("pair"))
-            np.testing.assert_allclose(cell["accuracy_by_layer"], result.accuracy)
-            np.testing.assert_array_equal(cell["chosen_layer"], result.layer)
+    _, recognition, _ = analysis
+    for protocol, result in (("cv", recognised(texts(2.0))), ("paper", as_published(grams(texts(2.0))))):
+        cell = recognition.sel(protocol=protocol, concept="morality")
+        np.testing.assert_allclose(cell["accuracy"], result.chosen)
+        np.testing.assert_allclose(cell["accuracy_by_layer"], result.accuracy)
+        np.testing.assert_array_equal(cell["chosen_layer"], result.layer)
+    np.testing.assert_allclose(recognition["accuracy"], recognition["correct"].mean("pair"))
 
 
 def test_concepts_of_fewer_pairs_are_padded_with_nothing(analysis):
@@ -147,7 +147,7 @@ def test_concepts_of_fewer_pairs_are_padded_with_nothing(analysis):
     assert recognition["group"].sel(concept="tense").notnull().sum() == FEWER
     for name in ("correct", "by_layer", "readout", "estimated", "curve", "surface"):
         assert recognition[name].sel(concept="tense").isel(pair=slice(FEWER, None)).isnull().all(), name
-    np.testing.assert_array_equal(recognition["correct"][0, 1, :, :, :FEWER], found["tense"].cv.correct)
+    np.testing.assert_array_equal(recognition["correct"][:, 1, ..., :FEWER], found["tense"].recognition["correct"])
 
 
 def test_control_concepts_stay_out_of_the_resamples(analysis):
@@ -156,9 +156,9 @@ def test_control_concepts_stay_out_of_the_resamples(analysis):
 
 
 def test_own_and_other_readers_are_the_diagonal_and_the_mean_of_the_rest(analysis):
-    found, recognition, _ = analysis
-    carried = found["morality"].readout.carried  # [source, target, pair]
-    stored = recognition["readout"].sel(concept="morality", measure=MEASURES[1])
+    _, recognition, _ = analysis
+    carried = readout(reader(texts(2.0)), recognised(texts(2.0))).carried  # [source, target, pair]
+    stored = recognition["readout"].sel(concept="morality", measure="carried")
     np.testing.assert_allclose(stored.sel(reader="own"), own(carried))
     others = np.stack([np.delete(carried[:, t], t, axis=0).mean(axis=0) for t in range(N_LANGUAGES)])
     np.testing.assert_allclose(stored.sel(reader="other"), others)
@@ -167,12 +167,13 @@ def test_own_and_other_readers_are_the_diagonal_and_the_mean_of_the_rest(analysi
 def test_consistency_is_that_of_half_vectors_at_the_median_layer(analysis):
     found, _, consistency = analysis
     for concept, analysed in found.items():
-        cell = consistency.sel(concept=concept)
-        assert int(cell["chosen_layer"]) == analysed.layer
-        np.testing.assert_array_equal(cell["corrected"], analysed.halves.corrected)
-        np.testing.assert_array_equal(cell["corrected_mean"], analysed.halves.mean)
-        np.testing.assert_array_equal(cell["reliability_profile"], analysed.profile.reliability)
-        np.testing.assert_allclose(cell["cosine"], analysed.cosine)
+        for name, array in analysed.consistency.items():
+            np.testing.assert_array_equal(consistency[name].sel(concept=concept), array)
+    cell, layer = consistency.sel(concept="morality"), int(np.median(found["morality"].layers))
+    halves = half_cosines(grams(texts(2.0))[layer - 1], GROUPS, n_splits=30)
+    assert int(cell["chosen_layer"]) == layer
+    np.testing.assert_array_equal(cell["corrected"], halves.corrected)
+    np.testing.assert_array_equal(cell["corrected_mean"], halves.mean)
     assert list(consistency["layer"].values) == [1, 2, 3, 4]
 
 

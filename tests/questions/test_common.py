@@ -8,7 +8,9 @@ from xlv.questions.common import (
     competence,
     dominant_languages,
     estimate,
-    matrix,
+    frame,
+    over_values,
+    own_cells,
     resource_order,
     resource_ranks,
     value_accuracy,
@@ -69,8 +71,18 @@ def test_accuracy_under_cv_comes_with_resamples_that_train_anew(recognition):
 
 def test_cells_of_two_languages_and_frames_of_cells(recognition):
     assert apart(3).sum() == 6 and not apart(3).diagonal().any()
-    frame = matrix(recognition["token_overlap"])
-    assert frame.loc["fr", "zh"] == float(recognition["token_overlap"].sel(source="fr", target="zh"))
+    overlap = recognition["token_overlap"]
+    assert frame(overlap).loc["fr", "zh"] == float(overlap.sel(source="fr", target="zh"))
+    own = own_cells(recognition["accuracy"])
+    assert set(own.dims) == {"protocol", "concept", "source"} and "target" not in own.coords
+    for code in recognition["source"].values:
+        expected = recognition["accuracy"].sel(source=code, target=code)
+        np.testing.assert_array_equal(own.sel(source=code).transpose(*expected.dims), expected)
+
+
+def test_means_over_values_leave_control_concepts_out(recognition):
+    accuracy = recognition["accuracy"]
+    np.testing.assert_array_equal(over_values(accuracy), accuracy.sel(concept=["morality", "fairness"]).mean("concept"))
 
 
 def test_dominant_languages_are_the_model_s_or_english(recognition):

@@ -1,8 +1,7 @@
 """Everything questions 1 to 3 ask, concept by concept from its states layer by layer, as labelled arrays."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import xarray as xr
@@ -10,15 +9,8 @@ import xarray as xr
 from xlv.cache import Progress, silent
 from xlv.corpus.concepts import CONTROLS
 from xlv.corpus.shortcut import SURFACES
-from xlv.questions.consistency.cosines import HalfCosines, LayerProfile, cosines, half_cosines, layer_profile
-from xlv.questions.recognition.accuracy import (
-    CURVE,
-    Recognition,
-    as_published,
-    cross_validated,
-    learning_curve,
-    resampled_accuracy,
-)
+from xlv.questions.consistency.cosines import cosines, half_cosines
+from xlv.questions.recognition.accuracy import CURVE, as_published, cross_validated, learning_curve, resampled_accuracy
 from xlv.questions.recognition.baselines import ESTIMATORS, estimator_hits, random_accuracy, shuffled_accuracy
 from xlv.questions.recognition.readout import Readout, readout
 from xlv.results import SCHEMA
@@ -26,6 +18,8 @@ from xlv.statistics.resampling import N_RESAMPLES
 from xlv.statistics.threads import for_each, side_by_side
 from xlv.statistics.vectors import Layers, concept_vectors, hits, pair_gram
 
+READERS = ("own", "other")  # who reads a language: its own vector, or the others', averaged
+_PROFILE_SPLITS = 40
 _SIDE_BY_SIDE = 2  # concepts: each holds Gram matrices of all layers
 
 
@@ -33,30 +27,16 @@ _SIDE_BY_SIDE = 2  # concepts: each holds Gram matrices of all layers
 class ConceptAnalysis:
     """What is found about one concept.
 
-    cv, paper    recognition under each protocol
-    resampled    `[resample, source, target]` accuracy under `cv` when pairs are resampled, training included
-    readout      single texts: AUROC and thresholds
-    shuffled     `[shuffle, source, target]` accuracy under shuffled labels
-    random       `[draw, language]` accuracy of random directions
-    estimators   `[estimator, source, target, pair]` hits of other estimators
-    curve        `[size, language, pair]` hits of own vectors by number of training pairs
-    cosine       `[source, target, layer]` the paper's plain cosine
-    halves       cosines of half vectors at `layer`, the median of the layers chosen; `profile` at every layer
-    vectors      `[layer, language, d_model]` of all pairs
+    recognition, consistency  arrays by their names in SCHEMA, without the axis `concept`
+    resampled  `[resample, source, target]` accuracy under `cv` when pairs are resampled, training included
+    layers     `[language]` the layer chosen for each language's vectors under `cv`
+    vectors    `[layer, language, d_model]` of all pairs
     """
 
-    cv: Recognition
-    paper: Recognition
+    recognition: dict[str, np.ndarray]
+    consistency: dict[str, np.ndarray]
     resampled: np.ndarray
-    readout: Readout
-    shuffled: np.ndarray
-    random: np.ndarray
-    estimators: np.ndarray
-    curve: np.ndarray
-    cosine: np.ndarray
-    layer: int
-    halves: HalfCosines
-    profile: LayerProfile
+    layers: np.ndarray
     vectors: np.ndarray
 
 
@@ -75,23 +55,44 @@ def analyse_concept(
         half = here.shape[1] // 2
         grams.append(pair_gram(here[:, :half] - here[:, half:]))
         vectors.append(concept_vectors(here[:, :half].swapaxes(0, 1), here[:, half:].swapaxes(0, 1)))
-    cv = cross_validated(grams, groups, seed=folds)
+    cv, paper = cross_validated(grams, groups, seed=folds), as_published(grams)
     layer = int(np.median(cv.layer[:, 0]))
-    return ConceptAnalysis(
-        cv=cv,
-        paper=as_published(grams),
-        resampled=resampled_accuracy(grams, cv, groups, n_resamples=n_resamples, seed=seed),
-        readout=readout(states, cv),
-        shuffled=shuffled_accuracy(grams, groups, seed=folds),
-        random=random_accuracy(states(layer), seed=folds),
-        estimators=estimator_hits(states, cv),
-        curve=learning_curve(grams, groups, seed=folds),
-        cosine=np.stack([cosines(gram) for gram in grams], axis=-1),
-        layer=layer,
-        halves=half_cosines(grams[layer - 1], groups, n_splits=n_resamples, seed=folds),
-        profile=layer_profile(grams, groups, seed=folds),
-        vectors=np.stack(vectors).astype(np.float32),
-    )
+    recognition = {
+        "accuracy": np.stack([cv.chosen, paper.chosen]),
+        "accuracy_by_layer": np.stack([cv.accuracy, paper.accuracy]),
+        "correct": np.stack([cv.correct, paper.correct]),
+        "chosen_layer": np.stack([cv.layer, paper.layer]),
+        "margin": cv.margin,
+        "by_layer": np.stack([cv.by_layer, paper.by_layer]),
+        "readout": _readers(np.stack(readout(states, cv))),
+        "estimated": _readers(estimator_hits(states, cv)),
+        "curve": learning_curve(grams, groups, seed=folds),
+        "shuffled": shuffled_accuracy(grams, groups, seed=folds),
+        "random": random_accuracy(states(layer), seed=folds),
+        "group": groups,
+    }
+    halves = half_cosines(grams[layer - 1], groups, n_splits=n_resamples, seed=folds)
+    profile = [half_cosines(gram, groups, n_splits=_PROFILE_SPLITS, seed=folds) for gram in grams]
+    consistency = {
+        "cosine": np.stack([cosines(gram) for gram in grams], axis=-1),
+        "corrected": halves.corrected,
+        "corrected_low": halves.low,
+        "corrected_high": halves.high,
+        "corrected_mean": halves.mean,
+        "reliability": halves.reliability,
+        "corrected_profile": np.stack([at_layer.mean for at_layer in profile]),
+        "reliability_profile": np.stack([at_layer.agreement for at_layer in profile]),
+        "chosen_layer": layer,
+    }
+    resampled = resampled_accuracy(grams, cv, groups, n_resamples=n_resamples, seed=seed)
+    return ConceptAnalysis(recognition, consistency, resampled, cv.layer[:, 0], np.stack(vectors).astype(np.float32))
+
+
+def _readers(array: np.ndarray) -> np.ndarray:
+    """Of `[…, source, target, pair]` the own and the mean other reader of each target, `[…, reader, target, pair]`."""
+    mine = np.moveaxis(np.diagonal(array, axis1=-3, axis2=-2), -1, -2)
+    others = (array.sum(axis=-3) - mine) / max(1, array.shape[-3] - 1)
+    return np.stack([mine, others if array.shape[-3] > 1 else np.full_like(mine, np.nan)], axis=-3)
 
 
 def analyse_concepts(
@@ -121,11 +122,13 @@ def analyse_concepts(
 
 def across(found: Mapping[str, ConceptAnalysis], states: Mapping[str, Layers]) -> np.ndarray:
     """Accuracy `[concept, other, language]` of each concept's vectors on the other concepts' pairs; own: held out."""
-    result = np.stack([np.stack([np.diagonal(a.cv.chosen)] * len(found)) for a in found.values()])
-    for (i, (one, analysis)), (j, (other, layers)) in product(enumerate(found.items()), enumerate(states.items())):
-        if one != other:
-            result[i, j] = other_concept_accuracy(analysis.vectors, analysis.cv.layer[:, 0], layers)
-    return result
+
+    def on(other: str, name: str) -> np.ndarray:
+        if other == name:
+            return np.diagonal(found[name].recognition["accuracy"][0])
+        return other_concept_accuracy(found[name].vectors, found[name].layers, states[other])
+
+    return np.array([[on(other, name) for other in states] for name in found])
 
 
 def other_concept_accuracy(vectors: np.ndarray, layers: np.ndarray, states: Layers) -> np.ndarray:
@@ -142,11 +145,6 @@ def other_concept_accuracy(vectors: np.ndarray, layers: np.ndarray, states: Laye
     return result
 
 
-Found = Mapping[str, ConceptAnalysis]
-MEASURES = ("auroc", "carried", "centred")
-READERS = ("own", "other")  # who reads a language: its own vector, or the others', averaged
-
-
 def levelled(rows: Sequence[np.ndarray], n_pairs: int | None = None, shape: tuple[int, ...] = ()) -> np.ndarray:
     """Arrays `[…, pair]` of different numbers of pairs as one, padded with NaN; its leading axes in another `shape`."""
     n_pairs = n_pairs or max(row.shape[-1] for row in rows)
@@ -157,82 +155,38 @@ def levelled(rows: Sequence[np.ndarray], n_pairs: int | None = None, shape: tupl
     return np.stack(padded).reshape(*shape, n_pairs) if shape else np.stack(padded)
 
 
-def _dataset(question: str, arrays: Mapping[str, np.ndarray], coords: Mapping[str, Sequence]) -> xr.Dataset:
-    """Arrays with the dimensions that SCHEMA gives them."""
-    variables = {name: (SCHEMA[question][name].dims, array) for name, array in arrays.items()}
-    return xr.Dataset(variables, coords={name: list(values) for name, values in coords.items()})
+def _dataset(question: str, concepts: Mapping[str, Mapping[str, np.ndarray]], languages: Sequence[str]) -> xr.Dataset:
+    """The arrays of several concepts as one, with the axes that SCHEMA gives them; fewer pairs are padded with NaN."""
+    rows, variables = list(concepts.values()), {}
+    for name in rows[0]:
+        dims, found = SCHEMA[question][name].dims, [row[name] for row in rows]
+        stacked = levelled(found) if dims[-1] == "pair" else np.stack(found)
+        variables[name] = dims, np.moveaxis(stacked, 0, dims.index("concept"))
+    dataset = xr.Dataset(variables, {"concept": list(concepts), "source": list(languages), "target": list(languages)})
+    return dataset.assign_coords(layer=range(1, dataset.sizes["layer"] + 1))
 
 
 def recognition_arrays(
-    found: Found,
+    found: Mapping[str, ConceptAnalysis],
     states: Mapping[str, Layers],
     languages: Sequence[str],
-    groups: Sequence[np.ndarray],
     surface: Sequence[np.ndarray],
 ) -> xr.Dataset:
     """Recognition of all concepts under both protocols, with nulls, readouts and estimators.
 
-    `states`, `groups` `[pair]` and `surface` `[surface, language, pair]` are per concept; `resampled` is over values.
+    `states` and `surface` `[surface, language, pair]` are per concept; `resampled` is over values.
     """
-    n_pairs = max(map(len, groups))
     values = [name for name in found if name not in CONTROLS] or list(found)
-
-    def each(pick: Callable[[ConceptAnalysis], np.ndarray]) -> np.ndarray:
-        return levelled([pick(analysis) for analysis in found.values()], n_pairs)
-
-    def stack(pick: Callable[[ConceptAnalysis], np.ndarray]) -> np.ndarray:
-        return np.stack([pick(analysis) for analysis in found.values()])
-
-    correct = np.stack([each(lambda a: a.cv.correct), each(lambda a: a.paper.correct)])
-    arrays = {
-        "accuracy": np.nanmean(correct, axis=-1),
-        "accuracy_by_layer": np.stack([stack(lambda a: a.cv.accuracy), stack(lambda a: a.paper.accuracy)]),
-        "correct": correct,
-        "chosen_layer": np.stack([stack(lambda a: a.cv.layer), stack(lambda a: a.paper.layer)]),
-        "margin": stack(lambda a: a.cv.margin),
-        "by_layer": np.stack([each(lambda a: a.cv.by_layer), each(lambda a: a.paper.by_layer)]),
-        "readout": each(lambda a: _readers(np.stack([getattr(a.readout, name) for name in MEASURES]))),
-        "estimated": each(lambda a: _readers(a.estimators)),
-        "curve": each(lambda a: a.curve),
-        "resampled": np.stack([found[name].resampled for name in values]).mean(axis=0),
-        "shuffled": stack(lambda a: a.shuffled),
-        "random": stack(lambda a: a.random),
-        "group": levelled(groups),
-        "surface": levelled(surface),
-        "across": across(found, states),
-    }
-    coords = {"protocol": ["cv", "paper"], "concept": found, "other": found, "source": languages, "target": languages}
-    kinds = {"estimator": ESTIMATORS, "size": CURVE, "measure": MEASURES, "reader": READERS, "surface_kind": SURFACES}
-    return _dataset("recognition", arrays, {**coords, "layer": _layers(found), "pair": range(1, n_pairs + 1), **kinds})
+    rows = {name: found[name].recognition | {"surface": s} for name, s in zip(found, surface, strict=True)}
+    over = {"resampled": np.mean([found[name].resampled for name in values], axis=0), "across": across(found, states)}
+    dataset = _dataset("recognition", rows, languages)
+    coords = {"protocol": ("cv", "paper"), "other": found, "pair": range(1, dataset.sizes["pair"] + 1)}
+    coords |= {"estimator": ESTIMATORS, "size": CURVE, "measure": Readout._fields}
+    coords |= {"reader": READERS, "surface_kind": SURFACES}
+    dataset = dataset.assign({name: (SCHEMA["recognition"][name].dims, array) for name, array in over.items()})
+    return dataset.assign_coords({name: list(labels) for name, labels in coords.items()})
 
 
-def consistency_arrays(found: Found, languages: Sequence[str]) -> xr.Dataset:
+def consistency_arrays(found: Mapping[str, ConceptAnalysis], languages: Sequence[str]) -> xr.Dataset:
     """Consistency of all concepts: the paper's plain cosine, and the corrected one at each concept's chosen layer."""
-
-    def stack(pick: Callable[[ConceptAnalysis], object]) -> np.ndarray:
-        return np.stack([pick(analysis) for analysis in found.values()])
-
-    arrays = {
-        "cosine": stack(lambda a: a.cosine),
-        "corrected": stack(lambda a: a.halves.corrected),
-        "corrected_low": stack(lambda a: a.halves.low),
-        "corrected_high": stack(lambda a: a.halves.high),
-        "corrected_mean": stack(lambda a: a.halves.mean),
-        "reliability": stack(lambda a: a.halves.reliability),
-        "corrected_profile": stack(lambda a: a.profile.corrected),
-        "reliability_profile": stack(lambda a: a.profile.reliability),
-        "chosen_layer": stack(lambda a: a.layer),
-    }
-    coords = {"concept": found, "source": languages, "target": languages, "layer": _layers(found)}
-    return _dataset("consistency", arrays, coords)
-
-
-def _readers(array: np.ndarray) -> np.ndarray:
-    """Of `[…, source, target, pair]` the own and the mean other reader of each target, `[…, reader, target, pair]`."""
-    mine = np.moveaxis(np.diagonal(array, axis1=-3, axis2=-2), -1, -2)
-    others = (array.sum(axis=-3) - mine) / max(1, array.shape[-3] - 1)
-    return np.stack([mine, others if array.shape[-3] > 1 else np.full_like(mine, np.nan)], axis=-3)
-
-
-def _layers(found: Found) -> range:
-    return range(1, next(iter(found.values())).cosine.shape[-1] + 1)
+    return _dataset("consistency", {name: analysis.consistency for name, analysis in found.items()}, languages)

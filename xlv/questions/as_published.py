@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import labels
-from xlv.questions.common import apart, matrix, value_concepts
+from xlv.questions.common import apart, frame, over_values
 from xlv.questions.consistency.tables import consistency_matrix
 from xlv.questions.transfer.one_way import transferability
 
@@ -20,13 +20,12 @@ Results = Mapping[str, xr.Dataset]
 
 def accuracy(dataset: xr.Dataset) -> pd.DataFrame:
     """Accuracy, source by target, at the best layer."""
-    return matrix(dataset["accuracy"].sel(protocol="paper", concept=value_concepts(dataset)).mean("concept"))
+    return frame(over_values(dataset["accuracy"].sel(protocol="paper")))
 
 
 def differences(dataset: xr.Dataset) -> pd.DataFrame:
     """Transferability T of these accuracies, source by target (Figure 4 of the paper)."""
-    table = accuracy(dataset)
-    return pd.DataFrame(transferability(table.to_numpy()), table.index, table.columns)
+    return frame(transferability(over_values(dataset["accuracy"].sel(protocol="paper"))))
 
 
 def own_accuracy(datasets: Results) -> pd.DataFrame:

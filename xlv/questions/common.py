@@ -9,15 +9,26 @@ from xlv.models.presets import PRESETS
 from xlv.statistics.resampling import Estimate, bootstrap_weights, interval
 
 
-def value_concepts(dataset: xr.Dataset) -> list[str]:
-    """Concepts of a dataset that are values: all but the control concepts sentiment and tense."""
+def value_concepts(dataset: xr.Dataset | xr.DataArray) -> list[str]:
+    """Concepts of results that are values: all but the control concepts sentiment and tense."""
     names = [str(c) for c in dataset["concept"].values]
     return [c for c in names if c not in CONTROLS] or names
 
 
-def matrix(array: xr.DataArray) -> pd.DataFrame:
-    """A `[source, target]` array as a frame, sources down, targets across."""
-    return pd.DataFrame(array.values, index=array["source"].values, columns=array["target"].values)
+def over_values(array: xr.DataArray) -> xr.DataArray:
+    """The mean of an array over value concepts."""
+    return array.sel(concept=value_concepts(array)).mean("concept")
+
+
+def own_cells(array: xr.DataArray) -> xr.DataArray:
+    """Of an array with axes `source` and `target` each language's vector on its own texts, by `source`."""
+    place = xr.DataArray(np.arange(array.sizes["source"]), dims="source")
+    return array.isel(source=place, target=place).drop_vars("target")
+
+
+def frame(array: xr.DataArray) -> pd.DataFrame:
+    """An array of two axes as a frame, the first down."""
+    return array.to_pandas().rename_axis(index=None, columns=None)
 
 
 def apart(size: int) -> np.ndarray:
@@ -55,8 +66,7 @@ def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
     """
     if protocol != "cv":
         return estimate(dataset, dataset["correct"].sel(protocol=protocol))
-    found = dataset["accuracy"].sel(protocol=protocol, concept=value_concepts(dataset)).mean("concept")
-    return Estimate(found.values, dataset["resampled"].values)
+    return Estimate(over_values(dataset["accuracy"].sel(protocol=protocol)).values, dataset["resampled"].values)
 
 
 def dominant_languages(dataset: xr.Dataset) -> np.ndarray:

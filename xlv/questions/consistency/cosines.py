@@ -1,6 +1,6 @@
 """Consistency: how alike the vectors of one concept are in two languages, with and without estimation noise."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,6 @@ from xlv.statistics.resampling import MIN_GROUPS, group_indices
 from xlv.statistics.vectors import pair_gram
 
 N_SPLITS = 400
-N_PROFILE_SPLITS = 40
 MIN_SOUND = 0.9
 
 
@@ -96,20 +95,6 @@ def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = N_SPLI
     symmetric = (cross + cross.transpose(0, 2, 1)) / 2
     corrected[sound] = symmetric[sound] / np.sqrt(product[sound])
     return _summary(corrected, reliability)
-
-
-@dataclass(frozen=True)
-class LayerProfile:
-    """Mean corrected cosine between languages, and mean cosine of a language's own half vectors: `[layer, split]`."""
-
-    corrected: np.ndarray
-    reliability: np.ndarray
-
-
-def layer_profile(grams: Iterable[np.ndarray], groups: np.ndarray, *, seed: int = 0) -> LayerProfile:
-    """How consistency and what it rests on run through the layers, in resampled splits. Raises as `half_cosines`."""
-    found = [half_cosines(gram, groups, n_splits=N_PROFILE_SPLITS, seed=seed) for gram in grams]
-    return LayerProfile(np.stack([f.mean for f in found]), np.stack([f.agreement for f in found]))
 
 
 def _summary(corrected: np.ndarray, reliability: np.ndarray) -> HalfCosines:

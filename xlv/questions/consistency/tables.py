@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import language, linguistic_similarity
-from xlv.questions.common import apart, dominant_languages, matrix, value_concepts
+from xlv.questions.common import apart, dominant_languages, frame, over_values
 from xlv.questions.consistency.linguistics import correlation, mrqap, permutation_interval
 from xlv.statistics.resampling import holm, interval
 
@@ -17,18 +17,17 @@ def consistency_matrix(dataset: xr.Dataset, *, plain: bool = False) -> pd.DataFr
 
     The plain cosine is the maximum over layers, as in the paper. A cell is NaN where no concept has a value.
     """
-    values = dataset.sel(concept=value_concepts(dataset))
-    return matrix((values["cosine"].max("layer") if plain else values["corrected"]).mean("concept"))
+    return frame(over_values(dataset["cosine"].max("layer") if plain else dataset["corrected"]))
 
 
 def mean_corrected(dataset: xr.Dataset) -> np.ndarray:
     """Mean corrected cosine between languages, mean over value concepts, `[split]`: what every interval of it is of."""
-    return dataset["corrected_mean"].sel(concept=value_concepts(dataset)).mean("concept").values
+    return over_values(dataset["corrected_mean"]).values
 
 
 def reliability(dataset: xr.Dataset) -> np.ndarray:
     """Cosine `[language]` of the vectors of two halves of a language's pairs, mean over value concepts."""
-    return dataset["reliability"].sel(concept=value_concepts(dataset)).mean("concept").values
+    return over_values(dataset["reliability"]).values
 
 
 def consistency_summary(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
@@ -88,12 +87,11 @@ def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
 
     The first two are medians over splits that resample the pairs, with their 95 % interval in `…_low` and `…_high`.
     """
-    chosen = dataset.sel(concept=value_concepts(dataset))
-    columns = {"plain": chosen["cosine"].mean("concept").values[apart(dataset.sizes["source"])].mean(axis=0)}
+    columns = {"plain": over_values(dataset["cosine"]).values[apart(dataset.sizes["source"])].mean(axis=0)}
     for name, array in (("corrected", "corrected_profile"), ("half vectors", "reliability_profile")):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a layer where no split has a corrected cosine
-            low, middle, high = chosen[array].mean("concept").quantile([0.025, 0.5, 0.975], "halving").values
+            low, middle, high = over_values(dataset[array]).quantile([0.025, 0.5, 0.975], "halving").values
         columns |= {name: middle, f"{name}_low": low, f"{name}_high": high}
     return pd.DataFrame(columns, index=dataset["layer"].values)
 

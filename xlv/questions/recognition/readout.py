@@ -1,6 +1,6 @@
 """Single texts on a concept vector: told apart by a threshold (AUROC), and by one carried over from the source."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,8 +8,7 @@ from xlv.questions.recognition.accuracy import Recognition, training_pairs
 from xlv.statistics.vectors import Layers, hits, text_gram
 
 
-@dataclass(frozen=True)
-class Readout:
+class Readout(NamedTuple):
     """How the chosen vectors place held-out texts, each `[source, target, pair]`, mean over partitions.
 
     auroc     share of the fold's negative texts below the pair's positive one, ties ½: no threshold

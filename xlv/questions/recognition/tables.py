@@ -4,18 +4,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.questions.common import estimate, value_accuracy, value_concepts
+from xlv.questions.common import estimate, frame, over_values, own_cells, value_accuracy, value_concepts
 from xlv.statistics.resampling import Estimate, interval
-from xlv.statistics.vectors import hits, own
+from xlv.statistics.vectors import hits
 
 PROTOCOLS = ("cv", "paper")
 
 
 def own_hits(dataset: xr.Dataset, protocol: str = "cv") -> xr.DataArray:
     """Hits `[concept, source, pair]` of each language's own vectors."""
-    correct = dataset["correct"].sel(protocol=protocol).transpose("source", "target", "concept", "pair")
-    dims, places = ("source", "concept", "pair"), {name: dataset[name] for name in ("source", "concept")}
-    return xr.DataArray(own(correct.values), dims=dims, coords=places).transpose("concept", "source", "pair")
+    return own_cells(dataset["correct"].sel(protocol=protocol)).transpose("concept", "source", "pair")
 
 
 def own_estimate(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
@@ -25,20 +23,15 @@ def own_estimate(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
 
 def best_surface(dataset: xr.Dataset) -> Estimate:
     """Accuracy `[language]` of the better of the two surface classifiers, chosen by language on all pairs."""
-    found = estimate(dataset, _hits(dataset["surface"]).transpose("concept", "surface_kind", "source", "pair"))
+    found = estimate(dataset, hits(dataset["surface"]).transpose("concept", "surface_kind", "source", "pair"))
     best = found.value.argmax(axis=0)
     return found.of(lambda a: a[..., best, np.arange(len(best))])
 
 
-def _hits(margins: xr.DataArray) -> xr.DataArray:
-    return margins.copy(data=hits(margins.values))
-
-
 def _nulls(dataset: xr.Dataset) -> dict[str, np.ndarray]:
     """Own accuracies `[draw, language]` under shuffled labels and of random directions, mean over value concepts."""
-    drawn = dataset[["shuffled", "random"]].sel(concept=value_concepts(dataset)).mean("concept")
-    shuffled = drawn["shuffled"].transpose("source", "target", "shuffle").values
-    return {"shuffled": own(shuffled).T, "random": drawn["random"].transpose("draw", "source").values}
+    drawn = {"shuffled": own_cells(dataset["shuffled"]), "random": dataset["random"]}
+    return {name: over_values(array).transpose(..., "source").values for name, array in drawn.items()}
 
 
 def own_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
@@ -56,13 +49,12 @@ def own_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 def concept_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     """Accuracy of each language's own vector, concepts by languages."""
-    found = dataset["accuracy"].sel(protocol=protocol).transpose("source", "target", "concept")
-    return pd.DataFrame(own(found.values).T, index=dataset["concept"].values, columns=dataset["target"].values)
+    return frame(own_cells(dataset["accuracy"].sel(protocol=protocol)).transpose("concept", "source"))
 
 
 def layer_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     """Accuracy of own vectors by layer, mean over languages: concepts by layers (every layer held out, none chosen)."""
-    return dataset["by_layer"].sel(protocol=protocol).mean("pair").to_pandas().rename_axis(index=None, columns=None)
+    return frame(dataset["by_layer"].sel(protocol=protocol).mean("pair"))
 
 
 def layer_mean(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
@@ -90,10 +82,10 @@ def baseline_table(dataset: xr.Dataset) -> pd.DataFrame:
     """
     measured = {"concept vectors, protocol paper": own_hits(dataset, "paper")}
     for kind in dataset["surface_kind"].values:
-        measured[f"surface {kind}"] = _hits(dataset["surface"].sel(surface_kind=kind))
+        measured[f"surface {kind}"] = hits(dataset["surface"].sel(surface_kind=kind))
     measured["token embeddings"] = dataset["embedded"]
     if "likelihood" in dataset:  # left out of runs without baselines
-        measured["likelihood"] = _hits(dataset["likelihood"])
+        measured["likelihood"] = hits(dataset["likelihood"])
         measured["untrained model"] = dataset["untrained"].dropna("source", how="all")
     rows = {"concept vectors": own_estimate(dataset).of(lambda a: a.mean(axis=-1)).row()}
     rows |= {name: _mean_row(dataset, correct) for name, correct in measured.items()}
@@ -139,4 +131,4 @@ def across_concepts(dataset: xr.Dataset) -> pd.DataFrame:
 
     On the diagonal the concept's own held-out accuracy.
     """
-    return dataset["across"].mean("source").to_pandas().rename_axis(index=None, columns=None)
+    return frame(dataset["across"].mean("source"))

@@ -8,6 +8,8 @@ from xlv.corpus.languages import language
 from xlv.questions.common import (
     apart,
     dominant_languages,
+    frame,
+    over_values,
     resource_order,
     resource_ranks,
     value_accuracy,
@@ -30,10 +32,9 @@ SETS = ("all languages", "without dominant languages")
 
 def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
     """Transferability T, source by target in resource order, of one concept or the mean over value concepts."""
-    chosen = [concept] if concept else value_concepts(dataset)
-    accuracy = dataset["accuracy"].sel(protocol=protocol, concept=chosen).mean("concept")
-    order, _ = resource_order(dataset)
-    return transferability(accuracy).to_pandas().loc[order, order].rename_axis(index=None, columns=None)
+    accuracy, (order, _) = dataset["accuracy"].sel(protocol=protocol), resource_order(dataset)
+    accuracy = accuracy.sel(concept=concept) if concept else over_values(accuracy)
+    return frame(transferability(accuracy)).loc[order, order]
 
 
 def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
@@ -75,7 +76,7 @@ def one_way_variants(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     one. They have no interval: they are kept as means over resamples' pairs.
     """
     ranks, accuracy = resource_ranks(dataset), value_accuracy(dataset, protocol)
-    margins = dataset["margin"].sel(concept=value_concepts(dataset)).mean("concept").values
+    margins = over_values(dataset["margin"]).values
     rows = {}
     for name, kept in one_sets(dataset).items():
         inner, order = among(accuracy, ranks, kept)

@@ -80,10 +80,8 @@ def test_an_import_for_type_checking_alone_is_none(copy):
     assert status == before[0] and "xlv.settings -> xlv.models" not in report
 
 
-def test_importing_the_package_takes_no_pytorch_and_no_time():
-    program = "import sys, time; start = time.process_time(); import xlv; seconds = time.process_time() - start; "
-    seconds, *heavy = run(program + "print(seconds, *{'torch', 'transformers', 'pandas'} & {*sys.modules})").split()
-    assert not heavy and float(seconds) < 0.5
+def test_importing_the_package_imports_nothing_heavy():
+    assert run("import sys, xlv; print(*{'torch', 'transformers', 'pandas', 'numpy'} & {*sys.modules})").strip() == ""
 
 
 @pytest.mark.parametrize("room", ["questions", "statistics", "report", "results", "settings"])

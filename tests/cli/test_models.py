@@ -146,5 +146,5 @@ def test_completions_are_kept_only_when_asked_for_and_cleared_with_the_cache(tin
 
 
 def test_an_audit_says_where_its_card_lies(monkeypatch, tmp_path):
-    monkeypatch.setattr("xlv.edition.audit.audit_model", lambda model, profile, out, **_: out / f"{model}.html")
+    monkeypatch.setattr("xlv.edition.book.audit_model", lambda model, profile, out, **_: out / f"{model}.html")
     assert here("audit", "my-model", "--out", tmp_path).stdout == f"The card: {tmp_path / 'my-model.html'}\n"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from xlv import __version__
-from xlv.cli import cache, data, editions, models
+from xlv.cli import data, editions, models
 from xlv.cli.terminal import OneLineErrors, say
 
 app = typer.Typer(
@@ -15,8 +15,8 @@ app = typer.Typer(
 for command in (models.models, models.run, models.steer, editions.book, editions.batch, models.audit):
     app.command()(command)
 app.command("import-results")(editions.import_results)
-app.add_typer(cache.app, name="cache")
-app.add_typer(data.app, name="data")
+app.add_typer(data.cache, name="cache")
+app.add_typer(data.data, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -5,26 +5,26 @@ from typing import Annotated
 
 import typer
 
-from xlv.cli import options
+from xlv.cli import terminal
 from xlv.cli.terminal import Ticker, say, show
 
 
 def book(
-    models: options.Models = "",
-    profile: options.ProfileName = "quick",
+    models: terminal.Models = "",
+    profile: terminal.ProfileName = "quick",
     results: Annotated[Path | None, typer.Option(help="Folder for the results; default: in the edition's.")] = None,
-    data: options.Data = "",
-    languages: options.Languages = "",
-    concepts: options.Concepts = "",
-    pairs: options.Pairs = 0,
+    data: terminal.Data = "",
+    languages: terminal.Languages = "",
+    concepts: terminal.Concepts = "",
+    pairs: terminal.Pairs = 0,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the edition.")] = Path("build"),
 ) -> None:
     """Compute what is missing, execute the notebooks, build the book, and say where its index.html is."""
     from xlv.edition.book import build_edition
     from xlv.models.presets import BOOK_MODELS
 
-    wanted = options.changed(profile, str(Path(data).resolve()) if data else "", concepts, languages, pairs)
-    shown = options.names(models) or BOOK_MODELS
+    wanted = terminal.changed(profile, str(Path(data).resolve()) if data else "", concepts, languages, pairs)
+    shown = terminal.names(models) or BOOK_MODELS
     say(f"The book: {build_edition(shown, wanted, out_dir / wanted.name, results, progress=Ticker())}")
 
 

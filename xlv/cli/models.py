@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Column
 
-from xlv.cli import options
+from xlv.cli import terminal
 from xlv.cli.terminal import Ticker, out, say, show
 from xlv.settings import Loading
 
@@ -29,22 +29,22 @@ def models() -> None:
 
 
 def run(
-    model: options.Model,
-    data: options.Data = "",
-    concepts: options.Concepts = "",
-    languages: options.Languages = "",
-    pairs: options.Pairs = 0,
+    model: terminal.Model,
+    data: terminal.Data = "",
+    concepts: terminal.Concepts = "",
+    languages: terminal.Languages = "",
+    pairs: terminal.Pairs = 0,
     protocol: Annotated[str, typer.Option(help="Protocol of the printed table, cv or paper; both are stored.")] = "cv",
     template: Annotated[str, typer.Option(help="raw, chat, llama2 or one with {input}; default: the paper's.")] = "",
     dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16; default: the profile's.")] = "",
-    profile: options.ProfileName = "full",
-    revision: options.Revision = "",
-    device: options.Device = "",
-    trust_remote_code: options.Trust = False,
+    profile: terminal.ProfileName = "full",
+    revision: terminal.Revision = "",
+    device: terminal.Device = "",
+    trust_remote_code: terminal.Trust = False,
     baselines: Annotated[bool, typer.Option(help="Also measure likelihood and an untrained model.")] = True,
     vectors: Annotated[bool, typer.Option("--vectors", help="Also store the concept vectors.")] = False,
     control: Annotated[bool, typer.Option("--control", help="Also question 4.")] = False,
-    keep_completions: options.KeepCompletions = False,
+    keep_completions: terminal.KeepCompletions = False,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
 ) -> None:
     """Questions 1 to 3 (and 4 with --control) for one model; prints a table and writes netCDF files."""
@@ -58,8 +58,8 @@ def run(
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     template = template or (PRESETS[model].template if model in PRESETS else "raw")
     settings = {"dtype": dtype or None, "baselines": baselines, "template": template}
-    wanted = options.changed(profile, data, concepts, languages, pairs, **settings)
-    model = options.at(model, revision)
+    wanted = terminal.changed(profile, data, concepts, languages, pairs, **settings)
+    model = terminal.at(model, revision)
     how = {"loading": Loading(device or None, trust_remote_code), "progress": Ticker()}
     dataset = run_study(model, wanted.study, out_dir, **how)
     say(f"{dataset.attrs['title']}: own-language recognition accuracy, protocol {protocol}")
@@ -79,7 +79,7 @@ def run(
 
 
 def steer(
-    model: options.Model,
+    model: terminal.Model,
     prompt: Annotated[str, typer.Argument(help="Any prompt.")],
     concept: Annotated[str, typer.Option(help="Concept whose vector steers.")] = "harmfulness",
     source: Annotated[str, typer.Option(help="Language whose vector steers.")] = "en",
@@ -88,11 +88,11 @@ def steer(
     dose: Annotated[float, typer.Option(help="Strength times vector norm, over the mean residual norm.")] = 0.04,
     layers: Annotated[str, typer.Option(help="Span of relative depth, as 0.4-0.7.")] = "0.4-0.7",
     tokens: Annotated[int, typer.Option(help="Length of the completions, 32 at most.")] = 32,
-    pairs: options.Pairs = 32,
-    data: options.Data = "",
-    revision: options.Revision = "",
-    device: options.Device = "",
-    trust_remote_code: options.Trust = False,
+    pairs: terminal.Pairs = 32,
+    data: terminal.Data = "",
+    revision: terminal.Revision = "",
+    device: terminal.Device = "",
+    trust_remote_code: terminal.Trust = False,
 ) -> None:
     """Complete a prompt unsteered and steered towards refusing, or towards the positive side of another concept."""
     from xlv.control.steer import steer as complete
@@ -103,9 +103,9 @@ def steer(
     except ValueError:
         raise ValueError(f"expected --layers as two shares of the depth, for example 0.4-0.7, got {layers!r}") from None
     wanted = ControlSettings(concept=concept, source=source, tokens=tokens, pairs=pairs or None, data=data or None)
-    how = {"loading": Loading(device or None, trust_remote_code), "progress": Ticker()}
-    how |= {"vectors": vector, "direction": direction, "dose": dose, "window": (low, high)}
-    found = complete(options.at(model, revision), prompt, settings=wanted, **how)
+    how = {"vectors": vector, "direction": direction, "dose": dose, "window": (low, high), "progress": Ticker()}
+    loading = Loading(device or None, trust_remote_code)
+    found = complete(terminal.at(model, revision), prompt, settings=wanted, loading=loading, **how)
     acted = f"{found.direction}, layers {found.layers[0]}–{found.layers[-1]}, s = {found.strength:+.3g}"
     for title, text in (("unsteered", found.plain), (acted, found.steered)):
         out.print(f"{title}:", style="bold", highlight=False)
@@ -113,20 +113,20 @@ def steer(
 
 
 def audit(
-    model: options.Model,
-    data: options.Data = "",
-    concepts: options.Concepts = "",
-    languages: options.Languages = "",
-    pairs: options.Pairs = 0,
-    profile: options.ProfileName = "quick",
-    revision: options.Revision = "",
-    device: options.Device = "",
-    trust_remote_code: options.Trust = False,
+    model: terminal.Model,
+    data: terminal.Data = "",
+    concepts: terminal.Concepts = "",
+    languages: terminal.Languages = "",
+    pairs: terminal.Pairs = 0,
+    profile: terminal.ProfileName = "quick",
+    revision: terminal.Revision = "",
+    device: terminal.Device = "",
+    trust_remote_code: terminal.Trust = False,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the card and its results.")] = Path("audit"),
 ) -> None:
     """The four questions on one model, and one page with the verdicts: a card to attach to the model."""
-    from xlv.edition.audit import audit_model
+    from xlv.edition.book import audit_model
 
-    wanted = options.changed(profile, data, concepts, languages, pairs)
+    wanted = terminal.changed(profile, data, concepts, languages, pairs)
     loading = Loading(device or None, trust_remote_code)
-    say(f"The card: {audit_model(options.at(model, revision), wanted, out_dir, loading=loading, progress=Ticker())}")
+    say(f"The card: {audit_model(terminal.at(model, revision), wanted, out_dir, loading=loading, progress=Ticker())}")

@@ -1,4 +1,4 @@
-"""The book: notebooks executed by papermill on results, assembled with the prose, built by Jupyter Book."""
+"""What is made of results for people: the book, of notebooks executed by papermill and the prose, and audit cards."""
 
 import shutil
 import subprocess
@@ -16,8 +16,8 @@ from xlv import __version__
 from xlv.cache import Progress, silent, whole_file
 from xlv.models.presets import caption
 from xlv.models.weights import short_name
-from xlv.results import has_published
-from xlv.settings import Profile
+from xlv.results import has_published, load, result_path
+from xlv.settings import DEFAULT_LOADING, Loading, Profile
 from xlv.study import run_control, run_study
 
 Parameters = Mapping[str, object]  # of notebooks, by name
@@ -143,3 +143,26 @@ def build_book(
         raise BookError(f"Jupyter Book failed; its last lines, all of them in {log}:\n{built.stdout[-600:]}")
     progress("building the book", 1, 1)
     return index
+
+
+def audit_model(
+    model: str, profile: Profile, out: Path, *, loading: Loading = DEFAULT_LOADING, progress: Progress = silent
+) -> Path:
+    """Ask the questions of a model and write `{out}/{model}.html`; results lie in `{out}/results`. Returns the path.
+
+    Question 4 is asked of models with a chat template only; the card says where it was not. A second call computes
+    nothing again. Raises as `run_study` does.
+    """
+    from xlv.models.load import has_chat_template
+    from xlv.report.card import card
+
+    results, name = out / "results", short_name(model)
+    recognition = run_study(model, profile.study, results, loading=loading, progress=progress)
+    consistency = load(result_path(results, name, "consistency"))
+    control = None
+    if has_chat_template(model, trust_remote_code=loading.trust_remote_code):
+        control = run_control(model, profile.control, results, loading=loading, progress=progress)
+    path = out / f"{name}.html"
+    with whole_file(path) as temporary:
+        temporary.write_text(card(recognition, consistency, control), encoding="utf-8")
+    return path

@@ -18,7 +18,7 @@ from xlv.questions.analysis import (
 )
 from xlv.questions.consistency.cosines import half_cosines
 from xlv.questions.recognition.accuracy import as_published
-from xlv.questions.recognition.readout import readout
+from xlv.questions.recognition.comparisons import readout
 from xlv.results import SCHEMA, check
 from xlv.statistics.vectors import own
 

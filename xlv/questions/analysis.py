@@ -11,8 +11,14 @@ from xlv.corpus.concepts import CONTROLS
 from xlv.corpus.shortcut import SURFACES
 from xlv.questions.consistency.cosines import cosines, half_cosines
 from xlv.questions.recognition.accuracy import CURVE, as_published, cross_validated, learning_curve, resampled_accuracy
-from xlv.questions.recognition.baselines import ESTIMATORS, estimator_hits, random_accuracy, shuffled_accuracy
-from xlv.questions.recognition.readout import Readout, readout
+from xlv.questions.recognition.comparisons import (
+    ESTIMATORS,
+    Readout,
+    estimator_hits,
+    random_accuracy,
+    readout,
+    shuffled_accuracy,
+)
 from xlv.results import SCHEMA
 from xlv.statistics.resampling import N_RESAMPLES
 from xlv.statistics.threads import for_each, side_by_side

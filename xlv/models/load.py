@@ -1,5 +1,7 @@
 """A model in memory: its decoder blocks found by structure, its prompt template, its fingerprint."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -50,7 +52,9 @@ class Model:
 
     def with_template(self, template: str) -> Self:
         """The same model under another prompt template; raises ValueError for a template it cannot have."""
-        return replace(self, template=checked_template(template, self.tokenizer))
+        if template == "chat" and not self.tokenizer.chat_template:
+            raise ValueError("this model has no chat template: choose --template raw, or a pattern with {input}")
+        return replace(self, template=known_template(template))
 
     def prompt(self, text: str, system: str | None = None) -> str:
         """The text as the model sees it under its template.
@@ -88,13 +92,6 @@ class Model:
         return ids
 
 
-def checked_template(template: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """The template if the tokenizer can have it, else ValueError."""
-    if template == "chat" and not tokenizer.chat_template:
-        raise ValueError("this model has no chat template: choose --template raw, or a pattern with {input}")
-    return known_template(template)
-
-
 def load_model(
     model: str,
     *,
@@ -117,12 +114,9 @@ def load_model(
     progress(f"loading {model}", 0, 1)
     spread = {"device_map": "auto"} if device == "auto" else {}
     options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
-    try:
-        with quiet():
-            network = AutoModelForCausalLM.from_pretrained(source.location, dtype=DTYPES[dtype], **spread, **options)
-            tokenizer = AutoTokenizer.from_pretrained(source.location, **options)
-    except Exception as error:
-        raise _explained(error, model, source) from error
+    with _explained(model, source):
+        network = AutoModelForCausalLM.from_pretrained(source.location, dtype=DTYPES[dtype], **spread, **options)
+        tokenizer = AutoTokenizer.from_pretrained(source.location, **options)
     progress(f"loading {model}", 1, 1)
     network.eval().requires_grad_(False)
     if not spread:
@@ -133,9 +127,8 @@ def load_model(
         tokenizer.pad_token = tokenizer.eos_token
     commit = getattr(network.config, "_commit_hash", None)
     weights = source.fingerprint if commit is None else fingerprint(source.location, commit)
-    return Model(
-        source.name, network, tokenizer, find_blocks(network), dtype, checked_template(template, tokenizer), weights
-    )
+    loaded = Model(source.name, network, tokenizer, find_blocks(network), dtype, "raw", weights)
+    return loaded.with_template(template)
 
 
 def checked_device(device: str | None) -> str:
@@ -178,25 +171,27 @@ def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
 def has_chat_template(model: str, *, trust_remote_code: bool = False) -> bool:
     """Whether a model's tokenizer brings a chat template; loads the tokenizer only. Raises as `load_model`."""
     source = resolve(model)
+    options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
+    with _explained(model, source):
+        return bool(AutoTokenizer.from_pretrained(source.location, **options).chat_template)
+
+
+@contextmanager
+def _explained(model: str, source: Source) -> Iterator[None]:
+    """Load quietly; what fails becomes a ModelError that says what to do."""
     try:
         with quiet():
-            options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
-            return bool(AutoTokenizer.from_pretrained(source.location, **options).chat_template)
+            yield
     except Exception as error:
-        raise _explained(error, model, source) from error
-
-
-def _explained(error: Exception, model: str, source: Source) -> ModelError:
-    text = str(error)
-    if "gated" in text or "401" in text or "403" in text:
-        advice = "it is gated: accept its licence on its Hub page, then log in with `hf auth login`"
-    elif "trust_remote_code" in text:
-        advice = "it brings its own code: read it, then add --trust-remote-code"
-    elif "/" in source.location and not source.location.startswith("/"):
-        advice = "check the id and the network, or download it elsewhere and give the folder instead"
-    else:
-        advice = (
-            "its files are damaged or of a kind that transformers does not know; `xlv cache clear` drops cached ones"
-        )
-    reason = text.strip().splitlines()[0].rstrip(".") if text.strip() else type(error).__name__
-    return ModelError(f"cannot load {model}: {reason}. What to do: {advice}")
+        text = str(error).strip()
+        if "gated" in text or "401" in text or "403" in text:
+            advice = "it is gated: accept its licence on its Hub page, then log in with `hf auth login`"
+        elif "trust_remote_code" in text:
+            advice = "it brings its own code: read it, then add --trust-remote-code"
+        elif "/" in source.location and not source.location.startswith("/"):
+            advice = "check the id and the network, or download it elsewhere and give the folder instead"
+        else:
+            kind = "of a kind that transformers does not know"
+            advice = f"its files are damaged or {kind}; `xlv cache clear` drops cached ones"
+        reason = text.splitlines()[0].rstrip(".") if text else type(error).__name__
+        raise ModelError(f"cannot load {model}: {reason}. What to do: {advice}") from error

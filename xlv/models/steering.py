@@ -1,7 +1,8 @@
 """Steering: add a concept vector to the residual stream, or take its direction out, while a model runs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -46,25 +47,20 @@ def _check(model: Model, vector: torch.Tensor, what: str) -> None:
 def _edited(outputs: Iterable[tuple[nn.Module, Edit]], inputs: Iterable[tuple[nn.Module, Edit]] = ()) -> Iterator[None]:
     """Change the outputs, and the inputs, of modules while the context lasts; they are left as they were found."""
 
-    def after(_module, _inputs, output, edit: Edit):
+    def after(edit: Edit, _module, _inputs, output):
         return (edit(output[0]), *output[1:]) if isinstance(output, tuple) else edit(output)
 
-    def before(_module, args, kwargs, edit: Edit):
+    def before(edit: Edit, _module, args, kwargs):
         if args:
             return (edit(args[0]), *args[1:]), kwargs
         return args, kwargs | {"hidden_states": edit(kwargs["hidden_states"])}
 
-    handles = []
-    try:
+    with ExitStack() as hooks:
         for module, edit in outputs:
-            handles.append(module.register_forward_hook(lambda *given, edit=edit: after(*given, edit)))
+            hooks.enter_context(module.register_forward_hook(partial(after, edit)))
         for module, edit in inputs:
-            hook = lambda *given, edit=edit: before(*given, edit)  # noqa: E731
-            handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
+            hooks.enter_context(module.register_forward_pre_hook(partial(before, edit), with_kwargs=True))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager

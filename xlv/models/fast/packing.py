@@ -109,36 +109,33 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
     Where memory runs out, it goes on with half the budget for all texts that remain: `run` must stand being called
     again on the texts of a batch that failed. Raises ModelError when one text alone is too much.
     """
-    with suited_attention(model.network):
-        _run_batches(model, ids, run, budget)
-
-
-def _run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget: int | None) -> None:
-    layout, device = layout_for(model, ids), model.network.device
+    device = model.network.device
     budget = budget or _BUDGETS.get(device.type, _BUDGET)
     # Not by the number of threads: batches, and with them rounding, are the same on every machine.
     multiple = AT_A_TIME if device.type == "cpu" else 1
     # Weights that move between devices are moved for one pass at a time.
     alone = device.type != "cpu" or getattr(model.network, "hf_device_map", None)
     turns = 1 if alone else min(torch.get_num_threads(), AT_A_TIME)
-    waiting = list(batches(ids, range(len(ids)), budget, layout, multiple))
-    while waiting:
-        left: list[list[Row]] = []  # what failed first, and all that did not begin after it
+    with suited_attention(model.network):
+        layout = layout_for(model, ids)
+        waiting = list(batches(ids, range(len(ids)), budget, layout, multiple))
+        while waiting:
+            left: list[list[Row]] = []  # what failed first, and all that did not begin after it
 
-        def read(batch: list[Row], left: list[list[Row]] = left) -> None:
-            if left or not _fits(run, batch):
-                left.append(batch)
+            def read(batch: list[Row], left: list[list[Row]] = left) -> None:
+                if left or not _fits(run, batch):
+                    left.append(batch)
 
-        _in_threads(read, waiting, turns)
-        if not left:
-            return
-        texts = list(chain.from_iterable(left[0]))
-        if len(texts) == 1:
-            raise ModelError(
-                f"no memory left for a single text of {len(ids[texts[0]])} tokens: choose --dtype bf16, or --device cpu"
-            )
-        budget = max(_size(ids, row) for row in left[0]) * len(left[0]) // 2
-        waiting = list(batches(ids, [*chain.from_iterable(chain.from_iterable(left))], budget, layout, multiple))
+            _in_threads(read, waiting, turns)
+            if not left:
+                return
+            texts = list(chain.from_iterable(left[0]))
+            if len(texts) == 1:
+                length = len(ids[texts[0]])
+                remedy = "choose --dtype bf16, or --device cpu"
+                raise ModelError(f"no memory left for a single text of {length} tokens: {remedy}")
+            budget = max(_size(ids, row) for row in left[0]) * len(left[0]) // 2
+            waiting = list(batches(ids, [*chain.from_iterable(chain.from_iterable(left))], budget, layout, multiple))
 
 
 def _in_threads(read: Callable[[list[Row]], None], waiting: list[list[Row]], turns: int) -> None:

@@ -1,7 +1,10 @@
-"""Answers in words, made of computed numbers: what a page says under its title, and the home page in a line each."""
+"""Answers in words: phrases of `assets/phrases.toml` filled with computed numbers, a line per model."""
 
+import string
+import tomllib
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,22 +18,22 @@ from xlv.questions.consistency.tables import consistency_summary, known_pairs, l
 from xlv.questions.control.rates import hardly_refuses, mean_rates
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
-from xlv.report.formats import p_equals, short, signed, told_apart
+from xlv.report.formats import cell, p_equals, short, told_apart
 from xlv.report.ledger import Ledger, of, value
 from xlv.results import BASELINE, DIRECTIONS, HARMFUL, is_published
 
 Results = Mapping[str, xr.Dataset]
-MEASURES = {
-    1: f"Languages read above {READ:.2f} and above the surface of the texts",
-    3: "Corrected cosine between two languages' vectors, one if they point the same way",
-    5: "One-way transfer U, accuracy gained from high to low resource",
-    8: "Share of languages in which refusals move as asked",
-}
-ONE_WAY = {
-    HOLDS: "transfer runs one way, from high- to low-resource languages",
-    FAILS: "transfer does not run one way",
-    OPEN: "whether transfer runs one way remains open",
-}
+PHRASES = tomllib.loads((Path(__file__).parent / "assets" / "phrases.toml").read_text(encoding="utf-8"))
+
+
+class _Phrase(string.Formatter):
+    def format_field(self, value: object, form: str) -> str:
+        return p_equals(value) if form == "p" else cell(value, f"{{:{form}}}") if form else str(value)
+
+
+def say(about: str, phrase: str, **numbers: object) -> str:
+    """A phrase of a table of `assets/phrases.toml`, filled with numbers and names."""
+    return _Phrase().format(" ".join(PHRASES[about][phrase].split()), **numbers)
 
 
 def names_of(codes: list[str]) -> str:
@@ -40,87 +43,72 @@ def names_of(codes: list[str]) -> str:
 
 
 def recognition(datasets: Results, protocol: str = "cv") -> str:
-    """Question 1 in words: in how many languages each model's concepts are read, and where not."""
+    """Question 1: in how many languages each model's concepts are read, and where best and least."""
     lines = []
     for dataset in datasets.values():
-        table, first = own_accuracy(dataset, protocol), read(dataset, protocol)
-        best, worst = table["accuracy"].idxmax(), table["accuracy"].idxmin()
-        lines.append(
-            f"- **{dataset.attrs['title']}**: mean accuracy {table['accuracy'].mean():.2f}; above {READ:.2f} and above the "
-            f"better surface classifier in **{first.value:.0f} of {len(table)} languages** (simultaneous interval "
-            f"{first.low:.0f} to {first.high:.0f}); best in {language(str(best)).name} ({table.loc[best, 'accuracy']:.2f}), "
-            f"weakest in {language(str(worst)).name} ({table.loc[worst, 'accuracy']:.2f}); {table['pairs'].iloc[0]} test "
-            "pairs per language."
-        )
+        table = own_accuracy(dataset, protocol)
+        accuracy = table["accuracy"]
+        numbers = {
+            "title": dataset.attrs["title"],
+            "mean": accuracy.mean(),
+            "threshold": READ,
+            "read": read(dataset, protocol),
+            "languages": len(table),
+            "best": language(str(accuracy.idxmax())).name,
+            "highest": accuracy.max(),
+            "worst": language(str(accuracy.idxmin())).name,
+            "lowest": accuracy.min(),
+            "pairs": table["pairs"].iloc[0],
+        }
+        lines.append(say("recognition", "model", **numbers))
     return "\n".join(lines)
 
 
 def consistency(datasets: Results) -> str:
-    """Question 2 in words: how alike vectors are across languages, and which similarities they keep."""
+    """Question 2: how alike vectors are across languages, and which similarities they keep."""
     lines, rows = [], consistency_summary(datasets)
     for dataset in datasets.values():
         title, row = dataset.attrs["title"], rows.loc[dataset.attrs["title"]]
         if row["reliability"] < RELIABLE or np.isnan(row["corrected"]):
-            lines.append(
-                f"- **{title}**: {OPEN}. Vectors of two halves of one language's pairs agree at {row['reliability']:.2f} "
-                f"only, below the {RELIABLE:.1f} that a corrected cosine needs (the paper's plain cosine is "
-                f"{row['plain']:.2f}). {_known(dataset, row)}."
-            )
-            continue
-        linguistic = linguistic_table(dataset)
-        beyond = linguistic[linguistic["direct"] > linguistic["chance_high"]]
-        kept = f"{' and '.join(beyond.index)} similarity" if len(beyond) else "none of the four linguistic similarities"
-        lines.append(
-            f"- **{title}**: mean corrected cosine between languages **{row['corrected']:.2f}** (95 % interval "
-            f"{row['low']:.2f} to {row['high']:.2f}; the paper's plain cosine {row['plain']:.2f}; half vectors of one "
-            f"language agree at {row['reliability']:.2f}); its {linguistic.attrs['kind']} cosines follow {kept} more than "
-            "chance."
-        )
+            known, pairs = known_pairs(dataset)
+            phrase = ("all_known" if known == pairs else "some_known") if known else "none_known"
+            numbers = {"verdict": OPEN, "threshold": RELIABLE}
+            numbers["known"] = say("consistency", phrase, known=known, pairs=pairs, **row)
+            lines.append(say("consistency", "unreliable", title=title, **numbers, **row))
+        else:
+            linguistic = linguistic_table(dataset)
+            beyond = " and ".join(linguistic.index[linguistic["direct"] > linguistic["chance_high"]])
+            kept = say("consistency", "similarities" if beyond else "no_similarity", names=beyond)
+            numbers = {"kind": linguistic.attrs["kind"], "similarities": kept}
+            lines.append(say("consistency", "reliable", title=title, **numbers, **row))
     return "\n".join(lines)
-
-
-def _known(dataset: xr.Dataset, row: pd.Series) -> str:
-    """In how many pairs of languages a corrected cosine is known all the same, and its mean over these."""
-    known, pairs = known_pairs(dataset)
-    if not known:
-        return f"In none of the {pairs} pairs of languages do the halves of both agree enough to correct"
-    chosen = " **of those pairs only**, a selection of what reads best," if known < pairs else ""
-    return (
-        f"In {known} of {pairs} pairs of languages, for one concept at least, the halves of both agree enough to correct: "
-        f"the mean corrected cosine{chosen} is {row['corrected']:.2f} "
-        f"(95 % interval {row['low']:.2f} to {row['high']:.2f})"
-    )
 
 
 def kinship(regressions: Mapping[str, pd.DataFrame]) -> str:
     """Which similarities of languages consistency follows, script and shared tokens held fixed, by model title."""
     lines = []
     for title, table in regressions.items():
-        kept = table[table["p_holm"] < 0.05][["coefficient", "p_holm"]].itertuples()
-        words = " and ".join(f"{kind} similarity ({signed(value, 2)}, {p_equals(p)})" for kind, value, p in kept)
-        found = f"consistency follows {words}" if words else "no similarity is followed beyond chance"
-        lines.append(f"- **{title}**: {found}, beside script and token overlap.")
+        rows = table[table["p_holm"] < 0.05].itertuples()
+        words = " and ".join(say("kinship", "similarity", row=row) for row in rows)
+        found = say("kinship", "followed" if words else "none", similarities=words)
+        lines.append(say("kinship", "model", title=title, found=found))
     return "\n".join(lines)
 
 
 def transfer(datasets: Results, found: Ledger, protocol: str = "cv") -> str:
-    """Question 3 in words: whether transfer runs one way, as the ledger (`found`, by model) judges claim 5."""
+    """Question 3: whether transfer runs one way, as the ledger (`found`, by model) judges claim 5."""
     lines, rows = [], transfer_summary(datasets, protocol)
     for model, dataset in datasets.items():
-        row, fifth = rows.loc[dataset.attrs["title"]], of(found[model], 5)
+        title, fifth = dataset.attrs["title"], of(found[model], 5)
         why = f" ({fifth.why})" if fifth.why else ""
         lines.append(
-            f"- **{dataset.attrs['title']}**: {ONE_WAY[fifth.verdict]}{why}. $U$ is **{signed(row['U'])}** (95 % interval "
-            f"{signed(row['U_low'])} to {signed(row['U_high'])}, {p_equals(row['p'])} under permuted languages). Of it "
-            f"$U_A$ = {signed(row['U_A'])} lies between the languages, $U_D$ = {signed(row['U_D'])} in their own "
-            f"accuracies. Another language's vector reads at {row['cross_accuracy']:.2f} on average, the own one at "
-            f"{row['own_accuracy']:.2f}."
+            say("transfer", "model", title=title, judged=say("transfer", fifth.verdict), why=why, **rows.loc[title])
         )
     return "\n".join(lines)
 
 
 def claims(found: Ledger, titles: Mapping[str, str]) -> str:
-    """The ledger in words: per model which claims hold, which do not, and why the others are open."""
+    """The ledger: per model which claims hold, which do not, and why the others are open."""
     lines = []
     for model, findings in found.items():
         said: dict[str, list[str]] = {}
@@ -130,18 +118,16 @@ def claims(found: Ledger, titles: Mapping[str, str]) -> str:
             else:
                 said.setdefault(f.verdict, []).append(f"{f.claim} ({CLAIMS[f.claim].rstrip('.').lower()})")
         words = [f"{verdict[0].upper()}{verdict[1:]}: {', '.join(which)}." for verdict, which in said.items()]
-        lines.append(f"- **{titles[model]}**. {' '.join(words)}")
+        lines.append(say("claims", "model", title=titles[model], verdicts=" ".join(words)))
     return "\n".join(lines)
 
 
 def as_published(recognition: Results, consistency: Results) -> str:
-    """The paper's own measures in words: own accuracy, accuracy across languages, and plain cosine where known."""
-    lines = []
-    for title, row in summary(recognition, consistency).iterrows():
-        alike = f"; mean cosine between languages {row['cosine']:.2f}" if np.isfinite(row["cosine"]) else ""
-        lines.append(f"- **{title}**: own accuracy {row['own']:.2f}, across languages {row['across']:.2f}{alike}.")
+    """The paper's own measures: own accuracy, accuracy across languages, and plain cosine where known."""
+    rows = summary(recognition, consistency).iterrows()
+    lines = [say("published", "model" if np.isfinite(row["cosine"]) else "accuracy", title=t, **row) for t, row in rows]
     if not any(map(is_published, recognition.values())):
-        lines.append("- No published results were imported into this edition; `xlv import-results` adds the paper's.")
+        lines.append(say("published", "none"))
     return "\n".join(lines)
 
 
@@ -156,14 +142,15 @@ def in_short(claim: int, found: Ledger, titles: Mapping[str, str]) -> str:
     if len(verdicts) == 1:
         verdicts = {verdict: ["all models"] for verdict in verdicts}
     said = "; ".join(f"*{verdict}* for {', '.join(models)}" for verdict, models in verdicts.items())
-    return f"{MEASURES[claim]}: {', '.join(numbers) or 'not measured'}. The paper's claim: {said}."
+    measure = say("measures", str(claim), threshold=READ)
+    return say("claims", "short", measure=measure, numbers=", ".join(numbers) or "not measured", verdicts=said)
 
 
 def tally(found: Ledger) -> str:
     """How many verdicts of each kind the ledger has."""
     verdicts = Counter(finding.verdict for findings in found.values() for finding in findings)
     counts = ", ".join(f"{verdicts[kind]} *{kind}*" for kind in (HOLDS, FAILS, OPEN))
-    return f"Of {verdicts.total()} verdicts, one for each claim and model, {counts}."
+    return say("claims", "tally", total=verdicts.total(), counts=counts)
 
 
 def refusals(datasets: Results) -> str:
@@ -171,7 +158,7 @@ def refusals(datasets: Results) -> str:
     lines = []
     for dataset in datasets.values():
         if not hardly_refuses(dataset):
-            rate, name = mean_rates(dataset, without=dataset.attrs["source"])[HARMFUL], short(dataset.attrs["title"])
-            moved = " and ".join(f"**{rate[direction]:.2f}** {direction}" for direction in DIRECTIONS)
-            lines.append(f"{name} refuses harmful instructions at {rate[BASELINE]:.2f}, {moved}.")
+            rates = mean_rates(dataset, without=dataset.attrs["source"])[HARMFUL][[BASELINE, *DIRECTIONS]]
+            numbers = dict(zip(("baseline", "refusing", "following"), rates, strict=True))
+            lines.append(say("refusals", "model", name=short(dataset.attrs["title"]), **numbers))
     return " ".join(lines)

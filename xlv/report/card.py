@@ -39,7 +39,7 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
     model, title = str(recognition.attrs["model"]), str(recognition.attrs["title"])
     read, alike, moved = {model: recognition}, {model: consistency}, {} if control is None else {model: control}
     found = findings(read, alike, {name: moves(dataset) for name, dataset in moved.items()}, {})
-    not_asked = f"Question 4 was not asked: {title} has no chat template, so there are no refusals to move."
+    not_asked = answers.say("refusals", "not_asked", title=title)
     refusals = None if control is None else refusal_table(control)
     drawing = io.StringIO()
     transfer_map(read).savefig(drawing, format="svg", metadata={"Date": None})

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xlv.questions.control.judge import COLUMNS, cohens_kappa, corrected_rate, load_validation, quality, quality_table
+from xlv.questions.control.judge import COLUMNS, corrected_rate, load_validation, quality, quality_table
 from xlv.results import ANSWER, BROKEN, REFUSAL
 
 
@@ -41,9 +41,9 @@ def test_languages_with_fewer_than_ten_refusals_are_pooled_only():
 
 
 def test_kappa_is_agreement_beyond_chance():
-    first, second = pd.Series([REFUSAL] * 5 + [ANSWER] * 5), pd.Series([REFUSAL] * 4 + [ANSWER] * 6)
-    assert cohens_kappa(first, second) == pytest.approx((0.9 - 0.5) / 0.5)
-    assert cohens_kappa(first, first) == 1 and cohens_kappa(first[:5], first[:5]) == 1
+    mixed = (("en", ANSWER, REFUSAL, REFUSAL, 4), ("en", ANSWER, REFUSAL, ANSWER, 1), ("en", ANSWER, ANSWER, ANSWER, 5))
+    assert quality(table(*mixed)).kappa == pytest.approx((0.9 - 0.5) / 0.5)
+    assert quality(table(*mixed[::2])).kappa == 1 and quality(table(mixed[0])).kappa == 1
 
 
 def test_a_perfect_judge_needs_no_correction_and_a_lenient_one_is_raised():

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from xlv.corpus.languages import linguistic_similarity
-from xlv.questions.claims.rules import OPEN
 from xlv.questions.claims.verdicts import Evidence, Finding, Moved, controllable, encoded, judge, scaled
 from xlv.questions.common import dominant_languages, resource_ranks, value_accuracy
 from xlv.questions.consistency.tables import consistency_matrix, mean_corrected, reliability
@@ -38,19 +37,14 @@ def findings(
     `control` gives the moves of question 4 per model, where it was asked; `series` the recognition of two models of
     one series on the same pairs, the smaller first, for claim 2: it is said of the larger one.
     """
-    found = {}
+    found, larger = {}, list(series)[1] if len(series) == 2 else None
     for model, dataset in recognition.items():
+        second = Finding(2, why="not the larger of two models of one series on the same pairs")
+        if model == larger:
+            second = scaled(*map(own_estimate, series.values()))
         first, *others = judge(evidence(dataset, consistency[model]))
-        fourth = controllable(control.get(model, {}))
-        found[model] = [first, _scaled(model, series), *others, fourth]
+        found[model] = [first, second, *others, controllable(control.get(model, {}))]
     return found
-
-
-def _scaled(model: str, series: Results) -> Finding:
-    if len(series) != 2 or model != list(series)[1]:
-        why = "not the larger of two models of one series on the same pairs"
-        return Finding(2, np.nan, np.nan, np.nan, OPEN, why)
-    return scaled(*map(own_estimate, series.values()))
 
 
 def read(dataset: xr.Dataset, protocol: str = "cv") -> Finding:

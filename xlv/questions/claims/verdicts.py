@@ -5,21 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xlv.questions.claims.rules import (
-    ALIKE,
-    FAILS,
-    FEW,
-    HOLDS,
-    LEVEL,
-    MANY,
-    MARGIN,
-    ONE_WAY_P,
-    OPEN,
-    READ,
-    RELIABLE,
-    ROOM,
-    SHIFT,
-)
+from xlv.questions.claims import rules
+from xlv.questions.claims.rules import FAILS, HOLDS, OPEN
 from xlv.questions.consistency.linguistics import correlation, split_excess_p
 from xlv.questions.transfer.one_way import among, one_way_estimates, permutation_p
 from xlv.statistics.resampling import Estimate, holm, interval, interval_about
@@ -30,10 +17,10 @@ class Finding:
     """A claim's statistic, its simultaneous interval (NaN: none), the verdict, and why where it is not plain."""
 
     claim: int
-    value: float
-    low: float
-    high: float
-    verdict: str
+    value: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    verdict: str = OPEN
     why: str = ""
 
 
@@ -60,75 +47,65 @@ class Evidence:
 
 
 def judge(evidence: Evidence) -> list[Finding]:
-    """Findings on claims 1 and 3 to 7."""
+    """Findings on claims 1 and 3 to 7; the last five cannot be told where the gate is shut."""
     first = encoded(evidence.accuracy.of(lambda a: np.diagonal(a, axis1=-2, axis2=-1)), evidence.surface)
-    shut = _shut(evidence, first)
+    n, sound, shut = len(evidence.reliability), int((evidence.reliability >= rules.RELIABLE).sum()), ""
+    if first.verdict != HOLDS:
+        shut = f"claim 1: {first.verdict}"
+    elif sound < rules.MANY * n:
+        shut = f"half vectors agree in {sound} of {n} languages only"
     found = [inconsistent(evidence), distorted(evidence), one_sided(evidence), balanced(evidence)]
     found.append(beyond_own(evidence, found[2]))
     return [first, *(replace(f, verdict=OPEN, why=shut) if shut else f for f in found)]
-
-
-def _shut(evidence: Evidence, first: Finding) -> str:
-    """Why claims 3 to 7 cannot be told at all, or nothing."""
-    if first.verdict != HOLDS:
-        return f"claim 1: {first.verdict}"
-    sound = int((evidence.reliability >= RELIABLE).sum())
-    if sound < MANY * len(evidence.reliability):
-        return f"half vectors agree in {sound} of {len(evidence.reliability)} languages only"
-    return ""
 
 
 def _verdict(holds: bool, fails: bool) -> str:
     return HOLDS if holds else FAILS if fails else OPEN
 
 
-def _unknown(claim: int, why: str) -> Finding:
-    return Finding(claim, np.nan, np.nan, np.nan, OPEN, why)
-
-
 def encoded(vectors: Estimate, surface: Estimate) -> Finding:
     """Claim 1, of own vectors and the better surface classifier `[language]`; their resamples draw the same pairs."""
-    n, count = len(vectors.value), int(((vectors.value > READ) & (vectors.value > surface.value)).sum())
+    n, count = len(vectors.value), int(((vectors.value > rules.READ) & (vectors.value > surface.value)).sum())
     drawn = vectors.samples - vectors.samples.mean(axis=0) + vectors.value  # lower as a whole: see interval_about
-    low, high = interval(((drawn > READ) & (drawn > surface.samples)).sum(axis=1), LEVEL)
-    return Finding(1, count, float(low), float(high), _verdict(low >= MANY * n, high <= FEW * n))
+    low, high = interval(((drawn > rules.READ) & (drawn > surface.samples)).sum(axis=1), rules.LEVEL)
+    return Finding(1, count, float(low), float(high), _verdict(low >= rules.MANY * n, high <= rules.FEW * n))
 
 
 def scaled(smaller: Estimate, larger: Estimate) -> Finding:
     """Claim 2, own accuracies `[language]` of two models of one series; their resamples draw the same pairs."""
     value = float((larger.value - smaller.value).mean())
-    low, high = interval_about(value, (larger.samples - smaller.samples).mean(axis=1), LEVEL)
+    low, high = interval_about(value, (larger.samples - smaller.samples).mean(axis=1), rules.LEVEL)
     return Finding(2, value, float(low), float(high), _verdict(low > 0, high <= 0))
 
 
 def inconsistent(evidence: Evidence) -> Finding:
     """Claim 3."""
     if np.isfinite(evidence.corrected).mean() < 0.9:
-        return _unknown(3, "half vectors do not agree, so no cosine can be corrected")
-    low, high = interval(evidence.corrected, LEVEL)
+        return Finding(3, why="half vectors do not agree, so no cosine can be corrected")
+    low, high = interval(evidence.corrected, rules.LEVEL)
     value = float(np.nanmedian(evidence.corrected))
-    return Finding(3, value, float(low), float(high), _verdict(high < ALIKE, low >= ALIKE))
+    return Finding(3, value, float(low), float(high), _verdict(high < rules.ALIKE, low >= rules.ALIKE))
 
 
 def distorted(evidence: Evidence) -> Finding:
     """Claim 4. Its value is the number of similarities with a significant excess; it has no interval."""
     if evidence.dominant.sum() < 2:
-        return _unknown(4, "one dominant language: size and kinship cannot be told apart")
+        return Finding(4, why="one dominant language: size and kinship cannot be told apart")
     excess, p = [], []
     for similarity in evidence.similarity.values():
         found = correlation(evidence.consistency, similarity, evidence.dominant)
         excess.append(found.split - found.direct)
         p.append(split_excess_p(evidence.consistency, similarity, evidence.dominant))
     if not np.isfinite(excess).all():
-        return _unknown(4, "too few corrected cosines")
+        return Finding(4, why="too few corrected cosines")
     above = int((holm(np.array(p)) < 0.05).sum())
-    return Finding(4, above, np.nan, np.nan, _verdict(above >= 3, int((np.array(excess) <= 0).sum()) >= 2))
+    return Finding(4, above, verdict=_verdict(above >= 3, int((np.array(excess) <= 0).sum()) >= 2))
 
 
 def _part(evidence: Evidence, part: str) -> tuple[float, float, float]:
     """U or a part of it with its simultaneous interval, over all languages."""
     found = one_way_estimates(evidence.accuracy, evidence.ranks)[part]
-    return float(found.value), *map(float, found.interval(LEVEL))
+    return float(found.value), *map(float, found.interval(rules.LEVEL))
 
 
 def one_sided(evidence: Evidence) -> Finding:
@@ -138,23 +115,23 @@ def one_sided(evidence: Evidence) -> Finding:
         accuracy, ranks = among(evidence.accuracy, evidence.ranks, kept)
         total = one_way_estimates(accuracy, ranks)["U"]
         p = permutation_p(accuracy.value, ranks)
-        passed.append(total.value > MARGIN and total.interval(LEVEL)[0] > 0 and p < ONE_WAY_P)
+        passed.append(total.value > rules.MARGIN and total.interval(rules.LEVEL)[0] > 0 and p < rules.ONE_WAY_P)
     value, low, high = _part(evidence, "U")
     why = "not without the dominant languages" if passed[0] and not passed[1] else ""
-    return Finding(5, value, low, high, _verdict(all(passed), high < MARGIN), why)
+    return Finding(5, value, low, high, _verdict(all(passed), high < rules.MARGIN), why)
 
 
 def balanced(evidence: Evidence) -> Finding:
     """Claim 6."""
     value, low, high = _part(evidence, "U")
-    verdict = _verdict(low > -MARGIN and high < MARGIN, low >= MARGIN or high <= -MARGIN)
+    verdict = _verdict(low > -rules.MARGIN and high < rules.MARGIN, low >= rules.MARGIN or high <= -rules.MARGIN)
     return Finding(6, value, low, high, verdict)
 
 
 def beyond_own(evidence: Evidence, fifth: Finding) -> Finding:
     """Claim 7, given the finding on claim 5."""
     value, low, high = _part(evidence, "U_A")
-    verdict = _verdict(fifth.verdict == HOLDS and low > 0, fifth.verdict == FAILS or high < MARGIN)
+    verdict = _verdict(fifth.verdict == HOLDS and low > 0, fifth.verdict == FAILS or high < rules.MARGIN)
     return Finding(7, value, low, high, verdict)
 
 
@@ -181,19 +158,19 @@ class Moved:
 def controllable(directions: Mapping[str, Moved]) -> Finding:
     """Claim 8: the largest share of target languages with room that one direction moves; it has no interval."""
     if not directions:
-        return _unknown(8, "question 4 was not asked of this model")
-    rooms = {name: (m.baseline >= ROOM[0]) & (m.baseline <= ROOM[1]) for name, m in directions.items()}
+        return Finding(8, why="question 4 was not asked of this model")
+    rooms = {name: (m.baseline >= rules.ROOM[0]) & (m.baseline <= rules.ROOM[1]) for name, m in directions.items()}
     if max(int(room.sum()) for room in rooms.values()) < 2:
-        return _unknown(8, f"fewer than two languages refuse at {ROOM[0]} to {ROOM[1]}")
+        return Finding(8, why=f"fewer than two languages refuse at {rules.ROOM[0]} to {rules.ROOM[1]}")
     adjusted = holm(np.concatenate([m.p[rooms[name]] for name, m in directions.items()]))
     shares, possible, start = [], [], 0
     for name, m in directions.items():
         room = rooms[name]
         p, start = adjusted[start : start + room.sum()], start + room.sum()
         if not np.isfinite(m.random).any():
-            return _unknown(8, "no random vector was generated with")
+            return Finding(8, why="no random vector was generated with")
         noise = np.where(np.isfinite(m.random), m.random, np.nanmean(m.random))[room]
-        moved = (p < 0.05) & (m.change[room] - np.maximum(noise, 0) >= SHIFT) & (m.broken[room] < SHIFT)
+        moved = (p < 0.05) & (m.change[room] - np.maximum(noise, 0) >= rules.SHIFT) & (m.broken[room] < rules.SHIFT)
         shares.append(moved.mean() if room.any() else 0.0)
-        possible.append((m.high[room] >= SHIFT).mean() if room.any() else 0.0)
-    return Finding(8, float(max(shares)), np.nan, np.nan, _verdict(max(shares) >= 0.5, max(possible) < 0.5))
+        possible.append((m.high[room] >= rules.SHIFT).mean() if room.any() else 0.0)
+    return Finding(8, float(max(shares)), verdict=_verdict(max(shares) >= 0.5, max(possible) < 0.5))

@@ -35,10 +35,9 @@ def consistency_summary(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
     rows = {}
     for dataset in datasets.values():
         mean, plain = mean_corrected(dataset), consistency_matrix(dataset, plain=True).to_numpy()
-        known = np.isfinite(mean).any()
         low, high = interval(mean)
         rows[dataset.attrs["title"]] = {
-            "corrected": np.nanmedian(mean) if known else np.nan,
+            "corrected": np.nanmedian(mean) if np.isfinite(mean).any() else np.nan,
             "low": low,
             "high": high,
             "plain": plain[apart(len(plain))].mean(),
@@ -60,26 +59,23 @@ def pooled_consistency(dataset: xr.Dataset) -> pd.DataFrame:
     All comparisons with relationships of languages rest on it. The attribute `kind` of the frame says which.
     """
     known, pairs = known_pairs(dataset)
-    frame = consistency_matrix(dataset, plain=known < pairs)
-    frame.attrs["kind"] = "plain" if known < pairs else "corrected"
-    return frame
+    pooled = consistency_matrix(dataset, plain=known < pairs)
+    pooled.attrs["kind"] = "plain" if known < pairs else "corrected"
+    return pooled
 
 
 def linguistic_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Per kind of similarity: direct and split correlation with consistency, and what permuted labels give.
-
-    Consistency is the pooled one; the attribute `kind` of the frame says which.
-    """
+    """Per kind of similarity: direct and split correlation with `pooled_consistency`, and what permuted labels give."""
     pooled, dominant = pooled_consistency(dataset), dominant_languages(dataset)
     rows = {}
     for kind, similarity in linguistic_similarity(list(pooled.index)).items():
         found = correlation(pooled.to_numpy(), similarity, dominant)
-        low, high = permutation_interval(pooled.to_numpy(), similarity, dominant)["direct"]
-        pairs = {"direct": found.direct, "split": found.split, "pairs": found.n_pairs}
-        rows[kind] = pairs | {"chance_low": low, "chance_high": high}
-    frame = pd.DataFrame(rows, dtype=float).T
-    frame.attrs = pooled.attrs
-    return frame
+        low, high = permutation_interval(pooled.to_numpy(), similarity, dominant)
+        ends = {"chance_low": low, "chance_high": high}
+        rows[kind] = {"direct": found.direct, "split": found.split, "pairs": found.n_pairs, **ends}
+    table = pd.DataFrame(rows, dtype=float).T
+    table.attrs = pooled.attrs
+    return table
 
 
 def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
@@ -110,14 +106,15 @@ def regression_table(dataset: xr.Dataset, recognition: xr.Dataset) -> pd.DataFra
     `without` the family whose absence changes it most. The attribute `kind` says which cosines it is of.
     """
     pooled, beside = pooled_consistency(dataset), list(covariates(recognition).values())
-    found, rows = pooled.to_numpy(), {}
+    found, families, rows = pooled.to_numpy(), _families(pooled), {}
     for kind, similarity in linguistic_similarity(list(pooled.index)).items():
-        whole = mrqap(found, similarity, beside)
-        left = {
-            family: mrqap(found[kept], similarity[kept], [b[kept] for b in beside], n_permutations=0).coefficient
-            for family, kept in _without_families(list(pooled.index)).items()
-        }
-        left = {family: coefficient for family, coefficient in left.items() if np.isfinite(coefficient)}
+        whole, left = mrqap(found, similarity, beside), {}
+        for family, size in families.value_counts(sort=False).items():
+            if 2 <= size <= len(families) - 4:
+                kept = np.ix_(families != family, families != family)
+                without = mrqap(found[kept], similarity[kept], [b[kept] for b in beside], n_permutations=0)
+                if np.isfinite(without.coefficient):
+                    left[family] = without.coefficient
         changes = {family: abs(coefficient - whole.coefficient) for family, coefficient in left.items()}
         rows[kind] = {
             "coefficient": whole.coefficient,
@@ -127,20 +124,14 @@ def regression_table(dataset: xr.Dataset, recognition: xr.Dataset) -> pd.DataFra
             "without": max(changes, key=changes.get, default=""),
             "pairs": whole.n_pairs,
         }
-    frame = pd.DataFrame(rows).T.infer_objects()
-    frame.insert(2, "p_holm", holm(frame["p"].astype(float).fillna(1.0).to_numpy()))
-    frame.attrs = pooled.attrs
-    return frame
+    table = pd.DataFrame(rows).T.infer_objects()
+    table.insert(2, "p_holm", holm(table["p"].astype(float).fillna(1.0).to_numpy()))
+    table.attrs = pooled.attrs
+    return table
 
 
-def _without_families(codes: list[str]) -> dict[str, tuple]:
-    """Indices of the languages that remain without each family of two members or more."""
-    families = [language(code).family for code in codes]
-    return {
-        family: np.ix_(*[[i for i, own in enumerate(families) if own != family]] * 2)
-        for family in dict.fromkeys(families)
-        if 2 <= families.count(family) <= len(codes) - 4
-    }
+def _families(pooled: pd.DataFrame) -> pd.Series:
+    return pd.Series([language(str(code)).family for code in pooled.index])
 
 
 def regression_tables(datasets: dict[str, xr.Dataset], recognition: dict[str, xr.Dataset]) -> dict[str, pd.DataFrame]:
@@ -153,10 +144,10 @@ def tree(dataset: xr.Dataset) -> tuple[np.ndarray, list[str]]:
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
-    frame = pooled_consistency(dataset)
-    distance = 1 - np.clip((frame.to_numpy() + frame.to_numpy().T) / 2, -1, 1)
+    pooled = pooled_consistency(dataset)
+    distance = 1 - np.clip((pooled + pooled.T) / 2, -1, 1).to_numpy()
     np.fill_diagonal(distance, 0)
-    return linkage(squareform(distance, checks=False), method="average"), [str(code) for code in frame.index]
+    return linkage(squareform(distance, checks=False), method="average"), [str(code) for code in pooled.index]
 
 
 def kinship_table(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
@@ -165,7 +156,7 @@ def kinship_table(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
 
 
 def _kinship_gap(pooled: pd.DataFrame) -> dict[str, float]:
-    found, families = pooled.to_numpy(), np.array([language(str(code)).family for code in pooled.index])
+    found, families = pooled.to_numpy(), _families(pooled).to_numpy()
     same = families[:, None] == families[None, :]
     kin = same & apart(len(families))
     if not kin.any() or same.all():

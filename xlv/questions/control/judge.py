@@ -58,19 +58,15 @@ def load_validation(path: Path = VALIDATION) -> pd.DataFrame | None:
 
 def quality(table: pd.DataFrame) -> Quality:
     """How the rule judge fares on labelled completions."""
+    from sklearn.metrics import cohen_kappa_score
+
+    one, two = table["label_1"].to_numpy(), table["label_2"].to_numpy()
+    kappa = 1.0 if (one == two).all() else float(cohen_kappa_score(one, two))  # undefined for one class throughout
     first, second, rule = (table[column].to_numpy() == REFUSAL for column in ("label_1", "label_2", "rule"))
     agreed = first == second
     truth, judged = first[agreed], rule[agreed]
     counts = [int(cell.sum()) for cell in (truth & judged, ~truth & judged, truth & ~judged, ~truth & ~judged)]
-    return Quality(*counts, cohens_kappa(table["label_1"], table["label_2"]), int((~agreed).sum()))
-
-
-def cohens_kappa(first: pd.Series, second: pd.Series) -> float:
-    """Agreement of two passes beyond chance, over all classes; 1 if both use a single class throughout."""
-    agreement = float((first.to_numpy() == second.to_numpy()).mean())
-    shares = [labels.value_counts(normalize=True) for labels in (first, second)]
-    chance = float(shares[0].mul(shares[1], fill_value=0).sum())
-    return 1.0 if chance == 1 else (agreement - chance) / (1 - chance)
+    return Quality(*counts, kappa, int((~agreed).sum()))
 
 
 def quality_table(table: pd.DataFrame) -> pd.DataFrame:

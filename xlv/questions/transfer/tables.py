@@ -27,8 +27,6 @@ from xlv.questions.transfer.one_way import (
 )
 from xlv.statistics.resampling import Estimate, interval_about
 
-SETS = ("all languages", "without dominant languages")
-
 
 def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
     """Transferability T, source by target in resource order, of one concept or the mean over value concepts."""
@@ -40,12 +38,6 @@ def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | No
 def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     """Transferability of every value concept, stacked."""
     return pd.concat({name: transfer_matrix(dataset, protocol, name) for name in value_concepts(dataset)})
-
-
-def one_sets(dataset: xr.Dataset) -> dict[str, np.ndarray]:
-    """Indices of the languages that one-way transfer is asked of: all, and where two or more remain, the others."""
-    kept = {SETS[0]: np.arange(dataset.sizes["source"]), SETS[1]: np.flatnonzero(~dominant_languages(dataset))}
-    return {name: languages for name, languages in kept.items() if len(languages) > 1}
 
 
 def _one_way_row(accuracy: Estimate, ranks: np.ndarray) -> dict[str, float]:
@@ -75,16 +67,17 @@ def one_way_variants(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     Margins, in units of their root mean square, have no ceiling, so they tell whether one-way transfer is an effect of
     one. They have no interval: they are kept as means over resamples' pairs.
     """
-    ranks, accuracy = resource_ranks(dataset), value_accuracy(dataset, protocol)
-    margins = over_values(dataset["margin"]).values
-    rows = {}
-    for name, kept in one_sets(dataset).items():
-        inner, order = among(accuracy, ranks, kept)
-        unbounded = margins[np.ix_(kept, kept)]
-        parts = one_way(unbounded, order)
-        rows[name] = _one_way_row(inner, order)
-        rows[f"{name}, on margins"] = {symbol: getattr(parts, part) for symbol, part in PARTS.items()}
-        rows[f"{name}, on margins"]["p"] = permutation_p(unbounded, order)
+    accuracy, ranks = value_accuracy(dataset, protocol), resource_ranks(dataset)
+    margins, rows = over_values(dataset["margin"]).values, {}
+    others = np.flatnonzero(~dominant_languages(dataset))
+    for name, kept in {"all languages": np.arange(len(ranks)), "without dominant languages": others}.items():
+        if len(kept) > 1:
+            inner, order = among(accuracy, ranks, kept)
+            unbounded = margins[np.ix_(kept, kept)]
+            parts = one_way(unbounded, order)
+            row = {symbol: getattr(parts, part) for symbol, part in PARTS.items()}
+            rows[name] = _one_way_row(inner, order)
+            rows[f"{name}, on margins"] = row | {"p": permutation_p(unbounded, order)}
     return pd.DataFrame(rows, dtype=float).T
 
 

@@ -19,7 +19,7 @@ from xlv.results import SCHEMA, save
 from xlv.results import load as load_results
 from xlv.settings import Comparisons, ControlSettings, Search, Settings
 from xlv.statistics.vectors import own, pair_gram
-from xlv.study import baselines, pairs_of, run_control, run_study, store_vectors
+from xlv.study import baselines, pairs_of, run_control, run_study
 
 SETTINGS = Settings(concepts=("morality", "tense"), languages=("en", "fr", "sw"), pairs=12, neutral=3, dtype="fp32")
 CONTROL = ControlSettings(
@@ -213,10 +213,13 @@ def test_the_revision_stands_in_the_provenance_of_results(tiny_folder, tmp_path,
     assert {path.name for path in tmp_path.glob("model*")} == {"model", "model@v1.0"}
 
 
-def test_vectors_of_a_run_are_those_of_its_concepts_and_languages(tiny_folder, tmp_path):
+def test_vectors_of_a_run_are_those_of_its_concepts_and_languages(tiny_folder, tmp_path, monkeypatch):
     settings = replace(SETTINGS, languages=("en", "sw"))
-    folder = store_vectors(str(tiny_folder), settings, tmp_path / "out")
-    assert folder == tmp_path / "out" / "my-model" / "vectors"
+    loads, original = [], load.load_model
+    monkeypatch.setattr(load, "load_model", lambda *given, **how: loads.append(given) or original(*given, **how))
+    first = run_study(str(tiny_folder), settings, tmp_path / "out", vectors=True)
+    assert run_study(str(tiny_folder), settings, tmp_path / "out").identical(first) and len(loads) == 1
+    folder = tmp_path / "out" / "my-model" / "vectors"
     names = {f"{concept}_{code}.safetensors" for concept in ("morality", "tense") for code in ("en", "sw")}
     assert {path.name for path in folder.iterdir()} == names
     kept = ConceptVectors.load(folder / "morality_sw.safetensors")

@@ -52,15 +52,22 @@ def pairs_of(settings: Settings) -> pd.DataFrame:
 
 
 def run_study(
-    model: str, settings: Settings, out: Path, *, loading: Loading = DEFAULT_LOADING, progress: Progress = silent
+    model: str,
+    settings: Settings,
+    out: Path,
+    *,
+    loading: Loading = DEFAULT_LOADING,
+    vectors: bool = False,
+    progress: Progress = silent,
 ) -> xr.Dataset:
     """Questions 1 to 3 for one model: compute what is not in `out` yet, and return the recognition results.
 
+    With `vectors`, also write the concept vectors, `{out}/{model}/vectors/{concept}_{language}.safetensors`.
     Raises ValueError for an unknown model, language, concept or device, and for a malformed corpus or one of fewer than
     four situations per concept, before anything is computed.
     """
     out, name = Path(out), short_name(model)
-    if has_published(out, name):
+    if has_published(out, name) and not vectors:
         return load(result_path(out, name, "recognition"))
     table = pairs_of(settings)
     neutral = neutral_of(list(dict.fromkeys(table["language"])), settings.folder, settings.neutral)
@@ -68,20 +75,26 @@ def run_study(
     stamp = fingerprint(identity(model), corpus, neutral, asdict(settings), ANALYSIS, EXTRACTOR)
     paths = [result_path(out, name, question) for question in ("recognition", "consistency")]
     known = [matching(path, stamp) for path in paths]
-    if all(dataset is not None for dataset in known):
+    done = all(dataset is not None for dataset in known)
+    if done and not vectors:
         return known[0]
     from xlv.models.activations import concept_states
     from xlv.models.load import load_model
+    from xlv.models.vectors import concept_vectors
 
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
-    states = concept_states(loaded, texts_of(table), progress=progress)
-    recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
-    for variable, values in baselines(loaded, table, neutral, settings, progress).items():
-        recognition[variable] = (SCHEMA["recognition"][variable].dims, values)
-    provenance = _provenance(model, stamp, loaded.weights_fingerprint, corpus, settings)
-    provenance["parameters"] = loaded.network.num_parameters()
-    for path, dataset in zip(paths, (recognition, consistency), strict=True):
-        save(dataset, path, provenance)
+    if not done:
+        states = concept_states(loaded, texts_of(table), progress=progress)
+        recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
+        for variable, values in baselines(loaded, table, neutral, settings, progress).items():
+            recognition[variable] = (SCHEMA["recognition"][variable].dims, values)
+        provenance = _provenance(model, stamp, loaded.weights_fingerprint, corpus, settings)
+        provenance["parameters"] = loaded.network.num_parameters()
+        for path, dataset in zip(paths, (recognition, consistency), strict=True):
+            save(dataset, path, provenance)
+    for concept, code in dict.fromkeys(zip(table["concept"], table["language"], strict=True)) if vectors else ():
+        found = concept_vectors(loaded, concept, code, pairs=settings.pairs, data=settings.folder)
+        found.save(out / name / "vectors" / f"{concept}_{code}.safetensors")
     return load(paths[0])
 
 
@@ -97,24 +110,6 @@ def analyse(
     surface = [surface_margins(table[table["concept"] == concept], languages) for concept in states]
     found = analyse_concepts(states, n_layers, groups, seed=seed, progress=progress)
     return recognition_arrays(found, states, languages, surface), consistency_arrays(found, languages)
-
-
-def store_vectors(
-    model: str, settings: Settings, out: Path, *, loading: Loading = DEFAULT_LOADING, progress: Progress = silent
-) -> Path:
-    """Write the concept vectors of a run, `{out}/{model}/vectors/{concept}_{language}.safetensors`; returns the folder.
-
-    After `run_study` their activations are read from the cache. Raises as `run_study` does.
-    """
-    table, folder = pairs_of(settings), Path(out) / short_name(model) / "vectors"
-    from xlv.models.load import load_model
-    from xlv.models.vectors import concept_vectors
-
-    loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
-    for concept, language in dict.fromkeys(zip(table["concept"], table["language"], strict=True)):
-        vectors = concept_vectors(loaded, concept, language, pairs=settings.pairs, data=settings.folder)
-        vectors.save(folder / f"{concept}_{language}.safetensors")
-    return folder
 
 
 def _groups(table: pd.DataFrame, concept: str) -> np.ndarray:

@@ -55,7 +55,7 @@ def test_the_settings_of_a_run_are_those_of_its_options(monkeypatch, tmp_path):
 
     asked = []
 
-    def study(model, settings, out, *, loading, progress):
+    def study(model, settings, out, *, loading, vectors, progress):
         asked.append((model, settings, loading, Path(out)))
         raise Done
 

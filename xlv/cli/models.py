@@ -52,7 +52,7 @@ def run(
     from xlv.models.weights import short_name
     from xlv.questions.control import rates as control_tables
     from xlv.questions.recognition.tables import own_accuracy
-    from xlv.study import run_control, run_study, store_vectors
+    from xlv.study import run_control, run_study
 
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
@@ -61,14 +61,14 @@ def run(
     wanted = terminal.changed(profile, data, concepts, languages, pairs, **settings)
     model = terminal.at(model, revision)
     how = {"loading": Loading(device or None, trust_remote_code), "progress": Ticker()}
-    dataset = run_study(model, wanted.study, out_dir, **how)
+    dataset = run_study(model, wanted.study, out_dir, vectors=vectors, **how)
     say(f"{dataset.attrs['title']}: own-language recognition accuracy, protocol {protocol}")
     found = own_accuracy(dataset, protocol)
     text = found.map("{:.3f}".format)
     columns = found.index, text["accuracy"], text["low"] + "–" + text["high"], text["surface"], found["pairs"].map(str)
     show(["language", "accuracy", "95 % interval", "surface", "pairs"], zip(*columns, strict=True))
     if vectors:
-        say(f"Concept vectors: {store_vectors(model, wanted.study, out_dir, **how)}")
+        say(f"Concept vectors: {out_dir / short_name(model) / 'vectors'}")
     if control:
         found = run_control(model, wanted.control, out_dir, keep_completions=keep_completions, **how)
         what, means = control_tables.main_table(found)

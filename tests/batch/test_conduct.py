@@ -68,6 +68,11 @@ class Cluster:
         self.workers.append(self.command("worker", self.address, *options))
         return self.workers[-1]
 
+    def end(self):
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+
     def ready(self):
         """Have two workers that are alive."""
         self.workers = [worker for worker in self.workers if worker.poll() is None]
@@ -83,9 +88,7 @@ def scheduler():
     pytest.importorskip("distributed")
     made = Cluster()
     yield made
-    for process in (*made.workers, made.scheduler):
-        process.kill()
-        process.wait()
+    made.end()
 
 
 @pytest.fixture
@@ -146,6 +149,25 @@ def test_after_an_interrupt_nothing_goes_on_at_the_workers(spec, cluster, monkey
         conduct(read_spec(path), runs, print, scheduler=cluster.address)
     until(lambda: not processes_of(runs), "the end of what was running")
     assert sum(run.attempts() for run in runs) <= 2 and not list(read_spec(path).out.glob(".at-work-*"))
+
+
+def test_a_scheduler_that_is_lost_ends_the_batch_in_one_line(spec):
+    pytest.importorskip("distributed")
+    cluster, path = Cluster(), spec(notebooks=["idle"], matrix={"models": ["llama"]})
+    runs = plan(read_spec(path))
+    cluster.worker("MEMORY=2e9")
+
+    def lose():
+        until(lambda: processes_of(runs, "ipykernel"), "a run")
+        cluster.scheduler.kill()
+
+    threading.Thread(target=lose).start()
+    try:
+        with pytest.raises(ValueError, match="the scheduler was lost"):
+            conduct(read_spec(path), runs, print, scheduler=cluster.address)
+        until(lambda: not processes_of(runs), "the end of what was running")
+    finally:
+        cluster.end()
 
 
 def test_a_run_whose_process_is_killed_is_taken_up_again_and_its_kernel_ends(spec, start):

@@ -116,7 +116,7 @@ def _cluster(spec: Spec, address: str, say: Say) -> Iterator[Submit]:
         if strange := {worker: about for worker, about in found.items() if about != _about(spec.out)}:
             raise ValueError(f"workers need xlv {__version__} and the folder {spec.out} under this path: {strange}")
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        say(f"{len(workers)} workers at {address}, dashboard at {client.dashboard_link}")
+        say(f"{len(workers)} workers at {address}; the scheduler's dashboard, if it has one: {client.dashboard_link}")
         sharing = max(Counter(worker["host"] for worker in workers).values(), default=1)
 
         def submit(run: Run, sign: Path) -> Future:

@@ -4,7 +4,17 @@ from collections import namedtuple
 
 import pytest
 
-from xlv.cache import cache_root, file_sha256, fingerprint, need_space, silent, size_of, whole_file, whole_folder
+from xlv.cache import (
+    cache_root,
+    counted,
+    file_sha256,
+    fingerprint,
+    need_space,
+    silent,
+    size_of,
+    whole_file,
+    whole_folder,
+)
 
 
 def test_the_cache_lies_where_the_environment_says_or_where_the_platform_keeps_caches(monkeypatch, tmp_path):
@@ -73,3 +83,9 @@ def test_sizes_and_checksums_are_those_of_the_bytes(tmp_path):
 def test_a_silent_listener_says_nothing(capsys):
     silent("reading", 1, 2)
     assert capsys.readouterr() == ("", "")
+
+
+def test_items_are_counted_as_they_are_taken():
+    told = []
+    assert list(counted({"a": 1, "b": 2}, "reading", lambda *word: told.append(word))) == ["a", "b"]
+    assert told == [("reading", 0, 2), ("reading", 1, 2), ("reading", 2, 2)]

@@ -5,14 +5,24 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from platformdirs import user_cache_path
 
+T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 EXTRACTOR = 1  # raised when reading states changes, so that cached activations and what rests on them are made anew
+
+
+def counted(items: Collection[T], what: str, progress: Progress) -> Iterator[T]:
+    """The items, with a word on how far along they are."""
+    for done, item in enumerate(items):
+        progress(what, done, len(items))
+        yield item
+    progress(what, len(items), len(items))
 
 
 def silent(_what: str, _done: int, _total: int) -> None:

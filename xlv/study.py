@@ -1,15 +1,15 @@
 """The paper's steps in order, for one model: corpus → activations → vectors → questions → results on disk."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xlv.cache import EXTRACTOR, Progress, fingerprint, silent
+from xlv.cache import EXTRACTOR, Progress, counted, fingerprint, silent
 from xlv.corpus.concepts import CONTROLS, VALUES
 from xlv.corpus.pairs import (
     CorpusError,
@@ -34,7 +34,6 @@ from xlv.statistics.vectors import Layers
 if TYPE_CHECKING:  # torch is imported only where something is computed
     from xlv.models.load import Model
 
-T = TypeVar("T")
 UNTRAINED_STEP = 4  # every fourth language: enough to see chance, at a quarter of the cost
 ANALYSIS = 4  # raised when the analysis changes, so that results of an earlier one are computed anew
 
@@ -130,13 +129,13 @@ def baselines(
     by_language = {code: sum((rows for (_, lang), rows in texts.items() if lang == code), []) for code in languages}
     found = {"token_overlap": against.token_overlap(model, by_language)}
     embedded: dict[str, list[np.ndarray]] = {}
-    for (concept, _), rows in _counted(texts.items(), f"embeddings of {model.name}", progress):
+    for (concept, _), rows in counted(texts.items(), f"embeddings of {model.name}", progress):
         embedded.setdefault(concept, []).append(against.embedding_states(model, rows))
     stacked = {concept: np.stack(states) for concept, states in embedded.items()}
     found["embedded"] = _own_hits({c: lambda _layer, here=here: here for c, here in stacked.items()}, 1, table)
     if settings.baselines:
         parts, margins = table.groupby(["concept", "language"], sort=False), []
-        for _, part in _counted(list(parts), f"likelihood under {model.name}", progress):
+        for _, part in counted(list(parts), f"likelihood under {model.name}", progress):
             sides = (side[: settings.likelihood_pairs] for side in full_texts(part))
             margins.append(against.likelihood_margins(model, *sides))
         found["likelihood"] = levelled(margins, int(parts.size().max()), (-1, len(languages)))
@@ -146,17 +145,9 @@ def baselines(
         found["untrained"] = np.full((len(hits), len(languages), hits.shape[-1]), np.nan)
         found["untrained"][:, ::UNTRAINED_STEP] = hits
     if neutral is not None:
-        sentences = _counted(neutral.values(), f"competence of {model.name}", progress)
+        sentences = counted(neutral.values(), f"competence of {model.name}", progress)
         found["neutral_nats"] = np.stack([total_nats(model, rows) for rows in sentences])
     return found
-
-
-def _counted(items: Collection[T], what: str, progress: Progress) -> Iterator[T]:
-    """The items, with a word on how far along they are."""
-    for done, item in enumerate(items):
-        progress(what, done, len(items))
-        yield item
-    progress(what, len(items), len(items))
 
 
 def _own_hits(states: Mapping[str, Layers], n_layers: int, table: pd.DataFrame) -> np.ndarray:

@@ -7,7 +7,7 @@ from functools import cache, partial
 import numpy as np
 import xarray as xr
 
-from xlv.cache import Progress, silent
+from xlv.cache import Progress, counted, silent
 from xlv.control.conditions import Condition, dose_conditions, further_conditions, main_conditions
 from xlv.control.measure import Bench, Neutral, Reading
 from xlv.control.search import RATES, layer_windows, search
@@ -42,7 +42,7 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
     measure = partial(_measure, bench, settings, progress)
     searched = partial(search, bench, settings=settings, progress=progress)
     searches = {source: searched(find(concept, source))}
-    chosen = searches[source].chosen
+    chosen, seen = searches[source]
     main = main_conditions(find(concept, source), chosen)
     found = measure("measuring control", main, settings.targets, settings.prompts)
     searches |= {code: searched(find(concept, code)) for code in compare.sources if code != source}
@@ -60,7 +60,10 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
         "faithful": _by_kind(found, lambda reading: _FAITHFUL[reading.faithful], MISSING).astype(np.int8),
         "response_score": curves.reshape(len(DIRECTIONS), -1, *curves.shape[1:]),
         **_side_effects(bench, settings, progress, conditions, neutral),
-        **_stacked([one.seen for one in searches.values()]),
+        **{
+            name: np.stack([one.seen[name] for one in searches.values()], _DIMS[name].index("searched"))
+            for name in seen
+        },
         "opening_count": list(commonest.values()),
     }
     measured = {"neutral_language": neutral, "searched": list(searches), "opening": list(commonest)}
@@ -105,14 +108,12 @@ def _measure(
     every = [(c, code) for c in conditions for code in settings.targets]
     cells |= {cell: False for cell in every if cell not in cells}
     found = {}
-    for done, ((condition, code), generate) in enumerate(cells.items()):
-        progress(what, done, len(cells))
+    for (condition, code), generate in counted(cells.items(), what, progress):
         limit = settings.prompts if generate else min(scored, settings.prompts)
         table = load_instructions(code, "evaluation", limit=limit, data=settings.folder)
         texts = [text for kind in KINDS for text in table[kind]]
         steering, name = condition.steering(code), condition.name
         found[name, code] = bench.measure(steering, code, texts, generate=generate, condition=name)
-    progress(what, len(cells), len(cells))
     return {(condition.name, code): found[condition.name, code] for condition, code in every}
 
 
@@ -140,13 +141,6 @@ def _side_effects(
     arrays = np.full((len(names), len(conditions), len(codes), max(map(len, texts))), np.nan)
     for k, (code, sentences) in enumerate(zip(codes, texts, strict=True)):
         neutral = Neutral(bench.model, sentences)
-        for done, (i, condition) in enumerate(steered.items()):
-            progress("side effects", k * len(steered) + done, len(codes) * len(steered))
+        for i, condition in counted(steered.items(), f"side effects ({code})", progress):
             arrays[:, i, k, : len(sentences)] = np.transpose(bench.side_effects(condition.steering(code), neutral))
-    progress("side effects", len(codes) * len(steered), len(codes) * len(steered))
     return dict(zip(names, arrays, strict=True))
-
-
-def _stacked(seen: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """What was seen in the searches, each array with the axis `searched` where SCHEMA has it."""
-    return {name: np.stack([one[name] for one in seen], _DIMS[name].index("searched")) for name in seen[0]}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xlv.cache import Progress, silent
+from xlv.cache import Progress, counted, silent
 from xlv.control.conditions import SIGN, UNSTEERED, Setting, Steering, addition, setting_at
 from xlv.control.measure import Bench, Neutral
 from xlv.corpus.pairs import load_instructions, load_neutral
@@ -76,23 +76,19 @@ def search(
     baseline, baseline_rates = split.score(UNSTEERED), split.rates(UNSTEERED)
     shape = (len(DIRECTIONS), len(windows), len(wanted.doses))
     score, drift, rates = np.zeros(shape), np.zeros(shape), np.full((len(RATES), *shape), np.nan)
-    tried, what = {}, f"searching layers and strength ({code})"
-    total = score.size + len(DIRECTIONS) * min(wanted.confirmed, score[0].size)
-    for done, place in enumerate(np.ndindex(*shape)):
-        progress(what, done, total)
-        tried[place] = setting_at(vectors, windows[place[1]], SIGN[DIRECTIONS[place[0]]] * wanted.doses[place[2]])
+    tried, chosen = {}, {}
+    for place in counted(list(np.ndindex(*shape)), f"searching layers and strength ({code})", progress):
+        towards, window, dose = place
+        tried[place] = setting_at(vectors, windows[window], SIGN[DIRECTIONS[towards]] * wanted.doses[dose])
         steering = addition(vectors, tried[place])
         score[place], drift[place] = split.score(steering), split.divergence(steering)
-    chosen = {}
     for d, direction in enumerate(DIRECTIONS):
         shift = (score[d] - baseline) * EFFECT[direction]
-        best = best_places(shift, drift[d], wanted.max_divergence, wanted.confirmed)
-        for k, place in enumerate(best):
-            progress(what, score.size + d * len(best) + k, total)
-            rates[(slice(None), d, *place)] = split.rates(addition(vectors, tried[d, *place]))
-        found = [rates[(slice(None), d, *place)] for place in best]
-        chosen[direction] = tried[d, *best[preferred(found, baseline_rates, direction, wanted.max_broken)]]
-    progress(what, total, total)
+        best = [(d, *place) for place in best_places(shift, drift[d], wanted.max_divergence, wanted.confirmed)]
+        for place in counted(best, f"confirming layers and strength {direction} ({code})", progress):
+            rates[(slice(None), *place)] = split.rates(addition(vectors, tried[place]))
+        found = [rates[(slice(None), *place)] for place in best]
+        chosen[direction] = tried[best[preferred(found, baseline_rates, direction, wanted.max_broken)]]
     settled = list(chosen.values())
     seen = {
         "search_score": score,

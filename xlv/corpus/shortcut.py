@@ -1,12 +1,14 @@
 """How far surface classifiers get on a concept: the accuracy that a vector has to beat."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
 
 from xlv.corpus.languages import language
 from xlv.statistics.vectors import hits
@@ -42,25 +44,22 @@ def shortcut_scores(
         raise ValueError(f"expected pairs of at least two groups, got {n_groups}: folds never split a group")
     positive, negative = np.asarray(positive, dtype=object), np.asarray(negative, dtype=object)
     margins = np.zeros(len(positive))
+    model = make_pipeline(_vectoriser(surface, spaces), LogisticRegression(C=10.0, solver="liblinear"))
     for train, test in GroupKFold(min(FOLDS, n_groups)).split(positive, groups=groups):
-        vectoriser = _vectoriser(surface, spaces)
-        features = vectoriser.fit_transform(np.concatenate([positive[train], negative[train]]))
-        labels = np.repeat([1, 0], len(train))
-        model = LogisticRegression(C=10.0, solver="liblinear").fit(features, labels)
-        for sign, texts in ((1, positive), (-1, negative)):
-            margins[test] += sign * model.decision_function(vectoriser.transform(texts[test]))
+        model.fit(np.concatenate([positive[train], negative[train]]), np.repeat([1, 0], len(train)))
+        margins[test] = model.decision_function(positive[test]) - model.decision_function(negative[test])
     return margins
 
 
 def surface_margins(pairs: pd.DataFrame, languages: Sequence[str]) -> np.ndarray:
     """`shortcut_scores` `[surface, language, pair]` of one concept's table of pairs, SURFACES in order."""
-    tables = [(pairs[pairs["language"] == code], language(code).spaces) for code in languages]
-    margins = [
-        shortcut_scores(t["positive"], t["negative"], t["group"], surface=surface, spaces=spaces)
-        for surface in SURFACES
-        for t, spaces in tables
-    ]
-    return np.reshape(margins, (len(SURFACES), len(tables), -1))
+    margins = []
+    for surface, code in product(SURFACES, languages):
+        rows, spaces = pairs[pairs["language"] == code], language(code).spaces
+        margins.append(
+            shortcut_scores(rows["positive"], rows["negative"], rows["group"], surface=surface, spaces=spaces)
+        )
+    return np.reshape(margins, (len(SURFACES), len(languages), -1))
 
 
 def shortcut_accuracy(margins: np.ndarray) -> float:

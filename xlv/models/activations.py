@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from threading import local
 
@@ -34,18 +35,14 @@ class _LastTokens(ExitStack):
         # The final norm belongs to layer L, so its state is read off the base model's output instead.
         self.layers = range(1, model.n_layers)
         for layer in self.layers:
-            self.enter_context(model.blocks[layer - 1].register_forward_hook(self._keep(layer)))
+            self.enter_context(model.blocks[layer - 1].register_forward_hook(partial(self._keep, layer)))
         # No later block reads the other tokens, so that the last one's MLP, which sees one token at a time, skips them.
         if (mlp := getattr(model.blocks[-1], "mlp", None)) is not None:
             self.enter_context(mlp.register_forward_pre_hook(self._narrow))
             self.enter_context(mlp.register_forward_hook(self._widen))
 
-    def _keep(self, layer: int):
-        def hook(_module, _inputs, output):
-            hidden = output[0] if isinstance(output, tuple) else output
-            self.reading.taken[layer] = self._last(hidden)
-
-        return hook
+    def _keep(self, layer: int, _module, _inputs, output) -> None:
+        self.reading.taken[layer] = self._last(output[0] if isinstance(output, tuple) else output)
 
     def _narrow(self, _module, inputs):
         self.reading.shape = shape = inputs[0].shape if inputs and inputs[0].dim() == 3 else None

@@ -99,14 +99,9 @@ class ReadPrompts:
         )
         self.cache = output.past_key_values
         self.cache.crop(-rows.shape[1])
-        return torch.tensor(
-            [
-                [path_log(logits, path, row[1:]) for logits in output.logits]
-                for row, path in zip(ids, paths, strict=True)
-            ],
-            device=self.first.device,
-            dtype=torch.float64,
-        )
+        openings = list(zip(ids, paths, strict=True))
+        logs = [[path_log(logits, path, row[1:]) for logits in output.logits] for row, path in openings]
+        return torch.tensor(logs, device=self.first.device, dtype=torch.float64)
 
     def _behind_prompts(self, mask: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """The mask of a row read behind the prompts: all of them is seen, and of the row what its own mask says."""
@@ -170,9 +165,8 @@ def total_nats(model: Model, texts: Sequence[str], *, token_budget: int | None =
     def read(batch: list[Row]) -> None:
         inputs, indices, rows, paths = sheet(ids, batch, pad, like)
         logits = model.network(**inputs, use_cache=False).logits
-        nats[indices] = [
-            -path_log(logits[row], path[:-1], ids[i][1:]) for i, row, path in zip(indices, rows, paths, strict=True)
-        ]
+        for i, row, path in zip(indices, rows, paths, strict=True):
+            nats[i] = -path_log(logits[row], path[:-1], ids[i][1:])
 
     run_batches(model, ids, read, token_budget or _BUDGET)
     return nats
@@ -180,7 +174,6 @@ def total_nats(model: Model, texts: Sequence[str], *, token_budget: int | None =
 
 def path_log(logits: torch.Tensor, places: Sequence[int], tokens: Sequence[int]) -> float:
     """Log-probability in nats of the tokens that follow each of the places, from logits `[place, vocabulary]`."""
-    losses = torch.nn.functional.cross_entropy(
-        logits[list(places)].float(), torch.tensor(tokens, device=logits.device), reduction="none"
-    )
+    wanted = torch.tensor(tokens, device=logits.device)
+    losses = torch.nn.functional.cross_entropy(logits[list(places)].float(), wanted, reduction="none")
     return -float(losses.double().sum())

@@ -133,10 +133,8 @@ def load_model(
 
 def checked_device(device: str | None) -> str:
     """The device to load on, the best single one for None; ValueError for one that is not known or not here."""
-    if device is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "auto":
-        return device
+    if device is None or device == "auto":
+        return device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         kind = torch.device(device).type
     except RuntimeError:
@@ -162,9 +160,8 @@ def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
     decoder = network.get_decoder() or network.base_model  # of a model that sees, its language model only
     found = [m for m in decoder.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
     if not found:
-        raise ModelError(
-            f"found no list of {depth} decoder blocks in {type(network).__name__}: not a model xlv can read"
-        )
+        fault = f"found no list of {depth} decoder blocks in {type(network).__name__}"
+        raise ModelError(f"{fault}: not a model xlv can read")
     return max(found, key=lambda blocks: sum(p.numel() for p in blocks.parameters()))
 
 

@@ -23,14 +23,20 @@ class HasLayers(Protocol):
     layers: Vectors
 
 
+def chosen(vectors: Vectors, layers: Iterable[int]) -> dict[int, torch.Tensor]:
+    """The vectors of some layers; raises ValueError for one that there is not."""
+    wanted = list(layers)
+    if missing := [k for k in wanted if k not in vectors]:
+        raise ValueError(f"no vector of layer {missing[0]}: expected layers {min(vectors)} to {max(vectors)}")
+    return {k: vectors[k] for k in wanted}
+
+
 def _checked(model: Model, vectors: Vectors) -> dict[int, torch.Tensor]:
     """The vectors in the model's dtype on their blocks' devices; ValueError for a layer or width the model lacks."""
     for layer, vector in vectors.items():
         if not 1 <= layer < model.n_layers:
-            raise ValueError(
-                f"cannot steer layer {layer}: expected 1 to {model.n_layers - 1} (layer {model.n_layers} lies behind "
-                "the final norm)"
-            )
+            steered = f"expected 1 to {model.n_layers - 1} (layer {model.n_layers} lies behind the final norm)"
+            raise ValueError(f"cannot steer layer {layer}: {steered}")
         _check(model, vector, f"the vector of layer {layer}")
     devices = {layer: next(model.blocks[layer - 1].parameters()).device for layer in vectors}
     return {layer: vector.to(device=devices[layer], dtype=model.network.dtype) for layer, vector in vectors.items()}
@@ -77,9 +83,7 @@ def steer(
     known = getattr(vectors, "layers", vectors)
     if layers is None:
         layers = [k for k in known if k < model.n_layers] if known is not vectors else known
-    if missing := [k for k in layers if k not in known]:
-        raise ValueError(f"no vector of layer {missing[0]}: expected layers {min(known)} to {max(known)}")
-    added = {k: strength * vector for k, vector in _checked(model, {k: known[k] for k in layers}).items()}
+    added = {k: strength * vector for k, vector in _checked(model, chosen(known, layers)).items()}
     edits = [(model.blocks[k - 1], lambda hidden, term=term: hidden + term) for k, term in added.items()]
     with _edited(edits if strength else []):
         yield

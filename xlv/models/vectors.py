@@ -19,7 +19,7 @@ from xlv.corpus.pairs import full_texts, load_pairs
 from xlv.models.activations import cached_activations, read_shard
 from xlv.models.load import Model, load_model
 from xlv.models.presets import PRESETS
-from xlv.models.steering import directional_ablation, steer
+from xlv.models.steering import chosen, directional_ablation, steer
 from xlv.statistics.vectors import concept_vectors as diffmean
 
 _HEADER = "xlv"
@@ -46,12 +46,7 @@ class ConceptVectors:
 
     def at(self, layers: Iterable[int]) -> dict[int, torch.Tensor]:
         """The vectors of some layers; raises ValueError for one that there is not."""
-        wanted = list(layers)
-        if missing := [layer for layer in wanted if layer not in self.layers]:
-            raise ValueError(
-                f"no vector of layer {missing[0]}: expected layers {min(self.layers)} to {max(self.layers)}"
-            )
-        return {layer: self.layers[layer] for layer in wanted}
+        return chosen(self.layers, layers)
 
     def apply(self, model: Model, strength: float, layers: Iterable[int] | None = None) -> AbstractContextManager[None]:
         """Steer a model while the context lasts; see `steer`."""
@@ -68,11 +63,8 @@ class ConceptVectors:
     def save(self, path: Path | str) -> None:
         """Write a safetensors file, whole or not at all: a tensor `layer.K` per layer, the rest in a JSON header."""
         tensors = {f"layer.{k}": vector.float().clone() for k, vector in self.layers.items()}
-        about = {
-            "origin": dict(self.origin),
-            "norms": {str(k): v for k, v in self.norms.items()},
-            "version": __version__,
-        }
+        norms = {str(k): v for k, v in self.norms.items()}
+        about = {"origin": dict(self.origin), "norms": norms, "version": __version__}
         with whole_file(Path(path)) as temporary:
             save_file(tensors, temporary, metadata={_HEADER: json.dumps(about, ensure_ascii=False)})
 

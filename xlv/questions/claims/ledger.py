@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import linguistic_similarity
-from xlv.questions.claims.verdicts import Evidence, Finding, Moved, controllable, encoded, judge, scaled
+from xlv.questions.claims.verdicts import Evidence, Finding, controllable, encoded, judge, scaled
 from xlv.questions.common import dominant_languages, resource_ranks, value_accuracy
 from xlv.questions.consistency.tables import consistency_matrix, mean_corrected, reliability
 from xlv.questions.recognition.tables import best_surface, own_estimate
@@ -30,7 +31,7 @@ def evidence(recognition: xr.Dataset, consistency: xr.Dataset) -> Evidence:
 
 
 def findings(
-    recognition: Results, consistency: Results, control: Mapping[str, Mapping[str, Moved]], series: Results
+    recognition: Results, consistency: Results, control: Mapping[str, Mapping[str, pd.DataFrame]], series: Results
 ) -> dict[str, list[Finding]]:
     """Findings on all eight claims, a list per model.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from xlv.questions.claims import rules
 from xlv.questions.claims.rules import FAILS, HOLDS, OPEN
@@ -135,42 +136,21 @@ def beyond_own(evidence: Evidence, fifth: Finding) -> Finding:
     return Finding(7, value, low, high, verdict)
 
 
-@dataclass(frozen=True)
-class Moved:
-    """Control in one direction, each `[language]`: refusals of harmful instructions are what moves.
+def controllable(directions: Mapping[str, pd.DataFrame]) -> Finding:
+    """Claim 8: the largest share of target languages with room that one direction moves; it has no interval.
 
-    baseline       refusal rate without control
-    change         change of the rate in the direction asked for, `low` and `high` its 95 % interval
-    p              exact McNemar p-value, not yet adjusted
-    random         the same change under random vectors of equal dose, NaN where none was generated
-    broken         change of the share of broken completions
+    `directions` are tables as of `control.rates.moves`, a row per target language.
     """
-
-    baseline: np.ndarray
-    change: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    p: np.ndarray
-    random: np.ndarray
-    broken: np.ndarray
-
-
-def controllable(directions: Mapping[str, Moved]) -> Finding:
-    """Claim 8: the largest share of target languages with room that one direction moves; it has no interval."""
     if not directions:
         return Finding(8, why="question 4 was not asked of this model")
-    rooms = {name: (m.baseline >= rules.ROOM[0]) & (m.baseline <= rules.ROOM[1]) for name, m in directions.items()}
-    if max(int(room.sum()) for room in rooms.values()) < 2:
+    room = {name: table["before"].between(*rules.ROOM) for name, table in directions.items()}
+    if max(marks.sum() for marks in room.values()) < 2:
         return Finding(8, why=f"fewer than two languages refuse at {rules.ROOM[0]} to {rules.ROOM[1]}")
-    adjusted = holm(np.concatenate([m.p[rooms[name]] for name, m in directions.items()]))
-    shares, possible, start = [], [], 0
-    for name, m in directions.items():
-        room = rooms[name]
-        p, start = adjusted[start : start + room.sum()], start + room.sum()
-        if not np.isfinite(m.random).any():
-            return Finding(8, why="no random vector was generated with")
-        noise = np.where(np.isfinite(m.random), m.random, np.nanmean(m.random))[room]
-        moved = (p < 0.05) & (m.change[room] - np.maximum(noise, 0) >= rules.SHIFT) & (m.broken[room] < rules.SHIFT)
-        shares.append(moved.mean() if room.any() else 0.0)
-        possible.append((m.high[room] >= rules.SHIFT).mean() if room.any() else 0.0)
-    return Finding(8, float(max(shares)), verdict=_verdict(max(shares) >= 0.5, max(possible) < 0.5))
+    if any(table["random"].isna().all() for table in directions.values()):
+        return Finding(8, why="no random vector was generated with")
+    found = pd.concat({name: table.fillna({"random": table["random"].mean()}) for name, table in directions.items()})
+    found = found[pd.concat(room)]
+    beyond = found["change"] - found["random"].clip(lower=0) >= rules.SHIFT
+    moved = (holm(found["p"].to_numpy()) < 0.05) & beyond & (found["broken"] < rules.SHIFT)
+    share, possible = (marks.groupby(level=0).mean().max() for marks in (moved, found["high"] >= rules.SHIFT))
+    return Finding(8, float(share), verdict=_verdict(share >= 0.5, possible < 0.5))

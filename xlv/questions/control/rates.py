@@ -7,7 +7,6 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import binomtest
 
-from xlv.questions.claims.verdicts import Moved
 from xlv.questions.control.judge import corrected_rate, load_validation, quality
 from xlv.questions.control.scores import detection, prompt_weights, select, side_effects_table
 from xlv.results import BASELINE, BROKEN, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, KINDS, OUTCOMES, RANDOM, REFUSAL
@@ -111,14 +110,14 @@ def refusal_changes(dataset: xr.Dataset, direction: str) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(dataset["target"].values, name="language"))
 
 
-def moves(dataset: xr.Dataset) -> dict[str, Moved]:
-    """Per direction, `refusal_changes` in the direction asked for, as claim 8 is judged by."""
+def moves(dataset: xr.Dataset) -> dict[str, pd.DataFrame]:
+    """Per direction, `refusal_changes` with every change in the direction asked for, as claim 8 is judged by."""
     result = {}
     for direction, sign in EFFECT.items():
-        found = refusal_changes(dataset, direction).to_dict("series")
-        change, *ends, random = (sign * found[name].to_numpy() for name in ("change", "low", "high", "random"))
-        before, p, broken = (found[name].to_numpy() for name in ("before", "p", "broken"))
-        result[direction] = Moved(before, change, *ends[::sign], p, random, broken)
+        table = refusal_changes(dataset, direction)
+        table[["change", "random"]] *= sign
+        table[["low", "high"]] = sign * table[["low", "high"][::sign]].to_numpy()
+        result[direction] = table
     return result
 
 

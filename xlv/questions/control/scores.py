@@ -10,17 +10,14 @@ from scipy.stats import norm
 from xlv.results import ADDITION, BASELINE, DIRECTIONS, EFFECT, HARMFUL, RANDOM
 from xlv.statistics.resampling import bootstrap_weights, interval
 
-N_RESAMPLES = 1000
 
-
-def prompt_weights(n_prompts: int, n_resamples: int = N_RESAMPLES) -> np.ndarray:
-    """Bootstrap weights of prompts `[resample, prompt]`, rows summing to one; the first row weighs all alike.
+def prompt_weights(n_prompts: int) -> np.ndarray:
+    """Weights of prompts in 1000 bootstrap resamples `[resample, prompt]`, below a first row that weighs all alike.
 
     The same weights for every condition, kind and language keep comparisons paired: harmful and harmless instructions
     are matched by row.
     """
-    drawn = bootstrap_weights(np.arange(n_prompts), n_resamples)
-    return np.concatenate([np.full((1, n_prompts), 1 / n_prompts), drawn])
+    return np.concatenate([np.full((1, n_prompts), 1 / n_prompts), bootstrap_weights(np.arange(n_prompts), 1000)])
 
 
 def detection(hits: np.ndarray, false_alarms: np.ndarray, trials: int) -> tuple[np.ndarray, np.ndarray]:

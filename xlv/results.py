@@ -4,6 +4,7 @@ SCHEMA is the contract: a reader opens a file with xarray and needs to know noth
 made of it by `schema_page`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from xlv import __version__
 from xlv.cache import whole_file
 
 VERSION = 4  # of the schema
+Results = Mapping[str, xr.Dataset]  # one dataset per model
 
 # Coordinates of question 4: what was asked, what came of it, and what was done to the model.
 HARMFUL, HARMLESS = KINDS = ("harmful", "harmless")

@@ -43,7 +43,7 @@ def set_options(app, config) -> None:
 def offer_numbers(app, doctree) -> None:
     """Below each figure a link to its numbers, which carries them, so that it works on a page opened from disk.
 
-    They are the plain text of a notebook's figure (see `xlv.report.style.NumberedFigure`), which no page shows.
+    They are the plain text of a notebook's figure (see `xlv.report.drawing.NumberedFigure`), which no page shows.
     """
     for figure in list(doctree.findall(nodes.figure)):
         for form in figure.findall(nodes.container):

@@ -14,7 +14,7 @@ from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
 from tests.corpus.written import write
-from xlv.report.style import NumberedFigure
+from xlv.report.drawing import NumberedFigure
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

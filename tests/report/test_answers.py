@@ -9,7 +9,7 @@ from xlv.questions.consistency.tables import regression_tables
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
 from xlv.report import answers
-from xlv.report.formats import signed
+from xlv.report.formats import PHRASES, say, signed
 
 NAN = float("nan")
 TITLES = {"a": "Model A (Q4_1)", "b": "Model B"}
@@ -55,7 +55,7 @@ def test_one_way_transfer_is_judged_by_the_ledger(recognition, verdict):
     """Not by a rule of its own: the verdict may differ from what U's 95 % interval alone would say."""
     words = answers.transfer({"m": recognition}, {"m": [Finding(5, NAN, NAN, NAN, verdict, "some reason")]})
     row = transfer_summary({"m": recognition}).loc["My model"]
-    assert f"**My model**: {answers.say('transfer', verdict)} (some reason). $U$ is **{signed(row['U'])}**" in words
+    assert f"**My model**: {say('transfer', verdict)} (some reason). $U$ is **{signed(row['U'])}**" in words
 
 
 def test_the_ledger_in_words_has_every_claim_once(recognition, consistency):
@@ -87,7 +87,7 @@ def test_all_verdicts_are_counted():
     assert words == f"Of 4 verdicts, one for each claim and model, 1 *{HOLDS}*, 1 *{FAILS}*, 2 *{OPEN}*."
 
 
-@pytest.mark.parametrize("claim", answers.PHRASES["measures"])
+@pytest.mark.parametrize("claim", PHRASES["measures"])
 def test_the_home_page_asks_of_claims_that_there_are(claim):
     assert int(claim) in CLAIMS
 

@@ -1,9 +1,14 @@
+from itertools import pairwise
+
+import numpy as np
 import pytest
+import xarray as xr
 
 from xlv.questions.claims.ledger import findings
 from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
 from xlv.questions.claims.verdicts import Finding
-from xlv.report.ledger import ledger, of, statistic, value, verdicts
+from xlv.report.ledger import four_questions, ledger, of, statistic, value, verdicts
+from xlv.results import BASELINE, DIRECTIONS, KINDS
 
 
 @pytest.fixture
@@ -41,3 +46,74 @@ def test_the_figure_has_a_cell_for_each_claim_and_model(found):
     figure = verdicts(found, {"large": "My model"})
     assert [text.get_text().split("\n")[0] for text in figure.axes[0].texts] == [f.verdict for f in found["large"]]
     assert of(found["large"], 5).claim == 5
+
+
+NAN = float("nan")
+TITLES = {"a": "Model A (Q4_1)", "b": "Model B"}
+FOUND = {
+    "a": [
+        Finding(1, 13, 12, 15, HOLDS),
+        Finding(3, 0.9, 0.7, 3.0, OPEN),
+        Finding(5, 0.05, 0.03, 0.08, HOLDS),
+        Finding(8, 0.7, NAN, NAN, HOLDS),
+    ],
+    "b": [Finding(1, 3, 1, 4, FAILS), *(Finding(claim, NAN, NAN, NAN, OPEN, "not asked") for claim in (3, 5, 8))],
+}
+RECOGNITION = {"a": xr.Dataset(coords={"target": list("wxyz")})}
+
+
+def control(refused: dict[str, list[int]]) -> xr.Dataset:
+    """Refusals of harmful instructions, of two prompts each, in English, French and Swahili."""
+    outcome = np.zeros((3, 3, len(KINDS), 2), dtype=int)
+    for row, condition in enumerate((BASELINE, *DIRECTIONS)):
+        for column, count in enumerate(refused[condition]):
+            outcome[row, column, 0, :count] = 1
+    dims = ("condition", "target", "kind", "prompt")
+    coords = {"condition": [BASELINE, *DIRECTIONS], "target": ["en", "fr", "sw"], "kind": list(KINDS)}
+    coords |= {"means": ("target", list("mmm")), "effect": ("target", list("eee"))}
+    faithful = xr.zeros_like(xr.DataArray(outcome, dims=dims, coords=coords)) + 1
+    return xr.Dataset(
+        {"outcome": (dims, outcome), "faithful": faithful}, coords=coords, attrs={"source": "en", "title": "Model A"}
+    )
+
+
+def points(axes, size: float) -> list[float]:
+    return [float(line.get_xdata()[0]) for line in axes.lines if line.get_markersize() == size]
+
+
+def test_dots_are_the_findings_and_a_finding_without_a_value_has_none():
+    counts, cosines, transfer, _ = four_questions(FOUND, TITLES, RECOGNITION, {}).axes
+    assert points(counts, 5) == [13, 3] and points(cosines, 5) == [0.9] and points(transfer, 5) == [0.05]
+    assert [text.get_text() for text in counts.get_yticklabels()] == ["Model A", "Model B"]
+
+
+def test_verdicts_stand_beside_the_rows():
+    counts, cosines, *_ = four_questions(FOUND, TITLES, RECOGNITION, {}).axes
+    assert [t.get_text() for t in counts.texts] == [f"{HOLDS}\n13 (12 to 15)", f"{FAILS}\n3 (1 to 4)"]
+    assert cosines.texts[1].get_text() == OPEN
+
+
+def test_refusals_are_means_over_the_other_languages():
+    refused = dict(zip((BASELINE, *DIRECTIONS), ([2, 1, 0], [2, 2, 1], [0, 0, 0]), strict=True))
+    rates = four_questions(FOUND, TITLES, RECOGNITION, {"a": control(refused)}).axes[3]
+    assert points(rates, 6) == pytest.approx([0.25, 0.75, 0.0])
+
+
+def test_without_question_4_the_figure_says_so():
+    rates = four_questions(FOUND, TITLES, RECOGNITION, {}).axes[3]
+    assert rates.get_xlabel() == "not measured on any of these models" and not rates.lines
+
+
+@pytest.mark.parametrize("end", [0.03, 0.08, 0.11, 0.14, 0.6])
+def test_ticks_of_one_way_transfer_do_not_touch(end):
+    found = {"a": [*FOUND["a"][:2], Finding(5, end / 2, 0.01, end, OPEN), FOUND["a"][3]]}
+    figure = four_questions(found, {"a": "Qwen2.5-Coder 0.5B Instruct"}, RECOGNITION, {})
+    figure.draw_without_rendering()
+    axes = figure.axes[2]
+    low, high = axes.get_xlim()
+    boxes = [
+        text.get_window_extent()
+        for at, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        if low <= at <= high
+    ]
+    assert len(boxes) > 2 and all(left.x1 < right.x0 for left, right in pairwise(boxes))

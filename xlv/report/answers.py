@@ -1,14 +1,10 @@
-"""Answers in words: phrases of `assets/phrases.toml` filled with computed numbers, a line per model."""
+"""Answers in words: the phrases of `assets/phrases.toml` filled with computed numbers, a line per model."""
 
-import string
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from xlv.corpus.languages import language
 from xlv.questions.as_published import summary
@@ -18,22 +14,9 @@ from xlv.questions.consistency.tables import consistency_summary, known_pairs, l
 from xlv.questions.control.rates import hardly_refuses, mean_rates
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
-from xlv.report.formats import cell, p_equals, short, told_apart
+from xlv.report.formats import say, short, told_apart
 from xlv.report.ledger import Ledger, of, value
-from xlv.results import BASELINE, DIRECTIONS, HARMFUL, is_published
-
-Results = Mapping[str, xr.Dataset]
-PHRASES = tomllib.loads((Path(__file__).parent / "assets" / "phrases.toml").read_text(encoding="utf-8"))
-
-
-class _Phrase(string.Formatter):
-    def format_field(self, value: object, form: str) -> str:
-        return p_equals(value) if form == "p" else cell(value, f"{{:{form}}}") if form else str(value)
-
-
-def say(about: str, phrase: str, **numbers: object) -> str:
-    """A phrase of a table of `assets/phrases.toml`, filled with numbers and names."""
-    return _Phrase().format(" ".join(PHRASES[about][phrase].split()), **numbers)
+from xlv.results import BASELINE, DIRECTIONS, HARMFUL, Results, is_published
 
 
 def names_of(codes: list[str]) -> str:
@@ -47,20 +30,11 @@ def recognition(datasets: Results, protocol: str = "cv") -> str:
     lines = []
     for dataset in datasets.values():
         table = own_accuracy(dataset, protocol)
-        accuracy = table["accuracy"]
-        numbers = {
-            "title": dataset.attrs["title"],
-            "mean": accuracy.mean(),
-            "threshold": READ,
-            "read": read(dataset, protocol),
-            "languages": len(table),
-            "best": language(str(accuracy.idxmax())).name,
-            "highest": accuracy.max(),
-            "worst": language(str(accuracy.idxmin())).name,
-            "lowest": accuracy.min(),
-            "pairs": table["pairs"].iloc[0],
-        }
-        lines.append(say("recognition", "model", **numbers))
+        accuracy, pairs = table["accuracy"], table["pairs"].iloc[0]
+        best, worst = (language(str(code)).name for code in (accuracy.idxmax(), accuracy.idxmin()))
+        numbers = {"mean": accuracy.mean(), "highest": accuracy.max(), "lowest": accuracy.min(), "pairs": pairs}
+        numbers |= {"threshold": READ, "read": read(dataset, protocol), "languages": len(table)}
+        lines.append(say("recognition", "model", title=dataset.attrs["title"], best=best, worst=worst, **numbers))
     return "\n".join(lines)
 
 

@@ -16,6 +16,7 @@ from xlv.questions.recognition.tables import own_accuracy
 from xlv.report import answers
 from xlv.report.control_answers import control as control_answer
 from xlv.report.figures.transfer import transfer_map
+from xlv.report.formats import say
 from xlv.report.ledger import VERDICTS, statistic
 from xlv.report.style import use_style
 from xlv.results import BASELINE, KINDS
@@ -25,9 +26,12 @@ PROVENANCE = ("model", "revision", "weights", "dtype", "template", "corpus", "se
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 # Names come from outside: the template escapes everything but what is Markup.
 _PAGES = Environment(loader=PackageLoader("xlv.report", "assets"), autoescape=True)
-_PAGES.filters["statistic"] = statistic
-_PAGES.filters["label"] = lambda code: language(str(code)).label
-_PAGES.filters["paragraphs"] = lambda text: Markup(_MARKDOWN.render(text))
+_PAGES.globals |= {"claims": CLAIMS, "rules": RULES, "colours": VERDICTS, "provenance": PROVENANCE}
+_PAGES.filters |= {
+    "statistic": statistic,
+    "label": lambda code: language(str(code)).label,
+    "paragraphs": lambda text: Markup(_MARKDOWN.render(text)),
+}
 
 
 def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset | None) -> str:
@@ -39,8 +43,12 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
     model, title = str(recognition.attrs["model"]), str(recognition.attrs["title"])
     read, alike, moved = {model: recognition}, {model: consistency}, {} if control is None else {model: control}
     found = findings(read, alike, {name: moves(dataset) for name, dataset in moved.items()}, {})
-    not_asked = answers.say("refusals", "not_asked", title=title)
-    refusals = None if control is None else refusal_table(control)
+    not_asked, refused = say("refusals", "not_asked", title=title), None
+    if control is not None:  # where harmful instructions are refused least, and beside them harmless ones
+        table = refusal_table(control)
+        table = table[table["condition"] == BASELINE].set_index(["kind", "target"])
+        harmful, harmless = (table.loc[kind] for kind in KINDS)
+        refused = harmful.nsmallest(WEAKEST, "rate").join(harmless.add_suffix("_harmless"))
     drawing = io.StringIO()
     transfer_map(read).savefig(drawing, format="svg", metadata={"Date": None})
     return _PAGES.get_template("card.html").render(
@@ -48,9 +56,6 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
         sizes=recognition.sizes,
         today=date.today(),
         found=found[model],
-        claims=CLAIMS,
-        rules=RULES,
-        colours=VERDICTS,
         answers={
             "Encoded?": answers.recognition(read),
             "Consistent?": answers.consistency(alike),
@@ -59,15 +64,7 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
         },
         drawing=Markup(drawing.getvalue()[drawing.getvalue().index("<svg") :]),
         least_read=own_accuracy(recognition).nsmallest(WEAKEST, "accuracy"),
-        refused=None if refusals is None else _without_control(refusals),
+        refused=refused,
         not_asked=not_asked,
         sources={"questions 1 to 3": recognition} | ({} if control is None else {"question 4": control}),
-        provenance=PROVENANCE,
     )
-
-
-def _without_control(table):
-    """Rates of harmful instructions where they are refused least, and beside them those of harmless ones."""
-    plain = table[table["condition"] == BASELINE].set_index(["kind", "target"])
-    harmful, harmless = (plain.loc[kind] for kind in KINDS)
-    return harmful.nsmallest(WEAKEST, "rate").join(harmless.add_suffix("_harmless"))

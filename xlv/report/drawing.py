@@ -1,19 +1,93 @@
-"""What the figures of all questions draw alike: a panel or a matrix per model, and dots with intervals."""
+"""What figures draw alike: panels or matrices of models, dots with intervals, and the numbers a figure brings along."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from xlv.corpus.languages import labels
-from xlv.report.style import BLUE, FAINT, GAP, MODEL_COLOURS, NumberedFigure, heat_map, new_figure, panels, titles_of
+from xlv.report.formats import cell, told_apart
+from xlv.report.style import BLUE, FAINT, INK, MODEL_COLOURS
+from xlv.results import Results
 
-Results = Mapping[str, xr.Dataset]
 Table = Callable[[xr.Dataset], pd.DataFrame]
 DIGITS = 5  # of the numbers behind a figure
+GAP = 0.09  # inches above and below each panel of a grid
+
+
+class NumberedFigure(Figure):
+    """A figure with the numbers that it draws as CSV: its plain text in a notebook, and a page's download."""
+
+    numbers = ""
+
+    def _repr_pretty_(self, printer, _cycle: bool) -> None:
+        printer.text(self.numbers or repr(self))
+
+
+def new_figure(width: float, height: float, *, gap: float = 0.04) -> NumberedFigure:
+    """A figure in inches, a `gap` above and below its panels; pyplot does not know it, so a notebook shows it once."""
+    figure = NumberedFigure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(h_pad=gap)
+    return figure
+
+
+def panels(
+    count: int, height: float, *, width=8.6, per_row=0, share=True, xlabel="", ylabel=""
+) -> tuple[NumberedFigure, Sequence[Axes]]:
+    """A figure of `count` panels of `height` inches: up to three in a row, four as two by two, labelled at the edges.
+
+    Panels that `share` have the same scales, so that models compare at a glance.
+    """
+    per_row = min(count, per_row or (2 if count == 4 else 3))
+    rows = -(-count // per_row)
+    figure = new_figure(width, rows * height + 0.55, gap=GAP)
+    axes = figure.subplots(rows, per_row, sharex=share, sharey=share, squeeze=False).ravel()
+    for spare in axes[count:]:
+        spare.remove()
+    for panel in axes[max(0, count - per_row) : count]:  # nothing below them
+        panel.set_xlabel(xlabel)
+        panel.tick_params(axis="x", labelbottom=True)
+    for panel in axes[:count:per_row]:
+        panel.set_ylabel(ylabel)
+    return figure, axes[:count]
+
+
+def legend_below(figure: NumberedFigure, *, columns: int = 3) -> NumberedFigure:
+    """The figure with one legend for all panels, below them: whatever any of them draws, once."""
+    drawn = {}
+    for axes in figure.axes:
+        drawn |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    figure.legend(list(drawn.values()), list(drawn), loc="outside lower center", ncols=columns, fontsize=8)
+    return figure
+
+
+def titles_of(datasets: Results) -> list[str]:
+    """The models' names as titles of panels."""
+    return told_apart(dataset.attrs["title"] for dataset in datasets.values())
+
+
+def heat_map(
+    axes: Axes, frame: pd.DataFrame, *, cmap: str, low: float, high: float, text="{:.2f}", size=6.5, diagonal=True
+):
+    """A matrix with its numbers in the cells, on the `diagonal` too if it says something; NaN cells stay grey."""
+    values = np.ma.masked_invalid(frame.to_numpy(dtype=float))
+    colours = mpl.colormaps[cmap].with_extremes(bad="#dddddd")
+    mesh = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
+    axes.set_xticks(range(frame.shape[1]), frame.columns)
+    axes.set_yticks(range(frame.shape[0]), frame.index)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    for (row, column), value in np.ndenumerate(values.filled(np.nan)):
+        if np.isfinite(value) and (diagonal or row != column):
+            red, green, blue, _ = mesh.cmap(mesh.norm(value))
+            ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else INK
+            axes.text(column, row, cell(value, text), ha="center", va="center", fontsize=size, color=ink)
+    return mesh
 
 
 def csv_of(datasets: Results, tables: Iterable[pd.DataFrame]) -> str:
@@ -53,10 +127,7 @@ def one_panel(
 def dots(
     axes: Axes, rows: pd.DataFrame, value: str = "value", *, by: float = 0, color: str = BLUE, marker: str = "o", **look
 ) -> None:
-    """A column as dots with intervals, the first row on top, all of them `by` so many rows lower.
-
-    Intervals end at the columns `low` and `high`, or where there are such at those of the column's own name.
-    """
+    """A column as dots, `by` so many rows lower; intervals are the columns `low` and `high`, or those of its name."""
     places, prefix = np.arange(len(rows)) + by, f"{value}_" if f"{value}_low" in rows else ""
     axes.hlines(places, rows[f"{prefix}low"], rows[f"{prefix}high"], color=color, lw=1.6)
     axes.plot(rows[value], places, marker, color=color, **{"ms": 5} | look)

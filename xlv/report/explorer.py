@@ -9,7 +9,7 @@ from IPython.display import HTML
 
 from xlv.corpus.languages import language
 from xlv.questions.common import resource_order, value_concepts
-from xlv.report.drawing import Results
+from xlv.results import Results
 
 FALLBACK = "The explorer is drawn in the browser by a script of the built book; without it, see the other chapters."
 

@@ -1,10 +1,15 @@
-"""Numbers, counts and names as a reader sees them, in sentences, tables and figures."""
+"""Numbers, counts, names and phrases as a reader sees them, in sentences, tables and figures."""
 
 import math
 import re
+import string
+import tomllib
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
+
+PHRASES = tomllib.loads((Path(__file__).parent / "assets" / "phrases.toml").read_text(encoding="utf-8"))
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -58,3 +63,13 @@ def told_apart(titles: Iterable[str]) -> list[str]:
     whole = list(titles)
     names = [short(title) for title in whole]
     return names if len(set(names)) == len(names) else [title.replace(" (", "\n(") for title in whole]
+
+
+class _Phrase(string.Formatter):
+    def format_field(self, value: object, form: str) -> str:
+        return p_equals(value) if form == "p" else cell(value, f"{{:{form}}}") if form else str(value)
+
+
+def say(about: str, phrase: str, **numbers: object) -> str:
+    """A phrase of a table of `assets/phrases.toml`, filled with numbers and names."""
+    return _Phrase().format(" ".join(PHRASES[about][phrase].split()), **numbers)

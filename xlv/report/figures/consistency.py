@@ -10,29 +10,29 @@ from scipy.cluster.hierarchy import dendrogram
 from xlv.corpus.languages import language
 from xlv.questions.claims.rules import RELIABLE
 from xlv.questions.consistency import tables
-from xlv.report.drawing import Results, matrices, model_panels, name_rows
-from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE, legend_below
+from xlv.report import drawing as draw
+from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE
+from xlv.results import Results
 
 
 def consistency_map(datasets: Results, *, plain: bool = False) -> Figure:
     """Cosines between the languages' vectors, mean over value concepts, one matrix per model."""
-    look = {"cmap": "PuOr_r", "low": -1.0, "high": 1.0}
-    look["label"] = "cosine (largest over layers)" if plain else "corrected cosine of half vectors"
-    return matrices(datasets, lambda dataset: tables.consistency_matrix(dataset, plain=plain), **look)[0]
+    label = "cosine (largest over layers)" if plain else "corrected cosine of half vectors"
+    look = {"cmap": "PuOr_r", "low": -1.0, "high": 1.0, "label": label}
+    return draw.matrices(datasets, lambda ds: tables.consistency_matrix(ds, plain=plain), **look)[0]
 
 
 def linguistic_correlation(datasets: Results) -> Figure:
     """Direct and split correlation of consistency with linguistic similarity, beside what permuted labels give."""
-    figure, rows = model_panels(datasets, tables.linguistic_table, 1.9, at=0, xlabel="Pearson correlation")
+    figure, rows = draw.model_panels(datasets, tables.linguistic_table, 1.9, at=0, xlabel="Pearson correlation")
     for panel, table, _ in rows:
         places, chance = np.arange(len(table)), (table["chance_low"], table["chance_high"])
         panel.hlines(places, *chance, color="#cccccc", lw=7, label="permuted languages, 95 %")
         panel.plot(table["direct"], places, "o", color=BLUE, ms=6, label="direct")
         panel.plot(table["split"], places, "D", color=ORANGE, ms=5, label="split by dominant language")
         panel.set(title=_of_kind(panel.get_title(), table), xlim=(-1, 1))
-    name_rows(rows[0][0], rows[0][1].index)
-    legend_below(figure)
-    return figure
+    draw.name_rows(rows[0][0], rows[0][1].index)
+    return draw.legend_below(figure)
 
 
 def _of_kind(title: str, table: pd.DataFrame) -> str:
@@ -46,7 +46,7 @@ def layer_profile(datasets: Results) -> Figure:
     The corrected one is drawn where half vectors agree enough for it (dotted line). Bands: 95 % intervals.
     """
     look = {"xlabel": "relative depth (layer / L)", "ylabel": "cosine, mean over values"}
-    figure, rows = model_panels(datasets, tables.profile_table, 2.2, **look)
+    figure, rows = draw.model_panels(datasets, tables.profile_table, 2.2, **look)
     for panel, table, _ in rows:
         depth = table.index.to_numpy() / table.index.max()
         panel.plot(depth, table["plain"], color=ORANGE, lw=1.5, label="plain cosine between languages")
@@ -59,13 +59,12 @@ def layer_profile(datasets: Results) -> Figure:
             panel.plot(depth, sound["corrected"], "o-", **look)
         panel.axhline(RELIABLE, color=FAINT, lw=0.8, ls=":")
         panel.axhline(0, color=FAINT, lw=0.8)
-    legend_below(figure)
-    return figure
+    return draw.legend_below(figure)
 
 
 def language_tree(datasets: Results) -> Figure:
     """Average-linkage trees of the languages by cosine distance; names are coloured by language family."""
-    figure, rows = model_panels(datasets, tables.pooled_consistency, 3.3, share=False, xlabel="1 − cosine")
+    figure, rows = draw.model_panels(datasets, tables.pooled_consistency, 3.3, share=False, xlabel="1 − cosine")
     for panel, table, dataset in rows:
         links, codes = tables.tree(dataset)
         known = {language(code).label: language(code) for code in codes}
@@ -83,7 +82,7 @@ def regression(datasets: Results, found: Mapping[str, pd.DataFrame]) -> Figure:
 
     `found` are the tables of `regression_tables`, by title.
     """
-    figure, rows = model_panels(datasets, lambda ds: found[ds.attrs["title"]], 1.9, at=0, xlabel="coefficient")
+    figure, rows = draw.model_panels(datasets, lambda ds: found[ds.attrs["title"]], 1.9, at=0, xlabel="coefficient")
     for panel, table, _ in rows:
         places = np.arange(len(table))
         panel.hlines(places, table["lowest"], table["highest"], color=GREEN, lw=3, label="range without one family")
@@ -93,6 +92,5 @@ def regression(datasets: Results, found: Mapping[str, pd.DataFrame]) -> Figure:
             look = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7, "color": INK}
             panel.annotate(words, (0.99, place), **look)
         panel.set(title=_of_kind(panel.get_title(), table), xlim=(-1, 1.3))
-    name_rows(rows[0][0], rows[0][1].index)
-    legend_below(figure)
-    return figure
+    draw.name_rows(rows[0][0], rows[0][1].index)
+    return draw.legend_below(figure)

@@ -9,22 +9,21 @@ from matplotlib.patches import Rectangle
 
 from xlv.corpus.languages import labels, language
 from xlv.questions.control import rates, scores
-from xlv.report.drawing import Results, Table, csv_of, dots, model_panels, name_rows
-from xlv.report.style import (
-    CONDITION_COLOURS,
-    FAINT,
+from xlv.report.drawing import (
     GAP,
-    INK,
-    MARKERS,
-    MODEL_COLOURS,
-    PURPLE,
     NumberedFigure,
+    Table,
+    csv_of,
+    dots,
     heat_map,
     legend_below,
+    model_panels,
+    name_rows,
     new_figure,
     titles_of,
 )
-from xlv.results import ADDITION, DIRECTIONS, KINDS, OWN, RANDOM
+from xlv.report.style import CONDITION_COLOURS, FAINT, INK, MARKERS, MODEL_COLOURS, PURPLE
+from xlv.results import ADDITION, DIRECTIONS, KINDS, OWN, RANDOM, Results
 
 HIGHLIGHTED = dict(zip(("en", "fr", "zh", "ja", "sw"), (INK, *MODEL_COLOURS), strict=True))
 

@@ -9,10 +9,12 @@ from xlv.corpus.languages import labels, language
 from xlv.questions.as_published import differences
 from xlv.questions.common import competence, value_concepts
 from xlv.questions.transfer import tables
-from xlv.report.drawing import Results, csv_of, dots, matrices, model_panels, name_rows, one_panel
-from xlv.report.style import BLUE, FAINT, INK, ORANGE, heat_map, legend_below, new_figure, panels, titles_of
+from xlv.report import drawing as draw
+from xlv.report.style import BLUE, FAINT, INK, ORANGE
+from xlv.results import Results
 
 REACH = 0.1  # transferability up to which the colours reach at least
+LOOK = {"cmap": "RdBu_r", "reach": REACH, "text": "{:+.2f}", "label": "transferability T", "diagonal": False}
 
 
 def _triangle(panel: Axes, n: int) -> None:
@@ -24,8 +26,7 @@ def _triangle(panel: Axes, n: int) -> None:
 
 def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = None) -> Figure:
     """Transferability, sources down and targets across in resource order; the dashed triangle is high to low."""
-    look = {"cmap": "RdBu_r", "reach": REACH, "text": "{:+.2f}", "label": "transferability T", "diagonal": False}
-    figure, axes = matrices(datasets, lambda dataset: tables.transfer_matrix(dataset, protocol, concept), **look)
+    figure, axes = draw.matrices(datasets, lambda ds: tables.transfer_matrix(ds, protocol, concept), **LOOK)
     for panel, dataset in zip(axes, datasets.values(), strict=True):
         _triangle(panel, dataset.sizes["target"])
         panel.set(xlabel="target (most to least resourced)", ylabel="source")
@@ -34,8 +35,7 @@ def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = 
 
 def as_published(datasets: Results) -> Figure:
     """Transferability as the paper measures and orders it, sources down and targets across (its Figure 4)."""
-    look = {"cmap": "RdBu_r", "reach": REACH, "text": "{:+.2f}", "label": "transferability T", "diagonal": False}
-    return matrices(datasets, differences, **look)[0]
+    return draw.matrices(datasets, differences, **LOOK)[0]
 
 
 def transfer_by_concept(datasets: Results, protocol: str = "cv") -> Figure:
@@ -43,19 +43,18 @@ def transfer_by_concept(datasets: Results, protocol: str = "cv") -> Figure:
     found = [tables.transfer_by_concept(dataset, protocol) for dataset in datasets.values()]
     names = value_concepts(next(iter(datasets.values())))
     limit = max(REACH, *(float(table.abs().max(axis=None)) for table in found))
-    figure = new_figure(8.6, 1.9 * len(names) + 0.8)
-    figure.numbers = csv_of(datasets, found)
+    figure = draw.new_figure(8.6, 1.9 * len(names) + 0.8)
+    figure.numbers = draw.csv_of(datasets, found)
     axes = figure.subplots(len(names), len(found), sharex="col", squeeze=False)
-    for row, name in zip(axes, names, strict=True):
-        for panel, table in zip(row, found, strict=True):
-            frame = table.loc[name]
-            mesh = heat_map(panel, frame, cmap="RdBu_r", low=-limit, high=limit, text="")
-            _triangle(panel, len(frame))
+    for column, table, title in zip(axes.T, found, draw.titles_of(datasets), strict=True):
+        for panel, name in zip(column, names, strict=True):
+            mesh = draw.heat_map(panel, table.loc[name], cmap="RdBu_r", low=-limit, high=limit, text="")
+            _triangle(panel, len(table.loc[name]))
             panel.tick_params(labelsize=6)
             panel.tick_params(axis="x", rotation=90)
-        row[0].set_ylabel(name, fontsize=9)
-    for panel, title in zip(axes[0], titles_of(datasets), strict=True):
-        panel.set_title(title, fontsize=9)
+        column[0].set_title(title, fontsize=9)
+    for panel, name in zip(axes[:, 0], names, strict=True):
+        panel.set_ylabel(name, fontsize=9)
     look = {"location": "bottom", "shrink": 0.5, "aspect": 40, "pad": 0.01, "label": "transferability T"}
     figure.colorbar(mesh, ax=list(axes.ravel()), **look)
     return figure
@@ -64,40 +63,37 @@ def transfer_by_concept(datasets: Results, protocol: str = "cv") -> Figure:
 def one_way_transfer(datasets: Results, protocol: str = "cv") -> Figure:
     """U and its two parts with 95 % intervals, over all languages and without the dominant ones."""
     found = [tables.one_way_variants(dataset, protocol) for dataset in datasets.values()]
-    figure, axes = panels(2, 0.55 * len(datasets) + 0.8, xlabel="difference in accuracy (95 % interval)")
-    figure.numbers = csv_of(datasets, found)
-    parts = {"U": "U: one-way transfer", "U_A": "U_A: between languages", "U_D": "U_D: own accuracies"}
+    figure, axes = draw.panels(2, 0.55 * len(datasets) + 0.8, xlabel="difference in accuracy (95 % interval)")
+    figure.numbers = draw.csv_of(datasets, found)
     for panel, variant in zip(axes, ("all languages", "without dominant languages"), strict=True):
         rows = pd.DataFrame([table.reindex([variant]).iloc[0] for table in found])
-        for k, ((name, words), colour) in enumerate(zip(parts.items(), (INK, BLUE, ORANGE), strict=True)):
-            dots(panel, rows, name, by=(k - 1) * 0.22, color=colour, label=words)
+        draw.dots(panel, rows, "U", by=-0.22, color=INK, label="U: one-way transfer")
+        draw.dots(panel, rows, "U_A", color=BLUE, label="U_A: between languages")
+        draw.dots(panel, rows, "U_D", by=0.22, color=ORANGE, label="U_D: own accuracies")
         panel.axvline(0, color=FAINT, lw=0.8)
         panel.set_title(variant)
-    name_rows(axes[0], titles_of(datasets))
-    legend_below(figure)
-    return figure
+    draw.name_rows(axes[0], draw.titles_of(datasets))
+    return draw.legend_below(figure)
 
 
 def additive_effects(datasets: Results, protocol: str = "cv") -> Figure:
     """How well each language teaches (source effect) and is read (target effect), in resource order, 95 % intervals."""
     look = {"each": 0.25, "at": 0, "share": False, "xlabel": "effect on accuracy"}
-    figure, rows = model_panels(datasets, lambda dataset: tables.additive_table(dataset, protocol), 0.8, **look)
+    figure, rows = draw.model_panels(datasets, lambda ds: tables.additive_table(ds, protocol), 0.8, **look)
     reach = max(float(table.abs().max(axis=None)) for _, table, _ in rows)
     for panel, table, _ in rows:
-        for by, name, colour in ((-0.15, "source", BLUE), (0.15, "target", ORANGE)):
-            dots(panel, table, name, by=by, color=colour, ms=4, label=f"as {name}")
-        name_rows(panel, labels(table.index), fontsize=7)
-        explained = f"{100 * table.attrs['explained']:.0f} % of variance explained"
-        panel.set_title(f"{panel.get_title()}\n{explained}")
+        draw.dots(panel, table, "source", by=-0.15, color=BLUE, ms=4, label="as source")
+        draw.dots(panel, table, "target", by=0.15, color=ORANGE, ms=4, label="as target")
+        draw.name_rows(panel, labels(table.index), fontsize=7)
+        panel.set_title(f"{panel.get_title()}\n{100 * table.attrs['explained']:.0f} % of variance explained")
         if np.isfinite(reach):  # effects are unknown below three languages
             panel.set_xlim(-1.05 * reach, 1.05 * reach)
-    legend_below(figure)
-    return figure
+    return draw.legend_below(figure)
 
 
 def competence_order(datasets: Results) -> Figure:
     """Nats of neutral parallel sentences relative to English, 95 % intervals: the measured resource order."""
-    figure, panel, rows = one_panel(datasets, competence, 2.9, width=7.2, ylabel="nats relative to English")
+    figure, panel, rows = draw.one_panel(datasets, competence, 2.9, width=7.2, ylabel="nats relative to English")
     for k, (table, colour, title) in enumerate(rows):
         places = np.arange(len(table)) + 0.16 * (k - (len(rows) - 1) / 2)
         panel.vlines(places, table["low"], table["high"], color=colour, lw=1.2)
@@ -106,5 +102,4 @@ def competence_order(datasets: Results) -> Figure:
             panel.set_title("not measured: there are no neutral sentences in all of these languages", fontsize=9)
     panel.axhline(1, color=FAINT, lw=0.8)
     panel.set_xticks(range(len(table)), [language(str(code)).name for code in table.index], rotation=60, ha="right")
-    legend_below(figure, columns=2)
-    return figure
+    return draw.legend_below(figure, columns=2)

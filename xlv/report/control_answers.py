@@ -1,6 +1,4 @@
-"""The answer to question 4 in words, made of computed numbers."""
-
-from collections.abc import Mapping
+"""The answer to question 4 in words: the phrases of `assets/phrases.toml` filled with computed numbers."""
 
 import pandas as pd
 import xarray as xr
@@ -9,105 +7,76 @@ from xlv.corpus.languages import language
 from xlv.questions.control import rates, scores
 from xlv.questions.control.judge import load_validation, quality_table
 from xlv.report.answers import names_of
-from xlv.report.formats import counted, signed
-from xlv.results import BASELINE, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, REFUSING
+from xlv.report.formats import counted, say
+from xlv.results import BASELINE, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, REFUSING, Results
 
 
-def control(datasets: Mapping[str, xr.Dataset]) -> str:
+def control(datasets: Results) -> str:
     """Question 4 in words: what the source language's vector does to refusals in all languages, and at what cost."""
     lines = []
     for dataset in datasets.values():
+        by_score = rates.hardly_refuses(dataset)
+        lines.append(_hardly_refuses(dataset) if by_score else _without_control(dataset))
         auroc = scores.auroc_table(dataset)
-        lines += _by_score(dataset, auroc) if rates.hardly_refuses(dataset) else _by_rate(dataset, auroc)
+        for direction in DIRECTIONS:
+            moved = _score_moved(dataset, direction) if by_score else _rate_moved(dataset, direction)
+            beaten, count = scores.beats_random(dataset, direction)
+            noise = say("control", "random", beaten=len(beaten), of=dataset.sizes["target"], count=count)
+            lines.append(" ".join([moved, _matched(auroc, direction), *([noise] if count else [])]))
     return "\n".join(lines)
 
 
-def _by_rate(dataset: xr.Dataset, auroc: pd.DataFrame) -> list[str]:
-    title, source = dataset.attrs["title"], dataset.attrs["source"]
-    mean = rates.mean_rates(dataset, without=source)
-    lines = [_without_control(dataset)]
-    for direction in DIRECTIONS:
-        changes = rates.refusal_changes(dataset, direction)
-        moved = [str(code) for code in changes.index[changes["p_holm"] < 0.05]]
-        lines.append(
-            f"- **{title}, {direction}** with the {language(source).name} vector: refusals of harmful "
-            f"instructions go from {mean[HARMFUL, BASELINE]:.2f} to **{mean[HARMFUL, direction]:.2f}** on average over "
-            f"the other languages, over-refusal of harmless ones from {mean[HARMLESS, BASELINE]:.2f} to "
-            f"{mean[HARMLESS, direction]:.2f}; the change is significant (McNemar, Holm) in "
-            f"{len(moved)} of {len(changes)} languages{': ' + names_of(moved) if moved else ''}."
-            f"{_matched(auroc, direction)}{_against_random(dataset, direction)}"
-        )
-    return lines
-
-
-def _by_score(dataset: xr.Dataset, auroc: pd.DataFrame) -> list[str]:
-    """For a model that hardly refuses: why the score is shown, and how far it moves."""
-    title, source = dataset.attrs["title"], dataset.attrs["source"]
-    why = (
-        "has no chat template: it was not trained to answer or to decline, so nothing is generated and the refusal score "
-        "is what to read"
-    )
-    if rates.is_generated(dataset):
-        mean = rates.mean_rates(dataset)[HARMFUL]
-        why = (
-            f"hardly refuses (harmful instructions at {mean[BASELINE]:.2f} on average over languages without control, at "
-            f"{mean[REFUSING]:.2f} {REFUSING}), so rates say little and the refusal score is what to read"
-        )
-    lines = [f"- **{title}** {why}."]
-    shifts = scores.score_table(dataset)
-    for direction in DIRECTIONS:
-        found = shifts.loc[direction]
-        right, others = int((EFFECT[direction] * found > 0).sum()), found.drop(source, errors="ignore")
-        lines.append(
-            f"- **{title}, {direction}** with the {language(source).name} vector: the score of harmful instructions shifts "
-            f"by **{signed(others.mean(), 1)} nats** on average over the other languages, in that direction in {right} of "
-            f"{len(found)} languages.{_matched(auroc, direction)}{_against_random(dataset, direction)}"
-        )
-    return lines
-
-
-def _matched(auroc: pd.DataFrame, direction: str) -> str:
-    """What the score's AUROC says: whether control distinguishes harm better, or only moves the threshold."""
-    mean, rows = auroc.groupby("condition")["auroc"].mean(), auroc[auroc["condition"] == direction]
-    better, worse = int((rows["change_low"] > 0).sum()), int((rows["change_high"] < 0).sum())
-    return (
-        f" At matched over-refusal (AUROC of the refusal score, {mean[BASELINE]:.2f} without control) harm is distinguished "
-        f"from harmlessness at {mean[direction]:.2f}: better in {counted(better, 'language')}, worse in {worse}."
-    )
-
-
-def _against_random(dataset: xr.Dataset, direction: str) -> str:
-    beaten, count = scores.beats_random(dataset, direction)
-    of = f"{len(beaten)} of {dataset.sizes['target']} languages"
-    return f" The score moves further than under any of {count} random vectors of equal dose in {of}." if count else ""
+def _about(dataset: xr.Dataset) -> dict[str, str]:
+    return {"title": dataset.attrs["title"], "source": language(dataset.attrs["source"]).name}
 
 
 def _without_control(dataset: xr.Dataset) -> str:
     """Where refusals without control distinguish harm from harmlessness, and where they do not."""
     mean, blind = rates.mean_rates(dataset), rates.blind_languages(dataset)
-    text = (
-        f"- **{dataset.attrs['title']}, {BASELINE}**: harmful instructions are refused at {mean[HARMFUL, BASELINE]:.2f} on "
-        f"average over languages, harmless ones at {mean[HARMLESS, BASELINE]:.2f}"
+    where = say("control", "blind", names=names_of(blind)) if blind else "."
+    numbers = {"refusal": mean[HARMFUL, BASELINE], "over": mean[HARMLESS, BASELINE]}
+    return say("control", "without", title=dataset.attrs["title"], none=BASELINE, where=where, **numbers)
+
+
+def _rate_moved(dataset: xr.Dataset, direction: str) -> str:
+    mean, changes = (
+        rates.mean_rates(dataset, without=dataset.attrs["source"]),
+        rates.refusal_changes(dataset, direction),
     )
-    if not blind:
-        return text + "."
-    return (
-        f"{text}; in {names_of(blind)} harmless ones are refused at least half as often as harmful ones: there a refusal "
-        "may say that the model did not understand rather than that it saw harm."
-    )
+    moved = [str(code) for code in changes.index[changes["p_holm"] < 0.05]]
+    numbers = {"before": mean[HARMFUL, BASELINE], "after": mean[HARMFUL, direction], "moved": len(moved)}
+    numbers |= {"over_before": mean[HARMLESS, BASELINE], "over_after": mean[HARMLESS, direction], "of": len(changes)}
+    names = f": {names_of(moved)}" if moved else ""
+    return say("control", "rate", direction=direction, names=names, **_about(dataset), **numbers)
+
+
+def _hardly_refuses(dataset: xr.Dataset) -> str:
+    """Why the score is what to read."""
+    if not rates.is_generated(dataset):
+        return say("control", "no_template", title=dataset.attrs["title"])
+    mean = rates.mean_rates(dataset)[HARMFUL]
+    numbers = {"before": mean[BASELINE], "after": mean[REFUSING]}
+    return say("control", "hardly_refuses", title=dataset.attrs["title"], direction=REFUSING, **numbers)
+
+
+def _score_moved(dataset: xr.Dataset, direction: str) -> str:
+    found = scores.score_table(dataset).loc[direction]
+    shift = found.drop(dataset.attrs["source"], errors="ignore").mean()
+    numbers = {"shift": shift, "right": int((EFFECT[direction] * found > 0).sum()), "of": len(found)}
+    return say("control", "score", direction=direction, **_about(dataset), **numbers)
+
+
+def _matched(auroc: pd.DataFrame, direction: str) -> str:
+    """What the score's AUROC says: whether control distinguishes harm better, or only moves the threshold."""
+    mean, rows = auroc.groupby("condition")["auroc"].mean(), auroc[auroc["condition"] == direction]
+    better, worse = (int(marks.sum()) for marks in (rows["change_low"] > 0, rows["change_high"] < 0))
+    numbers = {"before": mean[BASELINE], "after": mean[direction], "worse": worse}
+    return say("control", "matched", better=counted(better, "language"), **numbers)
 
 
 def judge() -> str:
     """How good the rule judge is, in words."""
     validation = load_validation()
-    if validation is None:
-        return "The rule judge has not been validated on labelled completions: its rates stand uncorrected."
-    row = quality_table(validation).loc["all"]
     return (
-        f"On {row['completions']:.0f} completions labelled twice ({row['refusals']:.0f} refusals; the passes agree at "
-        f"κ = {row['kappa']:.2f}) the rule judge has a precision of **{row['precision']:.2f}** (95 % interval "
-        f"{row['precision_low']:.2f} to {row['precision_high']:.2f}) and a recall of **{row['recall']:.2f}** "
-        f"({row['recall_low']:.2f} to {row['recall_high']:.2f}). Of {row['broken']:.0f} completions that both passes call "
-        f"broken it finds {row['broken_found']:.0f}; it takes the others for answers, so shares of broken completions are "
-        "lower bounds."
+        say("judge", "none") if validation is None else say("judge", "errors", **quality_table(validation).loc["all"])
     )

@@ -10,17 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from xlv.cache import EXTRACTOR, Progress, counted, fingerprint, silent
+from xlv.corpus import pairs as corpus
 from xlv.corpus.concepts import CONTROLS, VALUES
-from xlv.corpus.pairs import (
-    CorpusError,
-    corpus_fingerprint,
-    full_texts,
-    load_instructions,
-    load_neutral,
-    load_pairs,
-    neutral_of,
-    texts_of,
-)
 from xlv.corpus.shortcut import surface_margins
 from xlv.models.presets import caption
 from xlv.models.weights import identity, short_name, split_revision
@@ -43,10 +34,12 @@ def pairs_of(settings: Settings) -> pd.DataFrame:
     concepts = settings.concepts
     if concepts is None and settings.controls and settings.data is None:
         concepts = (*VALUES, *CONTROLS)
-    table = load_pairs(concepts, settings.languages, pairs=settings.pairs, data=settings.folder)
+    table = corpus.load_pairs(concepts, settings.languages, pairs=settings.pairs, data=settings.folder)
     for concept, rows in table.groupby("concept", sort=False):
         if (found := rows["group"].nunique()) < MIN_GROUPS:
-            raise CorpusError(f"{concept} has pairs of {found} groups: expected {MIN_GROUPS} or more, to halve them")
+            raise corpus.CorpusError(
+                f"{concept} has pairs of {found} groups: expected {MIN_GROUPS} or more, to halve them"
+            )
     return table
 
 
@@ -69,9 +62,9 @@ def run_study(
     if has_published(out, name) and not vectors:
         return load(result_path(out, name, "recognition"))
     table = pairs_of(settings)
-    neutral = neutral_of(list(dict.fromkeys(table["language"])), settings.folder, settings.neutral)
-    corpus = corpus_fingerprint(table)
-    stamp = fingerprint(identity(model), corpus, neutral, asdict(settings), ANALYSIS, EXTRACTOR)
+    neutral = corpus.neutral_of(list(dict.fromkeys(table["language"])), settings.folder, settings.neutral)
+    texts = corpus.corpus_fingerprint(table)
+    stamp = fingerprint(identity(model), texts, neutral, asdict(settings), ANALYSIS, EXTRACTOR)
     paths = [result_path(out, name, question) for question in ("recognition", "consistency")]
     known = [matching(path, stamp) for path in paths]
     done = all(dataset is not None for dataset in known)
@@ -83,11 +76,11 @@ def run_study(
 
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     if not done:
-        states = concept_states(loaded, texts_of(table), progress=progress)
+        states = concept_states(loaded, corpus.texts_of(table), progress=progress)
         recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
         for variable, values in baselines(loaded, table, neutral, settings, progress).items():
             recognition[variable] = (SCHEMA["recognition"][variable].dims, values)
-        provenance = _provenance(model, stamp, loaded.weights_fingerprint, corpus, settings)
+        provenance = _provenance(model, stamp, loaded.weights_fingerprint, texts, settings)
         provenance["parameters"] = loaded.network.num_parameters()
         for path, dataset in zip(paths, (recognition, consistency), strict=True):
             save(dataset, path, provenance)
@@ -125,7 +118,7 @@ def baselines(
     from xlv.models.activations import concept_states
     from xlv.models.decoding import total_nats
 
-    texts, languages = texts_of(table), list(dict.fromkeys(table["language"]))
+    texts, languages = corpus.texts_of(table), list(dict.fromkeys(table["language"]))
     by_language = {code: sum((rows for (_, lang), rows in texts.items() if lang == code), []) for code in languages}
     found = {"token_overlap": against.token_overlap(model, by_language)}
     embedded: dict[str, list[np.ndarray]] = {}
@@ -136,12 +129,12 @@ def baselines(
     if settings.baselines:
         parts, margins = table.groupby(["concept", "language"], sort=False), []
         for _, part in counted(list(parts), f"likelihood under {model.name}", progress):
-            sides = (side[: settings.likelihood_pairs] for side in full_texts(part))
+            sides = (side[: settings.likelihood_pairs] for side in corpus.full_texts(part))
             margins.append(against.likelihood_margins(model, *sides))
         found["likelihood"] = levelled(margins, int(parts.size().max()), (-1, len(languages)))
         some, blank = languages[::UNTRAINED_STEP], against.untrained(model, seed=settings.seed)
         asked = table[table["language"].isin(some)]
-        hits = _own_hits(concept_states(blank, texts_of(asked), progress=progress), blank.n_layers, asked)
+        hits = _own_hits(concept_states(blank, corpus.texts_of(asked), progress=progress), blank.n_layers, asked)
         found["untrained"] = np.full((len(hits), len(languages), hits.shape[-1]), np.nan)
         found["untrained"][:, ::UNTRAINED_STEP] = hits
     if neutral is not None:
@@ -172,12 +165,12 @@ def run_control(
     from xlv.control.refusal import RULES_FINGERPRINT
 
     path = result_path(Path(out), short_name(model), "control")
-    pairs = load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
+    pairs = corpus.load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
     codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
-    texts = [load_instructions(code, data=settings.folder).to_csv() for code in codes]
-    texts += [load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)]
+    texts = [corpus.load_instructions(code, data=settings.folder).to_csv() for code in codes]
+    texts += [corpus.load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)]
     stamp = fingerprint(
-        identity(model), corpus_fingerprint(pairs), texts, asdict(settings), RULES_FINGERPRINT, EXTRACTOR
+        identity(model), corpus.corpus_fingerprint(pairs), texts, asdict(settings), RULES_FINGERPRINT, EXTRACTOR
     )
     known = matching(path, stamp)
     if known is not None and not keep_completions:
@@ -196,9 +189,9 @@ def run_control(
 
 
 def _provenance(
-    model: str, stamp: str, weights: str, corpus: str, settings: Settings | ControlSettings
+    model: str, stamp: str, weights: str, texts: str, settings: Settings | ControlSettings
 ) -> dict[str, object]:
     name = short_name(model)
-    about = {"settings": stamp, "model": name, "title": caption(name), "weights": weights, "corpus": corpus}
+    about = {"settings": stamp, "model": name, "title": caption(name), "weights": weights, "corpus": texts}
     how = {"dtype": settings.dtype, "template": settings.template, "seed": settings.seed}
     return {**about, **how, "revision": split_revision(model)[1] or ""}

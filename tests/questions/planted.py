@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xlv.questions.claims.verdicts import Evidence
+from xlv.questions.claims.ledger import Evidence
 from xlv.questions.consistency.cosines import half_cosines
 from xlv.questions.recognition.accuracy import cross_validated, resampled_accuracy
 from xlv.statistics.resampling import Estimate, bootstrap_weights

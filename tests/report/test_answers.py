@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from xlv.questions.as_published import summary
-from xlv.questions.claims.ledger import evidence, findings
+from xlv.questions.claims.ledger import Finding, evidence, findings, judge
 from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
-from xlv.questions.claims.verdicts import Finding, judge
 from xlv.questions.consistency.tables import regression_tables
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xlv.questions.claims.ledger import findings
+from xlv.questions.claims.ledger import Finding, findings
 from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
-from xlv.questions.claims.verdicts import Finding
 from xlv.report.ledger import four_questions, ledger, of, statistic, value, verdicts
 from xlv.results import BASELINE, DIRECTIONS, KINDS
 

@@ -4,8 +4,6 @@ Protocol `paper`, the layer with the best test accuracy for each source and targ
 layers; means over value concepts.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -14,8 +12,7 @@ from xlv.corpus.languages import labels
 from xlv.questions.common import apart, frame, over_values
 from xlv.questions.consistency.tables import consistency_matrix
 from xlv.questions.transfer.one_way import transferability
-
-Results = Mapping[str, xr.Dataset]
+from xlv.results import Results
 
 
 def accuracy(dataset: xr.Dataset) -> pd.DataFrame:

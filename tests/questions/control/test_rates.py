@@ -3,7 +3,7 @@ import pytest
 
 from tests.control.measured import SETTINGS
 from tests.questions.control.test_judge import table as labelled
-from xlv.questions.claims.verdicts import controllable
+from xlv.questions.claims.ledger import controllable
 from xlv.questions.control import judge, rates
 from xlv.results import ANSWER, BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, HARMLESS, KINDS, OUTCOMES, REFUSAL, REFUSING
 from xlv.statistics.resampling import holm

@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 
 from xlv.edition.book import repository
 from xlv.models.presets import caption
-from xlv.report.drawing import legend_below, panels
+from xlv.report.drawing import MODEL_COLOURS, legend_below, panels
 from xlv.report.formats import plain
-from xlv.report.style import MODEL_COLOURS
 
 FILE = "benchmark.json"
 OURS, AUTHORS, PLAIN = "xlv", "authors' job", "plain generate"

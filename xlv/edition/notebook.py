@@ -10,11 +10,10 @@ from IPython import get_ipython
 from xlv.cache import cache_root
 from xlv.edition.book import BookError, refuse_unknown, repository
 from xlv.models.weights import short_name
-from xlv.questions.claims.ledger import findings
-from xlv.questions.claims.verdicts import Finding
+from xlv.questions.claims.ledger import Finding, findings
 from xlv.questions.control.rates import moves
 from xlv.questions.recognition.tables import PROTOCOLS
-from xlv.report.style import use_style
+from xlv.report.drawing import use_style
 from xlv.results import has_published, is_published, load, result_path
 from xlv.settings import Profile
 from xlv.study import run_control, run_study

@@ -1,23 +1,53 @@
-"""What figures draw alike: panels or matrices of models, dots with intervals, and the numbers a figure brings along."""
+"""How figures are drawn: one style, panels or matrices of models, dots with intervals, and each brings its numbers.
+
+Vector output, and colours that the colour-blind distinguish.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
+from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 import pandas as pd
 import xarray as xr
+from IPython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xlv.corpus.languages import labels
 from xlv.report.formats import cell, told_apart
-from xlv.report.style import BLUE, FAINT, INK, MODEL_COLOURS
-from xlv.results import Results
+from xlv.results import BASELINE, FOLLOWING, REFUSING, Results
 
 Table = Callable[[xr.Dataset], pd.DataFrame]
 DIGITS = 5  # of the numbers behind a figure
 GAP = 0.09  # inches above and below each panel of a grid
+INK, FAINT = "#222222", "#8a8a8a"
+MODEL_COLOURS = BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
+FAMILY_COLOURS = {
+    "Indo-European": BLUE,
+    "Niger-Congo": ORANGE,
+    "Uralic": GREEN,
+    "Dravidian": PURPLE,
+    "Sino-Tibetan": "#8c564b",
+    "Austroasiatic": "#7f7f00",
+    "Austronesian": "#17677f",
+    "Japonic": "#b22222",
+    "Koreanic": "#4b0082",
+}
+CONDITION_COLOURS = {BASELINE: INK, REFUSING: BLUE, FOLLOWING: ORANGE}
+MARKERS = {BASELINE: "o", REFUSING: "^", FOLLOWING: "v"}
+
+
+def use_style() -> None:
+    """Set the book's style for all figures and tables of this process; figures are drawn as SVG in notebooks."""
+    matplotlib.style.use(Path(__file__).parent / "assets" / "book.mplstyle")
+    pd.set_option("display.max_colwidth", None, "display.max_rows", 200, "display.max_columns", 40)
+    if get_ipython() is not None:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None})
 
 
 class NumberedFigure(Figure):

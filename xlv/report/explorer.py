@@ -9,9 +9,8 @@ from IPython.display import HTML
 
 from xlv.corpus.languages import language
 from xlv.questions.common import resource_order, value_concepts
+from xlv.report.formats import say
 from xlv.results import Results
-
-FALLBACK = "The explorer is drawn in the browser by a script of the built book; without it, see the other chapters."
 
 
 def packed(array: np.ndarray, low: float, high: float, bits: int = 8) -> dict[str, object]:
@@ -31,12 +30,10 @@ def packed(array: np.ndarray, low: float, high: float, bits: int = 8) -> dict[st
 
 
 def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str = "cv") -> dict[str, object]:
-    """What the page needs of one model.
+    """What the page needs of one model: arrays by layer in 8 bits, at the chosen layer in 16 as on other pages.
 
-    `accuracy` and `cosine` `[concept, source, target, layer]` in 8 bits; `chosen_accuracy` and `chosen_cosine`
-    `[concept, source, target]` at the chosen layer in 16, so that they agree with the other pages; `chosen_layer`;
-    `pairs` `[concept]`, the number of test pairs of a cell. The cosine's chosen layer is the concept's, which the
-    corrected cosine has too.
+    Arrays are `[concept, source, target]` and `layer`, if by layer; `pairs` `[concept]`, the number of test pairs of a
+    cell. The cosine's chosen layer is the concept's, which the corrected cosine has too.
     """
     places = {name: recognition[name] for name in ("concept", "source", "target")}
     found, alike = recognition.sel(protocol=protocol), consistency.sel(places)
@@ -68,5 +65,5 @@ def data_text(recognition: Results, consistency: Results, protocol: str = "cv") 
 def explorer(recognition: Results, consistency: Results, protocol: str = "cv") -> HTML:
     """The place where `book/_static/explorer.js` draws the explorer, with its data."""
     data = data_text(recognition, consistency, protocol)
-    place = f'<div class="xlv-explorer"><p>{FALLBACK}</p></div>'
+    place = f'<div class="xlv-explorer"><p>{say("explorer", "fallback")}</p></div>'
     return HTML(f'{place}\n<script type="application/json" id="xlv-data">{data}</script>')

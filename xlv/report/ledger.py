@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from xlv.questions.claims.ledger import Finding
 from xlv.questions.claims.rules import ALIKE, CLAIMS, FAILS, FEW, HOLDS, MANY, MARGIN, OPEN
-from xlv.questions.claims.verdicts import Finding
 from xlv.questions.control.rates import is_generated, refusal_table
-from xlv.report.drawing import legend_below, new_figure
+from xlv.report.drawing import BLUE, CONDITION_COLOURS, INK, MARKERS, legend_below, new_figure
 from xlv.report.formats import plain, say, signed, told_apart, unbroken
-from xlv.report.style import BLUE, CONDITION_COLOURS, INK, MARKERS
 from xlv.results import HARMFUL, Results
 
 Ledger = Mapping[str, Sequence[Finding]]  # findings on all claims, by model
@@ -75,16 +74,12 @@ def ledger(found: Ledger, titles: Mapping[str, str]) -> pd.DataFrame:
     """
     names = told_apart(titles[model] for model in found)
     rows = [
-        {
-            "claim": f.claim,
-            "model": name,
-            "value (interval)": unbroken(statistic(f) or "–"),
-            "verdict": f"{f.verdict} ({f.why})" if f.why else f.verdict,
-        }
+        (f.claim, name, unbroken(statistic(f) or "–"), f"{f.verdict} ({f.why})" if f.why else f.verdict)
         for name, findings in zip(names, found.values(), strict=True)
         for f in findings
     ]
-    table = pd.DataFrame(rows).sort_values("claim", kind="stable").reset_index(drop=True)
+    table = pd.DataFrame(rows, columns=["claim", "model", "value (interval)", "verdict"])
+    table = table.sort_values("claim", kind="stable").reset_index(drop=True)
     return table.assign(claim=table["claim"].astype(str).mask(table["claim"].duplicated(), ""))
 
 
@@ -108,7 +103,12 @@ def four_questions(found: Ledger, titles: Mapping[str, str], recognition: Result
     }
     for panel, (claim, (against, in_favour)) in zip(axes, spans.items(), strict=False):
         findings = [of(findings, claim) for findings in found.values()]
-        _intervals(panel, findings, against, in_favour)
+        for ends, verdict in ((against, FAILS), (in_favour, HOLDS)):
+            panel.axvspan(*ends, color=VERDICTS[verdict], alpha=0.35, lw=0, zorder=0)
+        for row, finding in enumerate(findings):
+            if np.isfinite(finding.value):
+                panel.plot([finding.low, finding.high], [row, row], color=BLUE, lw=2, solid_capstyle="butt")
+                panel.plot(finding.value, row, "o", color=BLUE, ms=5)
         words = [f"{finding.verdict}\n{statistic(finding)}".strip() for finding in findings]
         _frame(panel, say("home", f"title_{claim}"), say("home", f"label_{claim}", languages=n), names.values(), words)
         panel.set_xlim(min(against + in_favour), max(against + in_favour))
@@ -131,15 +131,6 @@ def _frame(panel: Axes, title: str, label: str, names: Collection[str], words: l
     panel.tick_params(axis="y", length=0)
     for row, text in enumerate(words):
         panel.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=7, color=INK)
-
-
-def _intervals(panel: Axes, findings: list[Finding], against: tuple, in_favour: tuple) -> None:
-    for ends, verdict in ((against, FAILS), (in_favour, HOLDS)):
-        panel.axvspan(*ends, color=VERDICTS[verdict], alpha=0.35, lw=0, zorder=0)
-    for row, finding in enumerate(findings):
-        if np.isfinite(finding.value):
-            panel.plot([finding.low, finding.high], [row, row], color=BLUE, lw=2, solid_capstyle="butt")
-            panel.plot(finding.value, row, "o", color=BLUE, ms=5)
 
 
 def _rates(panel: Axes, measured: Results) -> None:

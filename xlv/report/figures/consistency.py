@@ -11,7 +11,7 @@ from xlv.corpus.languages import language
 from xlv.questions.claims.rules import RELIABLE
 from xlv.questions.consistency import tables
 from xlv.report import drawing as draw
-from xlv.report.style import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE
+from xlv.report.drawing import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE
 from xlv.results import Results
 
 

@@ -9,27 +9,15 @@ from matplotlib.patches import Rectangle
 
 from xlv.corpus.languages import labels, language
 from xlv.questions.control import rates, scores
-from xlv.report.drawing import (
-    GAP,
-    NumberedFigure,
-    Table,
-    csv_of,
-    dots,
-    heat_map,
-    legend_below,
-    model_panels,
-    name_rows,
-    new_figure,
-    titles_of,
-)
-from xlv.report.style import CONDITION_COLOURS, FAINT, INK, MARKERS, MODEL_COLOURS, PURPLE
+from xlv.report import drawing as draw
+from xlv.report.drawing import CONDITION_COLOURS, FAINT, GAP, INK, MARKERS, MODEL_COLOURS, PURPLE, Table
 from xlv.results import ADDITION, DIRECTIONS, KINDS, OWN, RANDOM, Results
 
 HIGHLIGHTED = dict(zip(("en", "fr", "zh", "ja", "sw"), (INK, *MODEL_COLOURS), strict=True))
 
 
-def _nothing(datasets: Results) -> NumberedFigure:
-    figure = new_figure(7.2, 0.6)
+def _nothing(datasets: Results) -> Figure:
+    figure = draw.new_figure(7.2, 0.6)
     axes = figure.subplots()  # a notebook shows no figure without axes
     axes.axis("off")
     why = "no completions: no model has a chat template" if datasets else "question 4 was not asked of these models"
@@ -43,7 +31,7 @@ def _completed(datasets: Results) -> Results:
 
 def _rows(
     datasets: Results, table: Table, label: str, each: float, more: float, *, of="target", columns=2, rows=1, width=8.6
-) -> tuple[NumberedFigure, list[tuple[np.ndarray, xr.Dataset, pd.DataFrame, str]]]:
+) -> tuple[Figure, list[tuple[np.ndarray, xr.Dataset, pd.DataFrame, str]]]:
     """A figure with `rows` of axes per model, labelled below, and with these axes its results, table and title.
 
     Rows are `each` inches high per target, or what else they are `of`, and `more`.
@@ -51,13 +39,14 @@ def _rows(
     if not datasets:
         return _nothing(datasets), []
     heights = [each * dataset.sizes[of] + more for dataset in datasets.values() for _ in range(rows)]
-    figure, found = new_figure(width, sum(heights) + 0.4, gap=GAP), [table(dataset) for dataset in datasets.values()]
-    figure.numbers = csv_of(datasets, found)
+    found = [table(dataset) for dataset in datasets.values()]
+    figure = draw.new_figure(width, sum(heights) + 0.4, gap=GAP)
+    figure.numbers = draw.csv_of(datasets, found)
     axes = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights, sharey="row")
     for panel in axes[-1]:
         panel.set_xlabel(label)
     per_model = axes.reshape(len(datasets), -1)
-    return figure, list(zip(per_model, datasets.values(), found, titles_of(datasets), strict=True))
+    return figure, list(zip(per_model, datasets.values(), found, draw.titles_of(datasets), strict=True))
 
 
 def _by_language(panel: Axes, table: pd.DataFrame, value: str, codes: np.ndarray) -> None:
@@ -65,7 +54,7 @@ def _by_language(panel: Axes, table: pd.DataFrame, value: str, codes: np.ndarray
     for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
         rows = table[table["condition"] == condition].set_index("target").loc[codes]
         look = {"color": colour, "marker": MARKERS[condition], "label": condition, "ms": 4.5}
-        dots(panel, rows, value, by=(k - 1) * 0.22, **look)
+        draw.dots(panel, rows, value, by=(k - 1) * 0.22, **look)
 
 
 def refusal_rates(datasets: Results) -> Figure:
@@ -77,9 +66,8 @@ def refusal_rates(datasets: Results) -> Figure:
         for panel, kind in zip(row, KINDS, strict=True):
             _by_language(panel, table[table["kind"] == kind], "rate", dataset["target"].values)
             panel.set(title=f"{title}\n{kind} instructions", xlim=(-0.02, 1.02))
-        name_rows(row[0], labels(dataset["target"].values))
-    legend_below(figure)
-    return figure
+        draw.name_rows(row[0], labels(dataset["target"].values))
+    return draw.legend_below(figure)
 
 
 def search_surface(datasets: Results) -> Figure:
@@ -92,7 +80,7 @@ def search_surface(datasets: Results) -> Figure:
             part, chosen = table[table["towards"] == direction], search.sel(towards=direction)
             frame = part.pivot(index="window", columns="dose", values="shift").loc[part["window"].unique()]
             frame.columns = [f"{dose:.1%}".replace("%", " %") for dose in frame.columns]
-            mesh = heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
+            mesh = draw.heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
             line = list(frame.index).index(f"{int(chosen['first_layer'])}–{int(chosen['last_layer'])}")
             column = int(np.abs(search["dose"].values - float(chosen["chosen_dose"])).argmin())
             panel.add_patch(Rectangle((column - 0.5, line - 0.5), 1, 1, fill=False, ec=INK, lw=2.2))
@@ -123,10 +111,9 @@ def score_shifts(datasets: Results) -> Figure:
             look = {"color": colour, "ms": size, "mfc": "none" if hollow else colour, "label": label if names else None}
             panel.plot(table.loc[names, codes].to_numpy().ravel(), places, marker, **look)
         panel.axvline(0, color=FAINT, lw=0.8)
-        name_rows(panel, labels(codes))
+        draw.name_rows(panel, labels(codes))
         panel.set_title(title)
-    legend_below(figure)
-    return figure
+    return draw.legend_below(figure)
 
 
 def dose_response(datasets: Results) -> Figure:
@@ -142,8 +129,7 @@ def dose_response(datasets: Results) -> Figure:
             panel.axvline(0, color=FAINT, lw=0.8)
             panel.set_title(f"{title}\n{kind} instructions")
         row[0].set_ylabel("shift of score (nats)")
-    legend_below(figure, columns=5)
-    return figure
+    return draw.legend_below(figure, columns=5)
 
 
 def selectivity(datasets: Results) -> Figure:
@@ -151,7 +137,7 @@ def selectivity(datasets: Results) -> Figure:
     if not (shown := _completed(datasets)):
         return _nothing(datasets)
     look = {"xlabel": "over-refusal (harmless)", "ylabel": "refusal rate (harmful)", "per_row": 2}
-    figure, found = model_panels(shown, rates.selectivity_table, 4.1, width=8.6 if len(shown) > 1 else 5.2, **look)
+    figure, found = draw.model_panels(shown, rates.selectivity_table, 4.1, width=8.6 if len(shown) > 1 else 5.2, **look)
     for panel, table, _ in found:
         table = table[table["condition"].isin(list(CONDITION_COLOURS))]
         panel.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls="--")
@@ -162,8 +148,7 @@ def selectivity(datasets: Results) -> Figure:
             look = {"textcoords": "offset points", "fontsize": 7, "color": CONDITION_COLOURS[row["condition"]]}
             panel.annotate(row["target"], (row["over_refusal"], row["refusal"]), xytext=(3, 2), **look)
         panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    legend_below(figure)
-    return figure
+    return draw.legend_below(figure)
 
 
 def _apart(points: np.ndarray, width: float = 0.045, height: float = 0.035) -> np.ndarray:
@@ -179,10 +164,9 @@ def score_auroc(datasets: Results) -> Figure:
     for (panel,), dataset, table, title in found:
         _by_language(panel, table, "auroc", dataset["target"].values)
         panel.axvline(0.5, color=FAINT, lw=0.8)
-        name_rows(panel, labels(dataset["target"].values))
+        draw.name_rows(panel, labels(dataset["target"].values))
         panel.set(title=title, xlim=(0.2, 1.01))
-    legend_below(figure)
-    return figure
+    return draw.legend_below(figure)
 
 
 def source_target_map(datasets: Results) -> Figure:
@@ -193,7 +177,7 @@ def source_target_map(datasets: Results) -> Figure:
         limit = max(0.5, float(np.nanmax(table.abs())))
         for panel, direction in zip(pair, DIRECTIONS, strict=True):
             frame = table.loc[direction].set_axis(labels(table.loc[direction].index))
-            mesh = heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
+            mesh = draw.heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
             panel.set_title(f"{title}, {direction}")
         figure.colorbar(mesh, ax=list(pair), shrink=0.9, label="shift (nats)", pad=0.01)
     return figure

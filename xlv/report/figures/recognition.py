@@ -9,16 +9,12 @@ from xlv.corpus.languages import labels
 from xlv.questions.common import value_concepts
 from xlv.questions.recognition import tables
 from xlv.report import drawing as draw
-from xlv.report.style import BLUE, FAINT, INK, ORANGE
+from xlv.report.drawing import BLUE, FAINT, INK, ORANGE
+from xlv.report.formats import PHRASES
 from xlv.results import Results
 
 CHANCE = 0.5
-READOUTS = {
-    "pairs": "pairs in order",
-    "auroc": "single texts: AUROC",
-    "carried": "threshold of the source",
-    "centred": "threshold: target's mean",
-}
+READOUTS = PHRASES["readouts"]
 
 
 def accuracy_by_language(datasets: Results, protocol: str = "cv") -> Figure:

@@ -10,7 +10,7 @@ from xlv.questions.as_published import differences
 from xlv.questions.common import competence, value_concepts
 from xlv.questions.transfer import tables
 from xlv.report import drawing as draw
-from xlv.report.style import BLUE, FAINT, INK, ORANGE
+from xlv.report.drawing import BLUE, FAINT, INK, ORANGE
 from xlv.results import Results
 
 REACH = 0.1  # transferability up to which the colours reach at least

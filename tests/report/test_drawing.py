@@ -17,8 +17,8 @@ from xlv.report.drawing import (
     new_figure,
     one_panel,
     panels,
+    use_style,
 )
-from xlv.report.style import use_style
 
 
 def test_labels_stand_at_the_outer_panels_only():

@@ -98,8 +98,8 @@ def test_a_stamp_changes_with_pairs_and_with_neutral_sentences(monkeypatch, corp
 
 def test_a_stamp_of_control_changes_with_instructions_and_with_the_judge(monkeypatch, tmp_path):
     known = [stamp(monkeypatch, settings=CONTROL), stamp(monkeypatch, settings=replace(CONTROL, judge="chat:x"))]
-    original = study.load_instructions
-    monkeypatch.setattr(study, "load_instructions", lambda code, **named: original(code, **named).iloc[::-1])
+    original = study.corpus.load_instructions
+    monkeypatch.setattr(study.corpus, "load_instructions", lambda code, **named: original(code, **named).iloc[::-1])
     known.append(stamp(monkeypatch, settings=CONTROL))
     assert len(set(known)) == 3
 

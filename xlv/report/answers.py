@@ -74,10 +74,8 @@ def transfer(datasets: Results, found: Ledger, protocol: str = "cv") -> str:
     lines, rows = [], transfer_summary(datasets, protocol)
     for model, dataset in datasets.items():
         title, fifth = dataset.attrs["title"], of(found[model], 5)
-        why = f" ({fifth.why})" if fifth.why else ""
-        lines.append(
-            say("transfer", "model", title=title, judged=say("transfer", fifth.verdict), why=why, **rows.loc[title])
-        )
+        judged = say("transfer", fifth.verdict) + (f" ({fifth.why})" if fifth.why else "")
+        lines.append(say("transfer", "model", title=title, judged=judged, **rows.loc[title]))
     return "\n".join(lines)
 
 

@@ -127,18 +127,19 @@ def csv_of(datasets: Results, tables: Iterable[pd.DataFrame]) -> str:
 
 
 def model_panels(
-    datasets: Results, table: Table, height: float, *, each: float = 0, at: float | None = None, **look
+    datasets: Results, table: Table, height: float, *, each: float = 0, at: float | None = None, note="", **look
 ) -> tuple[NumberedFigure, list[tuple[Axes, pd.DataFrame, xr.Dataset]]]:
     """A figure with a titled panel per model, and with each panel its model's table and results.
 
     The tables are the figure's numbers. Panels are `height` inches high and `each` more for each row of the longest
-    table. A faint line stands `at` a value of x. `look` as in `panels`.
+    table. A faint line stands `at` a value of x, and below each title a `note`, filled with the table's `attrs`. `look`
+    as in `panels`.
     """
     found = [table(dataset) for dataset in datasets.values()]
     figure, axes = panels(len(found), height + each * max(map(len, found)), **look)
     figure.numbers = csv_of(datasets, found)
-    for panel, title in zip(axes, titles_of(datasets), strict=True):
-        panel.set_title(title)
+    for panel, title, rows in zip(axes, titles_of(datasets), found, strict=True):
+        panel.set_title(f"{title}\n{note.format(**rows.attrs)}".strip())
         if at is not None:
             panel.axvline(at, color=FAINT, lw=0.8)
     return figure, list(zip(axes, found, datasets.values(), strict=True))

@@ -14,6 +14,8 @@ from xlv.report import drawing as draw
 from xlv.report.drawing import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE
 from xlv.results import Results
 
+KIND = "{kind} cosines"  # that the relationships of a model rest on
+
 
 def consistency_map(datasets: Results, *, plain: bool = False) -> Figure:
     """Cosines between the languages' vectors, mean over value concepts, one matrix per model."""
@@ -24,20 +26,16 @@ def consistency_map(datasets: Results, *, plain: bool = False) -> Figure:
 
 def linguistic_correlation(datasets: Results) -> Figure:
     """Direct and split correlation of consistency with linguistic similarity, beside what permuted labels give."""
-    figure, rows = draw.model_panels(datasets, tables.linguistic_table, 1.9, at=0, xlabel="Pearson correlation")
+    look = {"at": 0, "note": KIND, "xlabel": "Pearson correlation"}
+    figure, rows = draw.model_panels(datasets, tables.linguistic_table, 1.9, **look)
     for panel, table, _ in rows:
         places, chance = np.arange(len(table)), (table["chance_low"], table["chance_high"])
         panel.hlines(places, *chance, color="#cccccc", lw=7, label="permuted languages, 95 %")
         panel.plot(table["direct"], places, "o", color=BLUE, ms=6, label="direct")
         panel.plot(table["split"], places, "D", color=ORANGE, ms=5, label="split by dominant language")
-        panel.set(title=_of_kind(panel.get_title(), table), xlim=(-1, 1))
+        panel.set_xlim(-1, 1)
     draw.name_rows(rows[0][0], rows[0][1].index)
     return draw.legend_below(figure)
-
-
-def _of_kind(title: str, table: pd.DataFrame) -> str:
-    """A panel's title with the cosines that the relationships of its model rest on."""
-    return f"{title}\n{table.attrs['kind']} cosines"
 
 
 def layer_profile(datasets: Results) -> Figure:
@@ -64,15 +62,15 @@ def layer_profile(datasets: Results) -> Figure:
 
 def language_tree(datasets: Results) -> Figure:
     """Average-linkage trees of the languages by cosine distance; names are coloured by language family."""
-    figure, rows = draw.model_panels(datasets, tables.pooled_consistency, 3.3, share=False, xlabel="1 − cosine")
-    for panel, table, dataset in rows:
+    look = {"share": False, "note": KIND, "xlabel": "1 − cosine"}
+    figure, rows = draw.model_panels(datasets, tables.pooled_consistency, 3.3, **look)
+    for panel, _, dataset in rows:
         links, codes = tables.tree(dataset)
         known = {language(code).label: language(code) for code in codes}
         look = {"color_threshold": 0, "above_threshold_color": INK, "leaf_font_size": 7}
         dendrogram(links, labels=list(known), orientation="left", ax=panel, **look)
         for text in panel.get_yticklabels():
             text.set_color(FAMILY_COLOURS.get(known[text.get_text()].family, INK))
-        panel.set_title(_of_kind(panel.get_title(), table))
         panel.spines["left"].set_visible(False)
     return figure
 
@@ -82,15 +80,15 @@ def regression(datasets: Results, found: Mapping[str, pd.DataFrame]) -> Figure:
 
     `found` are the tables of `regression_tables`, by title.
     """
-    figure, rows = draw.model_panels(datasets, lambda ds: found[ds.attrs["title"]], 1.9, at=0, xlabel="coefficient")
+    look = {"at": 0, "note": KIND, "xlabel": "coefficient"}
+    figure, rows = draw.model_panels(datasets, lambda ds: found[ds.attrs["title"]], 1.9, **look)
     for panel, table, _ in rows:
         places = np.arange(len(table))
         panel.hlines(places, table["lowest"], table["highest"], color=GREEN, lw=3, label="range without one family")
         panel.plot(table["coefficient"], places, "o", color=INK, ms=5, label="standardised coefficient")
+        look = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7, "color": INK}
         for place, p in zip(places, table["p_holm"], strict=True):
-            words = "p < 0.01" if p < 0.01 else f"p = {p:.2f}"
-            look = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7, "color": INK}
-            panel.annotate(words, (0.99, place), **look)
-        panel.set(title=_of_kind(panel.get_title(), table), xlim=(-1, 1.3))
+            panel.annotate("p < 0.01" if p < 0.01 else f"p = {p:.2f}", (0.99, place), **look)
+        panel.set_xlim(-1, 1.3)
     draw.name_rows(rows[0][0], rows[0][1].index)
     return draw.legend_below(figure)

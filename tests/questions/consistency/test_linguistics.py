@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xlv.questions.consistency.linguistics import correlation, mrqap, permutation_interval, split_excess_p
+from xlv.questions.consistency.linguistics import correlation, mrqap
 
 
 def symmetric(generator: np.random.Generator, n: int) -> np.ndarray:
@@ -42,9 +42,9 @@ def test_the_excess_of_split_over_direct_is_found_where_planted_and_not_in_noise
     generator = np.random.default_rng(2)
     similarity, dominant = symmetric(generator, 16), np.arange(16) < 4
     lifted = similarity + 3.0 * (dominant[:, None] | dominant[None, :])
-    assert split_excess_p(lifted, similarity, dominant, n_permutations=400) < 0.01
+    assert correlation(lifted, similarity, dominant, n_permutations=400).excess_p < 0.01
     chance = [
-        split_excess_p(symmetric(np.random.default_rng(seed), 16), similarity, dominant, n_permutations=200)
+        correlation(symmetric(np.random.default_rng(seed), 16), similarity, dominant, n_permutations=200).excess_p
         for seed in range(runs(1000, sample=60))
     ]
     assert np.mean(np.array(chance) < 0.05) <= 0.15
@@ -66,7 +66,7 @@ def test_correlations_direct_and_split():
     masked = similarity.copy()
     masked[0, 1] = masked[1, 0] = np.nan
     assert correlation(similarity, masked, dominant).n_pairs == 27
-    low, high = permutation_interval(similarity, similarity, dominant, n_permutations=200)
+    low, high = correlation(similarity, similarity, dominant, n_permutations=200).chance
     assert low < 0 < high < 1
 
 
@@ -91,8 +91,8 @@ def test_permutations_heed_the_seed():
     generator = np.random.default_rng(5)
     one, two, dominant = symmetric(generator, 8), symmetric(generator, 8), np.arange(8) < 2
     for statistic in (
-        lambda seed: split_excess_p(one, two, dominant, n_permutations=99, seed=seed),
+        lambda seed: correlation(one, two, dominant, n_permutations=99, seed=seed).excess_p,
         lambda seed: mrqap(one, two, [], n_permutations=99, seed=seed).p,
-        lambda seed: permutation_interval(one, two, dominant, n_permutations=99, seed=seed),
+        lambda seed: correlation(one, two, dominant, n_permutations=99, seed=seed).chance,
     ):
         assert statistic(0) == statistic(0) != statistic(1)

@@ -11,7 +11,7 @@ from xlv.corpus.languages import linguistic_similarity
 from xlv.questions.claims import rules
 from xlv.questions.claims.rules import FAILS, HOLDS, OPEN
 from xlv.questions.common import dominant_languages, resource_ranks, value_accuracy
-from xlv.questions.consistency.linguistics import correlation, split_excess_p
+from xlv.questions.consistency.linguistics import correlation
 from xlv.questions.consistency.tables import consistency_matrix, mean_corrected, reliability
 from xlv.questions.recognition.tables import best_surface, own_estimate
 from xlv.questions.transfer.one_way import among, one_way_estimates, permutation_p
@@ -98,15 +98,12 @@ def distorted(evidence: Evidence) -> Finding:
     """Claim 4. Its value is the number of similarities with a significant excess; it has no interval."""
     if evidence.dominant.sum() < 2:
         return Finding(4, why="one dominant language: size and kinship cannot be told apart")
-    excess, p = [], []
-    for similarity in evidence.similarity.values():
-        found = correlation(evidence.consistency, similarity, evidence.dominant)
-        excess.append(found.split - found.direct)
-        p.append(split_excess_p(evidence.consistency, similarity, evidence.dominant))
+    found = [correlation(evidence.consistency, s, evidence.dominant) for s in evidence.similarity.values()]
+    excess, p = np.transpose([(one.split - one.direct, one.excess_p) for one in found])
     if not np.isfinite(excess).all():
         return Finding(4, why="too few corrected cosines")
-    above = int((holm(np.array(p)) < 0.05).sum())
-    return Finding(4, above, verdict=_verdict(above >= 3, int((np.array(excess) <= 0).sum()) >= 2))
+    above = int((holm(p) < 0.05).sum())
+    return Finding(4, above, verdict=_verdict(above >= 3, (excess <= 0).sum() >= 2))
 
 
 def _part(evidence: Evidence, part: str) -> tuple[float, float, float]:

@@ -12,39 +12,38 @@ from xlv.statistics.resampling import interval
 class Correlation:
     """Pearson correlations of consistency with one kind of linguistic similarity, and the number of pairs used.
 
-    direct  over all language pairs
-    split   mean of the correlation among pairs that touch a dominant language and among those that do not;
-            NaN when either set has fewer than three pairs or no variance
+    direct    over all language pairs
+    split     mean of the correlation among pairs that touch a dominant language and among those that do not;
+              NaN when either set has fewer than three pairs or no variance
+    chance    central 95 % of `direct` when the language labels of the consistency are permuted: what chance gives
+    excess_p  one-sided p-value of split − direct under the same permutations; NaN if undefined
     """
 
     direct: float
     split: float
     n_pairs: int
+    chance: tuple[float, float]
+    excess_p: float
 
 
-def correlation(consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray) -> Correlation:
+def correlation(
+    consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, *, n_permutations: int = 2000, seed: int = 0
+) -> Correlation:
     """Direct and split correlation (section 4.2) of `consistency` and `similarity`, both `[language, language]`.
 
     `dominant` `[language]` marks the dominant languages. Pairs in which either value is NaN are left out.
     """
-    upper = np.triu_indices(len(consistency), k=1)
-    (direct,), (split,) = _permuted(consistency, similarity, dominant, 0)
-    n_pairs = np.isfinite(consistency[upper] + similarity[upper]).sum()
-    return Correlation(float(direct), float(split), int(n_pairs))
-
-
-def _permuted(
-    consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, n_permutations: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Direct and split correlations `[draw]` under permuted language labels of `consistency`; the first draw is not."""
     generator, n = np.random.default_rng(seed), len(consistency)
     orders = np.stack([np.arange(n), *(generator.permutation(n) for _ in range(n_permutations))])
     first, second = np.triu_indices(n, k=1)
     x, y = consistency[orders[:, first], orders[:, second]], similarity[first, second]
-    touching = dominant[first] | dominant[second]
-    known = np.isfinite(x) & np.isfinite(y)
-    parts = [_pearson(x, y, known & part) for part in (touching, ~touching)]
-    return _pearson(x, y, known), np.mean(parts, axis=0)
+    touching, known = dominant[first] | dominant[second], np.isfinite(x) & np.isfinite(y)
+    direct = _pearson(x, y, known)  # of the first draw, which is not permuted, and the others
+    split = np.mean([_pearson(x, y, known & part) for part in (touching, ~touching)], axis=0)
+    excess = split - direct
+    reached = ~(excess[1:] < excess[0] - 1e-12)  # an undefined draw counts against the claim
+    p = (1 + int(reached.sum())) / (1 + n_permutations) if np.isfinite(excess[0]) else float("nan")
+    return Correlation(float(direct[0]), float(split[0]), int(known[0].sum()), interval(direct[1:]), p)
 
 
 def _pearson(x: np.ndarray, y: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -57,25 +56,6 @@ def _pearson(x: np.ndarray, y: np.ndarray, known: np.ndarray) -> np.ndarray:
     spread = np.sqrt(np.square(x).sum(axis=1) * np.square(y).sum(axis=1))
     defined = (count >= 3) & (spread > 1e-12)
     return np.divide((x * y).sum(axis=1), spread, out=np.full(len(x), np.nan), where=defined)
-
-
-def permutation_interval(
-    consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, *, n_permutations: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Central 95 % of the direct correlation when language labels of `consistency` are permuted: what chance gives."""
-    return interval(_permuted(consistency, similarity, dominant, n_permutations, seed)[0][1:])
-
-
-def split_excess_p(
-    consistency: np.ndarray, similarity: np.ndarray, dominant: np.ndarray, *, n_permutations: int = 2000, seed: int = 0
-) -> float:
-    """One-sided p-value of split − direct when the language labels of `consistency` are permuted; NaN if undefined."""
-    direct, split = _permuted(consistency, similarity, dominant, n_permutations, seed)
-    excess = split - direct
-    if not np.isfinite(excess[0]):
-        return float("nan")
-    reached = ~(excess[1:] < excess[0] - 1e-12)  # an undefined draw counts against the claim
-    return (1 + int(reached.sum())) / (1 + n_permutations)
 
 
 @dataclass(frozen=True)

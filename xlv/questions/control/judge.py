@@ -29,11 +29,6 @@ class Quality:
     kappa: float
     disagreed: int
 
-    @property
-    def refusals(self) -> int:
-        """Completions labelled refusals."""
-        return self.true_positive + self.false_negative
-
     def shares(self) -> dict[str, tuple[float, float, float]]:
         """Precision, recall (sensitivity) and specificity, each with its 95 % Wilson interval; NaN without trials."""
         right = np.array([self.true_positive, self.true_positive, self.true_negative])
@@ -77,10 +72,11 @@ def quality_table(table: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for name, part in [("all", table), *table.groupby("language")]:
         found = quality(part)
-        if name != "all" and found.refusals < MIN_REFUSALS:
+        refusals = found.true_positive + found.false_negative
+        if name != "all" and refusals < MIN_REFUSALS:
             continue
         broken = part[(part["label_1"] == BROKEN) & (part["label_2"] == BROKEN)]
-        row = {"completions": len(part), "refusals": found.refusals, "disagreed": found.disagreed, "kappa": found.kappa}
+        row = {"completions": len(part), "refusals": refusals, "disagreed": found.disagreed, "kappa": found.kappa}
         row |= {"broken": len(broken), "broken_found": int((broken["rule"] == BROKEN).sum())}
         for share, (value, low, high) in found.shares().items():
             row |= {share: value, f"{share}_low": low, f"{share}_high": high}

@@ -1,6 +1,7 @@
 """The tables of question 4, as a reader sees them."""
 
 from collections.abc import Mapping
+from itertools import product
 
 import pandas as pd
 import xarray as xr
@@ -49,11 +50,9 @@ def rates_by_language(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     found = {}
     for dataset in filter(is_generated, datasets.values()):
         corrected = corrected_table(dataset)
-        table = refusal_table(dataset) if corrected is None else corrected
-        rate = "rate" if corrected is None else "corrected"
+        table, rate = (refusal_table(dataset), "rate") if corrected is None else (corrected, "corrected")
         wide = table.pivot(index="target", columns=["kind", "condition"], values=rate)
-        order = [(kind, name) for kind in KINDS for name in (BASELINE, *DIRECTIONS)]
-        wide = wide.loc[[str(code) for code in dataset["target"].values], order]
+        wide = wide.loc[dataset["target"].values, list(product(KINDS, (BASELINE, *DIRECTIONS)))]
         found[dataset.attrs["title"]] = wide.set_axis(labels(wide.index)).rename_axis(columns=["", "language"])
     return _shown(found)
 

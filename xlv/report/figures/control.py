@@ -16,11 +16,11 @@ from xlv.results import ADDITION, DIRECTIONS, KINDS, OWN, RANDOM, Results
 HIGHLIGHTED = dict(zip(("en", "fr", "zh", "ja", "sw"), (INK, *MODEL_COLOURS), strict=True))
 
 
-def _nothing(datasets: Results) -> Figure:
+def _nothing() -> Figure:
     figure = draw.new_figure(7.2, 0.6)
     axes = figure.subplots()  # a notebook shows no figure without axes
     axes.axis("off")
-    why = "no completions: no model has a chat template" if datasets else "question 4 was not asked of these models"
+    why = "nothing to draw: question 4 was not asked of these models, or none of them has a chat template"
     axes.text(0.5, 0.5, why, ha="center", va="center", color=FAINT)
     return figure
 
@@ -37,7 +37,7 @@ def _rows(
     Rows are `each` inches high per target, or what else they are `of`, and `more`.
     """
     if not datasets:
-        return _nothing(datasets), []
+        return _nothing(), []
     heights = [each * dataset.sizes[of] + more for dataset in datasets.values() for _ in range(rows)]
     found = [table(dataset) for dataset in datasets.values()]
     figure = draw.new_figure(width, sum(heights) + 0.4, gap=GAP)
@@ -59,9 +59,7 @@ def _by_language(panel: Axes, table: pd.DataFrame, value: str, codes: np.ndarray
 
 def refusal_rates(datasets: Results) -> Figure:
     """Refusal rates of harmful and harmless instructions by language, without control and in both directions."""
-    if not (shown := _completed(datasets)):
-        return _nothing(datasets)
-    figure, found = _rows(shown, rates.refusal_table, "refusal rate (95 % interval)", 0.36, 0.9)
+    figure, found = _rows(_completed(datasets), rates.refusal_table, "refusal rate (95 % interval)", 0.36, 0.9)
     for row, dataset, table, title in found:
         for panel, kind in zip(row, KINDS, strict=True):
             _by_language(panel, table[table["kind"] == kind], "rate", dataset["target"].values)
@@ -135,7 +133,7 @@ def dose_response(datasets: Results) -> Figure:
 def selectivity(datasets: Results) -> Figure:
     """Refusal of harmful instructions against over-refusal of harmless ones, a point per language and condition."""
     if not (shown := _completed(datasets)):
-        return _nothing(datasets)
+        return _nothing()
     look = {"xlabel": "over-refusal (harmless)", "ylabel": "refusal rate (harmful)", "per_row": 2}
     figure, found = draw.model_panels(shown, rates.selectivity_table, 4.1, width=8.6 if len(shown) > 1 else 5.2, **look)
     for panel, table, _ in found:

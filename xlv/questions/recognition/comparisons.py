@@ -58,10 +58,6 @@ def _read(projections: np.ndarray, carried: float, centred: np.ndarray) -> np.nd
     return np.stack([auroc, accuracy(np.asarray(carried)), accuracy(centred[:, None])])
 
 
-def _diffmean(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-    return (positive - negative).mean(axis=0)
-
-
 def _principal(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     """First right singular vector of the differences; its sign, which PCA leaves open, is that of their mean."""
     differences = positive - negative
@@ -100,7 +96,7 @@ def _fitted(model: Callable) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
 
 
 ESTIMATORS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "DiffMean": _diffmean,
+    "DiffMean": lambda positive, negative: (positive - negative).mean(axis=0),
     "PCA": _principal,
     "logistic": _fitted(lambda: LogisticRegression(C=1.0, max_iter=500)),
     "LDA": _fitted(lambda: LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")),

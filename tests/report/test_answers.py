@@ -1,14 +1,19 @@
+import re
+
 import numpy as np
 import pytest
 
+from tests.questions.control.test_judge import table as labelled
 from xlv.questions.as_published import summary
 from xlv.questions.claims.ledger import Finding, evidence, findings, judge
 from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
 from xlv.questions.consistency.tables import regression_tables
+from xlv.questions.control import scores
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
 from xlv.report import answers
 from xlv.report.formats import PHRASES, say, signed
+from xlv.results import ANSWER, REFUSAL, REFUSING
 
 NAN = float("nan")
 TITLES = {"a": "Model A (Q4_1)", "b": "Model B"}
@@ -105,3 +110,27 @@ def test_the_answer_has_a_cosine_where_there_are_vectors_and_says_where_nothing_
     assert f"**My model**: own accuracy {row['own']:.2f}, across languages {row['across']:.2f}; mean cosine" in words
     assert words.splitlines()[1].count("cosine") == 0 and "import-results" not in words and "nan" not in words
     assert "xlv import-results" in answers.as_published({"ours": recognition}, {"ours": consistency})
+
+
+def test_a_model_that_hardly_refuses_is_answered_for_by_score_and_told_why(found):
+    words = answers.control(found)
+    assert "no chat template" in words and "hardly refuses" in words
+    shifts = scores.score_table(found["base"]).loc[REFUSING]
+    assert f"{signed(shifts['sw'], 1)} nats" in words
+    assert {"base", "chat"} <= {title.split(",")[0] for title in re.findall(r"\*\*(.+?)\*\*", words)}
+
+
+def test_a_model_that_refuses_is_answered_for_by_rates(found):
+    refusing = found["chat"].copy(deep=True)
+    refusing["outcome"] = refusing["outcome"].where(refusing["outcome"] < 0, 1)
+    words = answers.control({"m": refusing})
+    assert "from 1.00 to **1.00**" in words and "0 of 2 languages" in words
+    assert "in English and Swahili harmless ones are refused at least half as often" in words
+
+
+def test_the_judge_is_answered_for_by_its_errors_or_as_not_validated(monkeypatch):
+    validation = labelled(("en", REFUSAL, REFUSAL, REFUSAL, 30), ("en", ANSWER, ANSWER, ANSWER, 60))
+    monkeypatch.setattr(answers, "load_validation", lambda: validation)
+    assert "precision of **1.00**" in answers.judge() and "90 completions" in answers.judge()
+    monkeypatch.setattr(answers, "load_validation", lambda: None)
+    assert "has not been validated" in answers.judge()

@@ -14,7 +14,7 @@ from xlv.questions.claims.rules import CLAIMS, RULES
 from xlv.questions.control.rates import moves, refusal_table
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.report import answers
-from xlv.report.control_answers import control as control_answer
+from xlv.report.answers import control as control_answer
 from xlv.report.drawing import use_style
 from xlv.report.figures.transfer import transfer_map
 from xlv.report.formats import say

@@ -13,6 +13,7 @@ from xlv.models.load import Model
 _LOGITS = 2**27
 # A beginning that prompts share is read apart, and its keys and values repeated, from so many tokens on.
 _PREFIX = 8
+_GREEDY = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "repetition_penalty": 1.0}
 
 
 def padded_prompts(
@@ -46,14 +47,8 @@ class ReadPrompts:
         self.positions = (mask.cumsum(-1) - 1).clamp(min=0)
         self.cache = self._read_once(rows[:1, :shared])
         read = shared if self.cache is not None else 0
-        output = model.network(
-            input_ids=rows[:, read:],
-            attention_mask=mask,
-            position_ids=self.positions[:, read:],
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
+        unread = {"input_ids": rows[:, read:], "attention_mask": mask, "position_ids": self.positions[:, read:]}
+        output = model.network(**unread, past_key_values=self.cache, use_cache=True, logits_to_keep=1)
         self.first, self.cache = output.logits[:, -1].float().log_softmax(-1), output.past_key_values
 
     def _read_once(self, beginning: torch.Tensor) -> Cache | None:
@@ -85,27 +80,21 @@ class ReadPrompts:
 
     def _read_on(self, ids: list[list[int]]) -> torch.Tensor:
         """Log-probability `[opening, prompt]` of all tokens but the first of openings that are read in one row."""
-        mask, prompts = self.inputs["attention_mask"], len(self.first)
         like = next(self.model.network.parameters())
         inputs, _, _, paths = sheet([row[:-1] for row in ids], [[*range(len(ids))]], 0, like)
-        rows = inputs["input_ids"].expand(prompts, -1)
+        rows, mask = inputs["input_ids"].expand(len(self.first), -1), self._behind_prompts(inputs)
         places = inputs.get("position_ids", torch.arange(rows.shape[1], device=rows.device)[None])
-        output = self.model.network(
-            input_ids=rows,
-            attention_mask=self._behind_prompts(mask, inputs),
-            past_key_values=self.cache,
-            position_ids=self.positions[:, -1:] + 1 + places,
-            use_cache=True,
-        )
+        unread = {"input_ids": rows, "attention_mask": mask, "position_ids": self.positions[:, -1:] + 1 + places}
+        output = self.model.network(**unread, past_key_values=self.cache, use_cache=True)
         self.cache = output.past_key_values
         self.cache.crop(-rows.shape[1])
         openings = list(zip(ids, paths, strict=True))
         logs = [[path_log(logits, path, row[1:]) for logits in output.logits] for row, path in openings]
         return torch.tensor(logs, device=self.first.device, dtype=torch.float64)
 
-    def _behind_prompts(self, mask: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    def _behind_prompts(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """The mask of a row read behind the prompts: all of them is seen, and of the row what its own mask says."""
-        length = inputs["input_ids"].shape[1]
+        mask, length = self.inputs["attention_mask"], inputs["input_ids"].shape[1]
         if "attention_mask" not in inputs:
             return torch.cat([mask, mask.new_ones(len(mask), length)], dim=1)
         own = inputs["attention_mask"]
@@ -116,18 +105,9 @@ class ReadPrompts:
     def complete(self, max_new_tokens: int) -> list[str]:
         """Greedy completions of the prompts."""
         self.cache.crop(-1)  # generation wants at least one token that the cache does not hold
+        options = _GREEDY | {"max_new_tokens": max_new_tokens, "pad_token_id": self.model.tokenizer.pad_token_id}
+        output = self.model.network.generate(**self.inputs, past_key_values=self.cache, **options)
         width = self.inputs["input_ids"].shape[1]
-        output = self.model.network.generate(
-            **self.inputs,
-            past_key_values=self.cache,
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            repetition_penalty=1.0,
-            pad_token_id=self.model.tokenizer.pad_token_id,
-        )
         return self.model.tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
 
 

@@ -1,7 +1,6 @@
 """What a model's vectors must beat: its embeddings alone, its shape without training, the likelihood of the texts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -29,14 +28,8 @@ def untrained(model: Model, *, seed: int = 0) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = type(model.network)._from_config(config, dtype=DTYPES["bf16"]).eval().to(model.network.device)
-    return replace(
-        model,
-        name=f"{model.name}, untrained",
-        network=network,
-        blocks=find_blocks(network),
-        dtype="bf16",
-        weights_fingerprint=fingerprint("untrained", seed, model.weights_fingerprint),
-    )
+    weights, blocks = fingerprint("untrained", seed, model.weights_fingerprint), find_blocks(network)
+    return Model(f"{model.name}, untrained", network, model.tokenizer, blocks, "bf16", model.template, weights)
 
 
 def likelihood_margins(model: Model, positive: Sequence[str], negative: Sequence[str]) -> np.ndarray:

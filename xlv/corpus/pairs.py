@@ -55,23 +55,20 @@ def load_pairs(
 ) -> pd.DataFrame:
     """Contrastive pairs as a table with the columns COLUMNS, parallel over languages.
 
-    Default: all value concepts and all languages that every concept has. `pairs` keeps the first so many ids
-    of each concept. Raises CorpusError for an unknown concept or language and for ids or groups that differ
-    between languages.
+    Default: all value concepts and all languages that every concept has; `pairs` keeps the first so many of each
+    concept. Raises CorpusError for an unknown concept or language, and ids or groups that differ between languages.
     """
     known = concepts_in(data)
     chosen = list(concepts) if concepts else [c for c in known if data or c in VALUES]
-    for concept in chosen:
-        if concept not in known:
-            raise CorpusError(f"unknown concept {concept!r}: choose from {', '.join(known)}")
+    if unknown := [concept for concept in chosen if concept not in known]:
+        raise CorpusError(f"unknown concept {unknown[0]!r}: choose from {', '.join(known)}")
     if pairs is not None and pairs < 2:
         raise CorpusError(f"expected at least 2 pairs per concept, got {pairs}")
     first, *others = [languages_in(data, concept) for concept in chosen]
     shared = [code for code in first if all(code in codes for codes in others)]
     codes = list(languages) if languages else shared
-    for code in codes:
-        if code not in shared:
-            raise CorpusError(f"unknown language {code!r} for these concepts: choose from {', '.join(shared)}")
+    if unknown := [code for code in codes if code not in shared]:
+        raise CorpusError(f"unknown language {unknown[0]!r} for these concepts: choose from {', '.join(shared)}")
     return pd.concat([_load_concept(concept, codes, pairs, data) for concept in chosen], ignore_index=True)
 
 

@@ -34,18 +34,13 @@ def read_table(path: Path, needed: Sequence[str] = ("id", "positive", "negative"
         raise CorpusError(f"{path} lacks the column {absent[0]!r}: its header is {header}, expected {list(needed)}")
     if again := [column for column in header if header.count(column) > 1]:
         raise CorpusError(f"{path} has two columns {again[0]!r}: keep one of them")
-    for number, row in rows:
-        if len(row) != len(header):
-            raise CorpusError(
-                f"{path}, line {number}: {len(row)} fields, expected {len(header)} separated by tabs, as in its header"
-            )
+    if odd := [f"line {number}: {len(row)} fields" for number, row in rows if len(row) != len(header)]:
+        raise CorpusError(f"{path}, {odd[0]}, expected {len(header)} separated by tabs, as in its header")
     table = pd.DataFrame([row for _, row in rows], columns=header, dtype=object)
-    twice = table["id"].duplicated()
-    if twice.any():
-        raise CorpusError(f"{path}: the id {table['id'][twice].iloc[0]!r} stands twice; ids must be unique in a file")
-    blank = (table[list(needed)].apply(lambda column: column.str.strip()) == "").any(axis=1)
-    if blank.any():
-        raise CorpusError(f"{path}: an empty field in row {table['id'][blank].iloc[0]!r}; every text must be given")
+    if twice := list(table["id"][table["id"].duplicated()]):
+        raise CorpusError(f"{path}: the id {twice[0]!r} stands twice; ids must be unique in a file")
+    if blank := list(table["id"][(table[list(needed)].map(str.strip) == "").any(axis=1)]):
+        raise CorpusError(f"{path}: an empty field in row {blank[0]!r}; every text must be given")
     return table
 
 
@@ -58,9 +53,7 @@ def mvalue_files(folder: Path) -> dict[tuple[str, str], Path]:
 def _text(entry: dict, side: str) -> str:
     if "scenario" in entry:
         return f"{entry['scenario']} {entry[side]}"
-    if "question" in entry:
-        return f"Question: {entry['question']} Answer: {entry[side]}"
-    return entry[side]
+    return f"Question: {entry['question']} Answer: {entry[side]}" if "question" in entry else entry[side]
 
 
 def read_mvalue(path: Path) -> pd.DataFrame:

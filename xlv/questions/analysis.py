@@ -10,15 +10,7 @@ from xlv.cache import Progress, silent
 from xlv.corpus.concepts import CONTROLS
 from xlv.corpus.shortcut import SURFACES
 from xlv.questions.consistency.cosines import cosines, half_cosines
-from xlv.questions.recognition.accuracy import CURVE, as_published, cross_validated, learning_curve, resampled_accuracy
-from xlv.questions.recognition.comparisons import (
-    ESTIMATORS,
-    Readout,
-    estimator_hits,
-    random_accuracy,
-    readout,
-    shuffled_accuracy,
-)
+from xlv.questions.recognition import accuracy, comparisons
 from xlv.results import SCHEMA
 from xlv.statistics.resampling import N_RESAMPLES
 from xlv.statistics.threads import for_each, side_by_side
@@ -61,7 +53,7 @@ def analyse_concept(
         half = here.shape[1] // 2
         grams.append(pair_gram(here[:, :half] - here[:, half:]))
         vectors.append(concept_vectors(here[:, :half].swapaxes(0, 1), here[:, half:].swapaxes(0, 1)))
-    cv, paper = cross_validated(grams, groups, seed=folds), as_published(grams)
+    cv, paper = accuracy.cross_validated(grams, groups, seed=folds), accuracy.as_published(grams)
     layer = int(np.median(cv.layer[:, 0]))
     recognition = {
         "accuracy": np.stack([cv.chosen, paper.chosen]),
@@ -70,11 +62,11 @@ def analyse_concept(
         "chosen_layer": np.stack([cv.layer, paper.layer]),
         "margin": cv.margin,
         "by_layer": np.stack([cv.by_layer, paper.by_layer]),
-        "readout": _readers(np.stack(readout(states, cv))),
-        "estimated": _readers(estimator_hits(states, cv)),
-        "curve": learning_curve(grams, groups, seed=folds),
-        "shuffled": shuffled_accuracy(grams, groups, seed=folds),
-        "random": random_accuracy(states(layer), seed=folds),
+        "readout": _readers(np.stack(comparisons.readout(states, cv))),
+        "estimated": _readers(comparisons.estimator_hits(states, cv)),
+        "curve": accuracy.learning_curve(grams, groups, seed=folds),
+        "shuffled": comparisons.shuffled_accuracy(grams, groups, seed=folds),
+        "random": comparisons.random_accuracy(states(layer), seed=folds),
         "group": groups,
     }
     halves = half_cosines(grams[layer - 1], groups, n_splits=n_resamples, seed=folds)
@@ -90,7 +82,7 @@ def analyse_concept(
         "reliability_profile": np.stack([at_layer.agreement for at_layer in profile]),
         "chosen_layer": layer,
     }
-    resampled = resampled_accuracy(grams, cv, groups, n_resamples=n_resamples, seed=seed)
+    resampled = accuracy.resampled_accuracy(grams, cv, groups, n_resamples=n_resamples, seed=seed)
     return ConceptAnalysis(recognition, consistency, resampled, cv.layer[:, 0], np.stack(vectors).astype(np.float32))
 
 
@@ -154,11 +146,10 @@ def other_concept_accuracy(vectors: np.ndarray, layers: np.ndarray, states: Laye
 def levelled(rows: Sequence[np.ndarray], n_pairs: int | None = None, shape: tuple[int, ...] = ()) -> np.ndarray:
     """Arrays `[…, pair]` of different numbers of pairs as one, padded with NaN; its leading axes in another `shape`."""
     n_pairs = n_pairs or max(row.shape[-1] for row in rows)
-    padded = [
-        np.pad(row.astype(float), [(0, 0)] * (row.ndim - 1) + [(0, n_pairs - row.shape[-1])], constant_values=np.nan)
-        for row in rows
-    ]
-    return np.stack(padded).reshape(*shape, n_pairs) if shape else np.stack(padded)
+    result = np.full((len(rows), *rows[0].shape[:-1], n_pairs), np.nan)
+    for padded, row in zip(result, rows, strict=True):
+        padded[..., : row.shape[-1]] = row
+    return result.reshape(*shape, n_pairs) if shape else result
 
 
 def _dataset(question: str, concepts: Mapping[str, Mapping[str, np.ndarray]], languages: Sequence[str]) -> xr.Dataset:
@@ -187,7 +178,7 @@ def recognition_arrays(
     over = {"resampled": np.mean([found[name].resampled for name in values], axis=0), "across": across(found, states)}
     dataset = _dataset("recognition", rows, languages)
     coords = {"protocol": ("cv", "paper"), "other": found, "pair": range(1, dataset.sizes["pair"] + 1)}
-    coords |= {"estimator": ESTIMATORS, "size": CURVE, "measure": Readout._fields}
+    coords |= {"estimator": comparisons.ESTIMATORS, "size": accuracy.CURVE, "measure": comparisons.Readout._fields}
     coords |= {"reader": READERS, "surface_kind": SURFACES}
     dataset = dataset.assign({name: (SCHEMA["recognition"][name].dims, array) for name, array in over.items()})
     return dataset.assign_coords({name: list(labels) for name, labels in coords.items()})

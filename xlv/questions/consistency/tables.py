@@ -9,6 +9,7 @@ import xarray as xr
 from xlv.corpus.languages import language, linguistic_similarity
 from xlv.questions.common import apart, dominant_languages, frame, over_values
 from xlv.questions.consistency.linguistics import correlation, mrqap
+from xlv.results import Results
 from xlv.statistics.resampling import holm, interval
 
 
@@ -30,7 +31,7 @@ def reliability(dataset: xr.Dataset) -> np.ndarray:
     return over_values(dataset["reliability"]).values
 
 
-def consistency_summary(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
+def consistency_summary(datasets: Results) -> pd.DataFrame:
     """Per model: mean corrected cosine between languages with its 95 % interval, and the paper's plain one."""
     rows = {}
     for dataset in datasets.values():
@@ -133,7 +134,7 @@ def _families(pooled: pd.DataFrame) -> pd.Series:
     return pd.Series([language(str(code)).family for code in pooled.index])
 
 
-def regression_tables(datasets: dict[str, xr.Dataset], recognition: dict[str, xr.Dataset]) -> dict[str, pd.DataFrame]:
+def regression_tables(datasets: Results, recognition: Results) -> dict[str, pd.DataFrame]:
     """`regression_table` of each model, by title."""
     return {ds.attrs["title"]: regression_table(ds, recognition[model]) for model, ds in datasets.items()}
 
@@ -149,7 +150,7 @@ def tree(dataset: xr.Dataset) -> tuple[np.ndarray, list[str]]:
     return linkage(squareform(distance, checks=False), method="average"), [str(code) for code in pooled.index]
 
 
-def kinship_table(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
+def kinship_table(datasets: Results) -> pd.DataFrame:
     """Per model: mean cosine of languages of one family and of different ones, and the gap's p-value by permutation."""
     return pd.DataFrame({ds.attrs["title"]: _kinship_gap(pooled_consistency(ds)) for ds in datasets.values()}).T
 

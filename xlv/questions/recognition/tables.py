@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.questions.common import estimate, frame, over_values, own_cells, value_accuracy, value_concepts
+from xlv.results import Results
 from xlv.statistics.resampling import Estimate, interval
 from xlv.statistics.vectors import hits
 
@@ -63,7 +64,7 @@ def layer_mean(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     return pd.DataFrame(found, index=dataset["layer"].values).rename(columns={"value": "accuracy"})
 
 
-def protocol_table(datasets: dict[str, xr.Dataset]) -> pd.DataFrame:
+def protocol_table(datasets: Results) -> pd.DataFrame:
     """Mean own-language accuracy under both protocols, and what choosing the layer on the test pairs adds."""
     means = {d.attrs["title"]: {p: own_estimate(d, p).value.mean() for p in PROTOCOLS} for d in datasets.values()}
     table = pd.DataFrame(means).T

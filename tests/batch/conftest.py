@@ -80,6 +80,10 @@ def spec(repository, models):
     return write
 
 
+def _heed_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a suite in the background of a shell has them ignored
+
+
 @pytest.fixture
 def start():
     """Start `xlv batch` with arguments as a process in a session of its own, which does not outlive the test."""
@@ -88,7 +92,7 @@ def start():
     def begin(*arguments):
         command = [sys.executable, "-m", "xlv.cli", "batch", *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(command, **pipes, start_new_session=True))
+        started.append(subprocess.Popen(command, **pipes, start_new_session=True, preexec_fn=_heed_interrupts))
         return started[-1]
 
     yield begin

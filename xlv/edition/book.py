@@ -13,7 +13,7 @@ import yaml
 from papermill.exceptions import PapermillExecutionError
 
 from xlv import __version__
-from xlv.cache import Progress, silent, whole_file
+from xlv.cache import Progress, counted, silent, whole_file
 from xlv.models.presets import caption
 from xlv.models.weights import short_name
 from xlv.results import has_published, load, result_path
@@ -37,9 +37,8 @@ def repository() -> Path:
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
     """Raise ValueError for the first of the given parameters that a notebook does not have."""
-    for name in given:
-        if name not in known:
-            raise ValueError(f"unknown parameter {name!r}: this notebook has {', '.join(known)}")
+    if unknown := [name for name in given if name not in known]:
+        raise ValueError(f"unknown parameter {unknown[0]!r}: this notebook has {', '.join(known)}")
 
 
 def execute_notebooks(
@@ -63,8 +62,7 @@ def execute_notebooks(
         refuse_unknown(parameters, papermill.inspect_notebook(source))
     target.mkdir(parents=True, exist_ok=True)
     settings = {"cwd": cwd or root, "kernel_name": "python3", "progress_bar": False}
-    for done, source in enumerate(sources):
-        progress("executing notebooks", done, len(names))
+    for source in counted(sources, "executing notebooks", progress):
         output = target / source.name
         try:
             notebook = papermill.execute_notebook(source, output, dict(parameters), **settings)
@@ -75,7 +73,6 @@ def execute_notebooks(
         notebook.metadata.pop("papermill", None)
         with whole_file(output) as temporary:
             nbformat.write(notebook, temporary)
-    progress("executing notebooks", len(names), len(names))
 
 
 def build_edition(
@@ -108,12 +105,7 @@ def build_edition(
 
 
 def build_book(
-    parameters: Parameters,
-    folder: Path,
-    banner: str,
-    pages: dict[str, str] | None = None,
-    *,
-    progress: Progress = silent,
+    parameters: Parameters, folder: Path, banner: str, pages: Mapping[str, str] = {}, *, progress: Progress = silent
 ) -> Path:
     """Execute all notebooks on results that are there, assemble them with the prose and build; returns index.html.
 
@@ -125,7 +117,7 @@ def build_book(
     notebooks = [Path(file).name for file in files if file.startswith("notebooks/")]
     execute_notebooks(notebooks, parameters, source / "notebooks", progress=progress)
     shutil.copytree(root / "book", source / "book", dirs_exist_ok=True, ignore=shutil.ignore_patterns("results"))
-    for name, text in (pages or {}).items():
+    for name, text in pages.items():
         (source / "book" / f"{name}.md").write_text(text, encoding="utf-8")
         contents["parts"][0]["chapters"].append({"file": f"book/{name}"})
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))

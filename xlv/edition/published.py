@@ -21,13 +21,10 @@ def import_results(res: Path, out: Path) -> dict[str, Published]:
         name = _RENAMED.get(model.folder.lower(), model.folder.lower())
         found[name if name in PRESETS else model.folder] = model
     for name, model in found.items():
-        save(model.recognition, result_path(out, name + SUFFIX, "recognition"), _provenance(name, model))
-        if model.consistency is not None:
-            save(model.consistency, result_path(out, name + SUFFIX, "consistency"), _provenance(name, model))
+        about = {"model": name, "title": f"{caption(name)} (published)", "published": model.stamp}
+        about |= {"dtype": "not stated", "template": PRESETS[name].template if name in PRESETS else ""}
+        about |= {"settings": f"published {model.stamp}", "corpus": "MVALUE", "weights": "", "revision": ""}
+        for question in ("recognition", "consistency"):
+            if (dataset := getattr(model, question)) is not None:
+                save(dataset, result_path(out, name + SUFFIX, question), about)
     return {name + SUFFIX: model for name, model in found.items()}
-
-
-def _provenance(name: str, model: Published) -> dict[str, object]:
-    about = {"model": name, "title": f"{caption(name)} (published)", "published": model.stamp}
-    how = {"dtype": "not stated", "template": PRESETS[name].template if name in PRESETS else ""}
-    return {"settings": f"published {model.stamp}", "corpus": "MVALUE", "weights": "", "revision": "", **about, **how}

@@ -67,8 +67,7 @@ def usable(pairs: Iterable[Pair], limit: int | None = None) -> list[Pair]:
 
     `limit` takes the first so many before lengths are levelled.
     """
-    seen: set[tuple] = set()
-    kept = []
+    seen, kept = set(), []
     for pair in pairs:
         both = (pair.positive, pair.negative)
         sides = [(k, pair.context, code, text) for k, side in enumerate(both) for code, text in side.items()]
@@ -81,9 +80,8 @@ def usable(pairs: Iterable[Pair], limit: int | None = None) -> list[Pair]:
     return _levelled(kept[:limit])
 
 
-def _levelled(pairs: list[Pair]) -> list[Pair]:
+def _levelled(kept: list[Pair]) -> list[Pair]:
     """Leave out the most unequal pairs until no language's sides differ in mean length by more than allowed."""
-    kept = list(pairs)
     while kept:
         ratios = {}
         for code in kept[0].positive:

@@ -27,13 +27,8 @@ class _Reader:
 
 
 class Published(NamedTuple):
-    """One model's published results.
-
-    folder       name of the model's folder in `res`
-    stamp        fingerprint of its `acc.pk` files
-    recognition  accuracies under protocol `paper`; nothing about single pairs
-    consistency  plain cosines; None without vectors
-    """
+    """Results of the model of a `folder` in `res`; `stamp` is the fingerprint of its `acc.pk` files. `recognition` has
+    accuracies under protocol `paper`, nothing about single pairs; `consistency` plain cosines, None without vectors."""
 
     folder: str
     stamp: str
@@ -84,9 +79,8 @@ def read_accuracy(path: Path) -> xr.DataArray:
     """Accuracies `[source, target, layer]` of an `acc.pk`, {source: {target: {layer: accuracy}}}, or ResultsError."""
     content = read_inert(path)
     languages = _languages(content, path)
-    for source in languages:
-        if set(_languages(content[source], path)) != set(languages):
-            raise ResultsError(f"{path}: the targets of {source!r} are not the languages of the file")
+    if odd := [source for source in languages if set(_languages(content[source], path)) != set(languages)]:
+        raise ResultsError(f"{path}: the targets of {odd[0]!r} are not the languages of the file")
     cells = [[_by_layer(content[source][target], path) for target in languages] for source in languages]
     if len({len(cell) for row in cells for cell in row}) != 1:
         raise ResultsError(f"{path}: the languages do not have the same number of layers")

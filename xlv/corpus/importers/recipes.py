@@ -31,9 +31,8 @@ def _csv(path: Path, *columns: str | int) -> Rows:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, header=header, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise CorpusError(f"{path} is no CSV file in UTF-8 ({error})") from None
-    for column in columns:
-        if column not in table:
-            raise CorpusError(f"{path} lacks the column {column!r}: it has {', '.join(map(str, table.columns))}")
+    if absent := [column for column in columns if column not in table]:
+        raise CorpusError(f"{path} lacks the column {absent[0]!r}: it has {', '.join(map(str, table.columns))}")
     return table[[*columns]].to_numpy().tolist()
 
 
@@ -43,7 +42,7 @@ def _english(group: str, positive: bool, text: str, context: str = "") -> Single
 
 def _morality(rows: Rows) -> list[Pair]:
     """Short scenes in the first person, label 1 wrong; paired by their first three words."""
-    short = ((label, text) for label, text, is_short in rows if is_short.lower() == "true")
+    short = [(label, text) for label, text, is_short in rows if is_short.lower() == "true"]
     return matched(_english(" ".join(text.lower().split()[:3]), label == "0", text) for label, text in short)
 
 
@@ -172,9 +171,8 @@ def convert(source: str, path: Path, out: Path, *, limit: int | None = None) -> 
         raise CorpusError(f"{out} exists: give a folder that does not")
     concepts, files = RECIPES[source](path)
     made = {concept: usable(pairs, limit) for concept, pairs in concepts.items()}
-    for concept, pairs in made.items():
-        if len(pairs) < 2:
-            raise CorpusError(f"{path} gives {len(pairs)} pairs of {concept} that can be used: expected at least two")
+    if few := [f"{len(pairs)} pairs of {concept}" for concept, pairs in made.items() if len(pairs) < 2]:
+        raise CorpusError(f"{path} gives {few[0]} that can be used: expected at least two")
     with whole_folder(out) as folder:
         _write(folder, source, files, made)
     return {(concept, " ".join(pairs[0].positive)): len(pairs) for concept, pairs in made.items()}

@@ -222,11 +222,11 @@ class Profile:
         A corpus folder brings its own concepts. Pairs and the seed go for question 4 too, languages for its targets (if
         any of them remains) and its further sources, and a corpus folder if it has a control set.
         """
-        wanted = {key: value for key, value in (("pairs", pairs), ("data", data), ("seed", seed)) if value is not None}
-        common = {
-            key: value for key, value in wanted.items() if key != "data" or (Path(str(value)) / "control").is_dir()
-        }
-        wanted |= {key: value for key, value in (("languages", languages), *study.items()) if value is not None}
+        asked = {"languages": languages, "pairs": pairs, "data": data, "seed": seed, **study}
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        common = {name: wanted[name] for name in ("pairs", "seed") if name in wanted}
+        if data and (Path(data) / "control").is_dir():
+            common["data"] = data
         if languages:
             kept = [code for code in self.control.targets if code in languages]
             sources = tuple(code for code in self.control.compare.sources if code in languages)

@@ -13,6 +13,8 @@ from xlv.models.load import Model
 _LOGITS = 2**27
 # A beginning that prompts share is read apart, and its keys and values repeated, from so many tokens on.
 _PREFIX = 8
+# Tokens per batch where the logits of each over the whole vocabulary are held at once.
+_BUDGET = 256
 _GREEDY = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "repetition_penalty": 1.0}
 
 
@@ -129,9 +131,6 @@ def generate(model: Model, prompts: Sequence[str], *, max_new_tokens: int = 32, 
         for i, text in zip(batch, read.complete(max_new_tokens), strict=True):
             completions[i] = text
     return completions
-
-
-_BUDGET = 256  # tokens a batch: the logits of each over the whole vocabulary are held at once
 
 
 @torch.inference_mode()

@@ -80,16 +80,13 @@ def batches(
 
     For several to run at a time, they are as even as their number, rounded up to a `multiple`, allows.
     """
-    rows = list(layout(ids, texts, min(ROW_WIDTH, budget)))
-    rows.sort(key=lambda row: _size(ids, row))
+    rows = sorted(layout(ids, texts, min(ROW_WIDTH, budget)), key=lambda row: _size(ids, row))
     sizes = [_size(ids, row) for row in rows]
     if multiple > 1:
         wanted = -(-len(_cuts(sizes, budget)) // multiple) * multiple
         budget = bisect_left(range(budget), True, lo=1, key=lambda least: len(_cuts(sizes, least)) <= wanted)
-    start = 0
-    for stop in _cuts(sizes, budget):
+    for start, stop in pairwise([0, *_cuts(sizes, budget)]):
         yield rows[start:stop]
-        start = stop
 
 
 def _cuts(sizes: Sequence[int], budget: int) -> list[int]:
@@ -118,24 +115,22 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
     turns = 1 if alone else min(torch.get_num_threads(), AT_A_TIME)
     with suited_attention(model.network):
         layout = layout_for(model, ids)
-        waiting = list(batches(ids, range(len(ids)), budget, layout, multiple))
-        while waiting:
+        texts: Sequence[int] = range(len(ids))
+        while texts:
             left: list[list[Row]] = []  # what failed first, and all that did not begin after it
 
             def read(batch: list[Row], left: list[list[Row]] = left) -> None:
                 if left or not _fits(run, batch):
                     left.append(batch)
 
-            _in_threads(read, waiting, turns)
+            _in_threads(read, list(batches(ids, texts, budget, layout, multiple)), turns)
             if not left:
                 return
-            texts = list(chain.from_iterable(left[0]))
-            if len(texts) == 1:
-                length = len(ids[texts[0]])
+            texts = list(chain.from_iterable(chain.from_iterable(left)))
+            if sum(map(len, left[0])) == 1:
                 remedy = "choose --dtype bf16, or --device cpu"
-                raise ModelError(f"no memory left for a single text of {length} tokens: {remedy}")
+                raise ModelError(f"no memory left for a single text of {len(ids[texts[0]])} tokens: {remedy}")
             budget = max(_size(ids, row) for row in left[0]) * len(left[0]) // 2
-            waiting = list(batches(ids, [*chain.from_iterable(chain.from_iterable(left))], budget, layout, multiple))
 
 
 def _in_threads(read: Callable[[list[Row]], None], waiting: list[list[Row]], turns: int) -> None:

@@ -21,10 +21,12 @@ def book(
 ) -> None:
     """Compute what is missing, execute the notebooks, build the book, and say where its index.html is."""
     from xlv.edition.book import build_edition
+    from xlv.edition.notebook import names, profile_of
     from xlv.models.presets import BOOK_MODELS
 
-    wanted = terminal.changed(profile, str(Path(data).resolve()) if data else "", concepts, languages, pairs)
-    shown = terminal.names(models) or BOOK_MODELS
+    data = data and str(Path(data).resolve())
+    wanted = profile_of(profile, data=data, concepts=concepts, languages=languages, pairs=pairs)
+    shown = names(models) or BOOK_MODELS
     say(f"The book: {build_edition(shown, wanted, out_dir / wanted.name, results, progress=Ticker())}")
 
 

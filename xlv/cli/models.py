@@ -48,6 +48,7 @@ def run(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
 ) -> None:
     """Questions 1 to 3 (and 4 with --control) for one model; prints a table and writes netCDF files."""
+    from xlv.edition.notebook import profile_of
     from xlv.models.presets import PRESETS
     from xlv.models.weights import short_name
     from xlv.questions.control import rates as control_tables
@@ -57,8 +58,8 @@ def run(
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     template = template or (PRESETS[model].template if model in PRESETS else "raw")
-    settings = {"dtype": dtype or None, "baselines": baselines, "template": template}
-    wanted = terminal.changed(profile, data, concepts, languages, pairs, **settings)
+    wanted = profile_of(profile, data=data, concepts=concepts, languages=languages, pairs=pairs)
+    wanted = wanted.changed(dtype=dtype or None, baselines=baselines, template=template)
     model = terminal.at(model, revision)
     how = {"loading": Loading(device or None, trust_remote_code), "progress": Ticker()}
     dataset = run_study(model, wanted.study, out_dir, vectors=vectors, **how)
@@ -126,7 +127,8 @@ def audit(
 ) -> None:
     """The four questions on one model, and one page with the verdicts: a card to attach to the model."""
     from xlv.edition.book import audit_model
+    from xlv.edition.notebook import profile_of
 
-    wanted = terminal.changed(profile, data, concepts, languages, pairs)
+    wanted = profile_of(profile, data=data, concepts=concepts, languages=languages, pairs=pairs)
     loading = Loading(device or None, trust_remote_code)
     say(f"The card: {audit_model(terminal.at(model, revision), wanted, out_dir, loading=loading, progress=Ticker())}")

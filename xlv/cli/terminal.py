@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from typer.core import TyperGroup
 
-from xlv.settings import PROFILES, Profile
+from xlv.settings import PROFILES
 
 Model = Annotated[str, typer.Argument(help="Embedded name, preset, Hub id, folder or .gguf file.")]
 Models = Annotated[str, typer.Option(help="Models, separated by commas.")]
@@ -25,21 +25,9 @@ Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that 
 KeepCompletions = Annotated[bool, typer.Option("--keep-completions", help="With --control: into a private file.")]
 
 
-def names(text: str) -> tuple[str, ...] | None:
-    """Names separated by commas; None for none."""
-    return tuple(name.strip() for name in text.split(",") if name.strip()) or None
-
-
 def at(model: str, revision: str) -> str:
     """A model's name with its revision, if one is given."""
     return f"{model}@{revision}" if revision else model
-
-
-def changed(name: str, data: str, concepts: str, languages: str, pairs: int, **study: object) -> Profile:
-    """A profile with what the options change; raises ValueError for an unknown name."""
-    return Profile.named(name).changed(
-        data=data or None, concepts=names(concepts), languages=names(languages), pairs=pairs or None, **study
-    )
 
 
 out, err = Console(), Console(stderr=True)

@@ -50,14 +50,15 @@ def _assigned(source: str) -> list[str]:
     return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
-def _names(text: str) -> tuple[str, ...] | None:
+def names(text: str) -> tuple[str, ...] | None:
+    """Names separated by commas; None for none."""
     return tuple(part.strip() for part in text.split(",") if part.strip()) or None
 
 
 def profile_of(
     profile: str = "full", *, data: str = "", languages: str = "", concepts: str = "", pairs: int = 0, seed: int = 0
 ) -> Profile:
-    """The profile that a notebook's parameters ask for; what is empty or 0 stays as the profile has it.
+    """The profile that parameters or options ask for; what is empty or 0 stays as the profile has it.
 
     Raises ValueError for an unknown profile, values of another type, and what `Settings` refuses.
     """
@@ -66,7 +67,7 @@ def profile_of(
         for name, value in given.items():
             if type(value) is not kind:
                 raise ValueError(f"the parameter {name!r} is {value!r}, expected {kind.__name__}")
-    size = {"languages": _names(languages), "concepts": _names(concepts), "pairs": pairs or None, "seed": seed or None}
+    size = {"languages": names(languages), "concepts": names(concepts), "pairs": pairs or None, "seed": seed or None}
     return Profile.named(profile).changed(data=data or None, **size)
 
 
@@ -104,10 +105,10 @@ def open_results(
     folder = Path(results) if results else cache_root() / "results" / wanted.name
     whole = wanted.name == "full" and not results and not any(size.values())
     reference = folder if stored else _reference() if whole else None
-    if not _names(models):
+    if not names(models):
         raise ValueError("the parameter 'models' is empty: name at least one model")
     found = {}
-    for model in _names(models):
+    for model in names(models):
         name = short_name(model)
         kept = reference is not None and (stored or (reference / name).is_dir())
         path = result_path(reference if kept else folder, name, question)

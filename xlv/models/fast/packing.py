@@ -24,6 +24,7 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # of CUDA and other
 Ids = Sequence[Sequence[int]]
 Row = list[int]  # indices of its texts
 Layout = Callable[[Ids, Sequence[int], int], Iterator[Row]]
+_attentive: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()  # which networks attend as told
 
 
 class Sheet(NamedTuple):
@@ -112,7 +113,8 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
     multiple = AT_A_TIME if device.type == "cpu" else 1
     # Weights that move between devices are moved for one pass at a time.
     alone = device.type != "cpu" or getattr(model.network, "hf_device_map", None)
-    turns = 1 if alone else min(torch.get_num_threads(), AT_A_TIME)
+    threads, inferring = torch.get_num_threads(), torch.is_inference_mode_enabled()  # of this thread only
+    turns = 1 if alone else min(threads, AT_A_TIME)
     with suited_attention(model.network):
         layout = layout_for(model, ids)
         texts: Sequence[int] = range(len(ids))
@@ -120,10 +122,15 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
             left: list[list[Row]] = []  # what failed first, and all that did not begin after it
 
             def read(batch: list[Row], left: list[list[Row]] = left) -> None:
-                if left or not _fits(run, batch):
-                    left.append(batch)
+                with torch.inference_mode(inferring):
+                    if left or not _fits(run, batch):
+                        left.append(batch)
 
-            _in_threads(read, list(batches(ids, texts, budget, layout, multiple)), turns)
+            waiting = list(batches(ids, texts, budget, layout, multiple))
+            try:
+                for_each(read, waiting, turns, prepare=lambda: torch.set_num_threads(threads // turns))
+            finally:
+                torch.set_num_threads(threads)  # threads yet to come take over the number set last, in any thread
             if not left:
                 return
             texts = list(chain.from_iterable(chain.from_iterable(left)))
@@ -131,20 +138,6 @@ def run_batches(model: Model, ids: Ids, run: Callable[[list[Row]], None], budget
                 remedy = "choose --dtype bf16, or --device cpu"
                 raise ModelError(f"no memory left for a single text of {len(ids[texts[0]])} tokens: {remedy}")
             budget = max(_size(ids, row) for row in left[0]) * len(left[0]) // 2
-
-
-def _in_threads(read: Callable[[list[Row]], None], waiting: list[list[Row]], turns: int) -> None:
-    """`for_each` with each thread's share of PyTorch's threads, in inference mode if this thread is."""
-    threads, inferring = torch.get_num_threads(), torch.is_inference_mode_enabled()  # of this thread only
-
-    def call(batch: list[Row]) -> None:
-        with torch.inference_mode(inferring):
-            read(batch)
-
-    try:
-        for_each(call, waiting, turns, prepare=lambda: torch.set_num_threads(threads // turns))
-    finally:
-        torch.set_num_threads(threads)  # threads yet to come take over the number that was set last, in any thread
 
 
 def _fits(run: Callable[[list[Row]], None], batch: list[Row]) -> bool:
@@ -203,9 +196,6 @@ def layout_for(model: Model, ids: Ids) -> Layout:
     if model.network not in _attentive:
         _attentive[model.network] = _attends_as_told(model)
     return many_a_row if _attentive[model.network] else one_a_row
-
-
-_attentive: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 
 
 @torch.inference_mode()

@@ -86,9 +86,8 @@ class Model:
         """Token ids of texts under the template; a chat template brings its own special tokens."""
         prompts = [self.prompt(text, system) for text in texts]
         ids = self.tokenizer(prompts, add_special_tokens=self.template != "chat")["input_ids"]
-        for text, row in zip(texts, ids, strict=True):
-            if not row:
-                raise ValueError(f"the text {text!r} has no tokens: expected at least one")
+        if not all(ids):
+            raise ValueError(f"the text {texts[ids.index([])]!r} has no tokens: expected at least one")
         return ids
 
 

@@ -63,7 +63,7 @@ class ConceptVectors:
     def save(self, path: Path | str) -> None:
         """Write a safetensors file, whole or not at all: a tensor `layer.K` per layer, the rest in a JSON header."""
         tensors = {f"layer.{k}": vector.float().clone() for k, vector in self.layers.items()}
-        norms = {str(k): v for k, v in self.norms.items()}
+        norms = {str(k): norm for k, norm in self.norms.items()}
         about = {"origin": dict(self.origin), "norms": norms, "version": __version__}
         with whole_file(Path(path)) as temporary:
             save_file(tensors, temporary, metadata={_HEADER: json.dumps(about, ensure_ascii=False)})
@@ -114,8 +114,7 @@ def concept_vectors(
         "positive": known.positive if known else "the corpus's positive texts",
         "negative": known.negative if known else "the corpus's negative texts",
     }
-    layers = range(1, loaded.n_layers + 1)
-    return ConceptVectors({k: vectors[k - 1] for k in layers}, {k: float(norms[k - 1]) for k in layers}, origin)
+    return ConceptVectors(dict(enumerate(vectors, 1)), dict(enumerate(norms.tolist(), 1)), origin)
 
 
 def random_vectors(vectors: Mapping[int, torch.Tensor], seed: int) -> dict[int, torch.Tensor]:

@@ -43,9 +43,6 @@ def summary(recognition: Results, consistency: Results) -> pd.DataFrame:
     for model, dataset in recognition.items():
         table, off = accuracy(dataset).to_numpy(), apart(dataset.sizes["target"])
         alike = consistency_matrix(consistency[model], plain=True).to_numpy() if model in consistency else off * np.nan
-        rows[dataset.attrs["title"]] = {
-            "own": np.diagonal(table).mean(),
-            "across": table[off].mean(),
-            "cosine": alike[off].mean(),
-        }
+        own = np.diagonal(table).mean()
+        rows[dataset.attrs["title"]] = {"own": own, "across": table[off].mean(), "cosine": alike[off].mean()}
     return pd.DataFrame(rows).T

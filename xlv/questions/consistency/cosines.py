@@ -8,7 +8,6 @@ import numpy as np
 from xlv.statistics.resampling import MIN_GROUPS, group_indices
 from xlv.statistics.vectors import pair_gram
 
-N_SPLITS = 400
 MIN_SOUND = 0.9
 
 
@@ -65,7 +64,7 @@ def _half_weights(groups: np.ndarray, n_splits: int, seed: int) -> tuple[np.ndar
     return weights[0], weights[1]
 
 
-def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = N_SPLITS, seed: int = 0) -> HalfCosines:
+def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = 400, seed: int = 0) -> HalfCosines:
     """Cosines of vectors from disjoint halves, corrected for attenuation (Spearman).
 
     ½ [cos(v1A, v2B) + cos(v1B, v2A)] / √(cos(v1A, v1B) · cos(v2A, v2B)): translations of one pair share more than
@@ -76,28 +75,17 @@ def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = N_SPLI
     first, second = _half_weights(groups, n_splits, seed)
     n_languages, n_pairs = gram.shape[:2]
     flat = gram.transpose(1, 0, 2, 3).reshape(n_pairs, -1)
-
-    def inner(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-        left = (one @ flat).reshape(n_splits, n_languages * n_languages, n_pairs)
-        return np.einsum("rki,ri->rk", left, two).reshape(n_splits, n_languages, n_languages)
-
-    def norms(weights: np.ndarray) -> np.ndarray:
-        return np.sqrt(
-            np.einsum("rj,sji,ri->rs", weights, np.stack([gram[s, :, s] for s in range(n_languages)]), weights)
-        )
-
-    scale = norms(first)[:, :, None] * norms(second)[:, None, :]
-    cross = inner(first, second) / scale  # cos(v_s of half A, v_t of half B)
+    left = (first @ flat).reshape(n_splits, n_languages * n_languages, n_pairs)
+    inner = np.einsum("rki,ri->rk", left, second).reshape(n_splits, n_languages, n_languages)
+    own = np.stack([gram[s, :, s] for s in range(n_languages)])
+    one, two = (np.sqrt(np.einsum("rj,sji,ri->rs", half, own, half)) for half in (first, second))
+    cross = inner / (one[:, :, None] * two[:, None, :])  # cos(v_s of half A, v_t of half B)
     reliability = np.einsum("rss->rs", cross)
     product = reliability[:, :, None] * reliability[:, None, :]
     sound = (reliability[:, :, None] > 0) & (reliability[:, None, :] > 0)
     corrected = np.full(cross.shape, np.nan)
     symmetric = (cross + cross.transpose(0, 2, 1)) / 2
     corrected[sound] = symmetric[sound] / np.sqrt(product[sound])
-    return _summary(corrected, reliability)
-
-
-def _summary(corrected: np.ndarray, reliability: np.ndarray) -> HalfCosines:
     known = np.isfinite(corrected).mean(axis=0) >= MIN_SOUND
     off_diagonal = known & ~np.eye(corrected.shape[1], dtype=bool)
     low, middle, high = _quantiles(np.where(known, corrected, 0.0), [0.025, 0.5, 0.975])

@@ -37,13 +37,9 @@ def consistency_summary(datasets: Results) -> pd.DataFrame:
     for dataset in datasets.values():
         mean, plain = mean_corrected(dataset), consistency_matrix(dataset, plain=True).to_numpy()
         low, high = interval(mean)
-        rows[dataset.attrs["title"]] = {
-            "corrected": np.nanmedian(mean) if np.isfinite(mean).any() else np.nan,
-            "low": low,
-            "high": high,
-            "plain": plain[apart(len(plain))].mean(),
-            "reliability": reliability(dataset).mean(),
-        }
+        middle = np.nanmedian(mean) if np.isfinite(mean).any() else np.nan
+        row = {"corrected": middle, "low": low, "high": high, "plain": plain[apart(len(plain))].mean()}
+        rows[dataset.attrs["title"]] = row | {"reliability": reliability(dataset).mean()}
     return pd.DataFrame(rows, dtype=float).T
 
 
@@ -116,14 +112,9 @@ def regression_table(dataset: xr.Dataset, recognition: xr.Dataset) -> pd.DataFra
                 if np.isfinite(without.coefficient):
                     left[family] = without.coefficient
         changes = {family: abs(coefficient - whole.coefficient) for family, coefficient in left.items()}
-        rows[kind] = {
-            "coefficient": whole.coefficient,
-            "p": whole.p,
-            "lowest": min(left.values(), default=np.nan),
-            "highest": max(left.values(), default=np.nan),
-            "without": max(changes, key=changes.get, default=""),
-            "pairs": whole.n_pairs,
-        }
+        ends = {"lowest": min(left.values(), default=np.nan), "highest": max(left.values(), default=np.nan)}
+        most = max(changes, key=changes.get, default="")
+        rows[kind] = {"coefficient": whole.coefficient, "p": whole.p, **ends, "without": most, "pairs": whole.n_pairs}
     table = pd.DataFrame(rows).T.infer_objects()
     table.insert(2, "p_holm", holm(table["p"].astype(float).fillna(1.0).to_numpy()))
     table.attrs = pooled.attrs

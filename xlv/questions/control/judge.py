@@ -94,12 +94,9 @@ def corrected_rate(refused: int, trials: int, judged: Quality) -> tuple[float, f
     if not recall + specificity > 1:
         return np.nan, np.nan, np.nan
     draw = np.random.default_rng(0).beta
-    p = draw(refused + 0.5, trials - refused + 0.5, _DRAWS)
-    recalls = draw(judged.true_positive + 0.5, judged.false_negative + 0.5, _DRAWS)
-    specificities = draw(judged.true_negative + 0.5, judged.false_positive + 0.5, _DRAWS)
-    low, high = interval(_rogan_gladen(p, recalls, specificities))
-    return float(_rogan_gladen(refused / trials, recall, specificity)), float(low), float(high)
-
-
-def _rogan_gladen(rate, recall, specificity):
-    return np.clip((rate + specificity - 1) / (recall + specificity - 1), 0, 1)
+    p = np.append(refused / trials, draw(refused + 0.5, trials - refused + 0.5, _DRAWS))
+    recalls = np.append(recall, draw(judged.true_positive + 0.5, judged.false_negative + 0.5, _DRAWS))
+    specificities = np.append(specificity, draw(judged.true_negative + 0.5, judged.false_positive + 0.5, _DRAWS))
+    rates = np.clip((p + specificities - 1) / (recalls + specificities - 1), 0, 1)  # the rate itself, then draws
+    low, high = interval(rates[1:])
+    return float(rates[0]), float(low), float(high)

@@ -38,15 +38,10 @@ def refusal_table(dataset: xr.Dataset) -> pd.DataFrame:
     refusals = refused.sum("prompt")
     low, high = proportion_interval(refusals.values, trials.values)
     known = dataset["faithful"].where((dataset["faithful"] >= 0) & ~spoilt)
-    columns = {
-        "rate": refusals / trials.where(trials > 0),
-        "low": (refusals.dims, low),
-        "high": (refusals.dims, high),
-        "broken": spoilt.sum("prompt") / trials.where(trials > 0),
-        "prompts": trials,
-        "refused": refusals,
-        "faithful": known.mean("prompt"),
-    }
+    tested = trials.where(trials > 0)
+    columns = {"rate": refusals / tested, "low": (refusals.dims, low), "high": (refusals.dims, high)}
+    columns |= {"broken": spoilt.sum("prompt") / tested, "prompts": trials, "refused": refusals}
+    columns |= {"faithful": known.mean("prompt")}
     table = xr.Dataset(columns).reset_coords(drop=True).to_dataframe()
     return table.dropna(subset=["rate"]).reset_index()
 

@@ -63,7 +63,6 @@ def training_pairs(folds: np.ndarray, limit: int | None = None, seed: int = 0) -
 
     Raises ValueError if a fold has fewer than `limit` others.
     """
-    n_partitions, n_pairs = folds.shape
     train = folds[:, None, :] != np.arange(int(folds.max()) + 1)[None, :, None]
     if limit is None:
         return train
@@ -142,20 +141,15 @@ def cross_validated(
 
 
 def resampled_accuracy(
-    grams: Sequence[np.ndarray],
-    found: Recognition,
-    groups: np.ndarray,
-    *,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    grams: Sequence[np.ndarray], cv: Recognition, groups: np.ndarray, *, n_resamples: int = N_RESAMPLES, seed: int = 0
 ) -> np.ndarray:
     """Cross-validated accuracy `[resample, source, target]` when groups of pairs are resampled jointly over languages.
 
     The resample trains the vectors *and* tests them: resampling the test pairs alone would take the vectors for given,
-    and understate the spread by half where they are noisy. Layers stay as chosen in `found`, on its first partition.
+    and understate the spread by half where they are noisy. Layers stay as chosen in `cv`, on its first partition.
     """
     weights = bootstrap_weights(groups, n_resamples, seed).astype(np.float32)
-    folds, choice = found.folds[0], found.choice[0]
+    folds, choice = cv.folds[0], cv.choice[0]
     n_sources = len(grams[0])
     sums = np.zeros((n_resamples, n_sources, n_sources), dtype=np.float64)
     for fold, source in np.ndindex(*choice.shape):

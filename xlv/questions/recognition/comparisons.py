@@ -125,12 +125,8 @@ def estimator_hits(states: Layers, found: Recognition) -> np.ndarray:
     return right
 
 
-N_SHUFFLES = 20
-N_DIRECTIONS = 100
-
-
 def shuffled_accuracy(
-    grams: Sequence[np.ndarray], groups: np.ndarray, *, n_shuffles: int = N_SHUFFLES, seed: int = 0
+    grams: Sequence[np.ndarray], groups: np.ndarray, *, n_shuffles: int = 20, seed: int = 0
 ) -> np.ndarray:
     """Accuracy `[shuffle, source, target]` of the whole procedure, layer choice included, on shuffled labels.
 
@@ -141,7 +137,7 @@ def shuffled_accuracy(
     return np.stack([cross_validated(grams, groups, signs=row, n_partitions=1, seed=seed).chosen for row in signs])
 
 
-def random_accuracy(states: np.ndarray, *, n_directions: int = N_DIRECTIONS, seed: int = 0) -> np.ndarray:
+def random_accuracy(states: np.ndarray, *, n_directions: int = 100, seed: int = 0) -> np.ndarray:
     """Accuracy `[draw, language]` of random directions that have the covariance of a language's activations.
 
     `states` `[language, example, d_model]`, positive examples first. A sum of centred states with normal weights has

@@ -100,12 +100,11 @@ def additive(accuracy: np.ndarray) -> Additive:
     T contains Acc of the target, and a regression of one on the other finds it). Effects are NaN below 3 languages.
     """
     n = len(accuracy)
-    if n < 3:
-        unknown = np.full(n, np.nan)
-        return Additive(float(accuracy[~np.eye(n, dtype=bool)].mean()), unknown, unknown, float("nan"))
     source, target = np.nonzero(~np.eye(n, dtype=bool))
-    design = np.concatenate([np.eye(n)[source], np.eye(n)[target]], axis=1)
     values = accuracy[source, target]
+    if n < 3:
+        return Additive(float(values.mean()), *np.full((2, n), np.nan), float("nan"))
+    design = np.concatenate([np.eye(n)[source], np.eye(n)[target]], axis=1)
     fitted = np.linalg.lstsq(design, values - values.mean(), rcond=None)[0]  # the least-norm solution sums to zero
     rest = values - values.mean() - design @ fitted
     spread = np.square(values - values.mean()).sum()

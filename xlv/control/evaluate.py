@@ -53,6 +53,9 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
     conditions, neutral = [*main, *further], list(dict.fromkeys((source, *settings.detailed_targets)))
     openings = Counter(reading.opening for cell in found.values() for reading in cell if reading.opening)
     commonest = dict(sorted(openings.items(), key=lambda item: (-item[1], item[0]))[:OPENINGS])
+    grids = {
+        name: np.stack([one.seen[name] for one in searches.values()], _DIMS[name].index("searched")) for name in seen
+    }
     curves = _by_kind(response, lambda reading: reading.score, np.nan)
     arrays = {
         "score": _by_kind(found, lambda reading: reading.score, np.nan),
@@ -60,10 +63,7 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
         "faithful": _by_kind(found, lambda reading: _FAITHFUL[reading.faithful], MISSING).astype(np.int8),
         "response_score": curves.reshape(len(DIRECTIONS), -1, *curves.shape[1:]),
         **_side_effects(bench, settings, progress, conditions, neutral),
-        **{
-            name: np.stack([one.seen[name] for one in searches.values()], _DIMS[name].index("searched"))
-            for name in seen
-        },
+        **grids,
         "opening_count": list(commonest.values()),
     }
     measured = {"neutral_language": neutral, "searched": list(searches), "opening": list(commonest)}
@@ -76,18 +76,12 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
 
 def _coordinates(settings: ControlSettings, n_layers: int, conditions: Sequence[Condition]) -> dict[str, object]:
     about = ("method", "direction", "source", "concept", "draw")
-    windows = layer_windows(n_layers, settings.search.windows)
-    return {
-        "condition": [condition.name for condition in conditions],
-        **{name: ("condition", [getattr(c, name) for c in conditions]) for name in about},
-        "kind": list(KINDS),
-        "target": list(settings.targets),
-        "towards": list(DIRECTIONS),
-        "response_dose": list(settings.compare.doses),
-        "rate": list(RATES),
-        "window": [f"{layers[0]}–{layers[-1]}" for layers in windows],
-        "dose": list(settings.search.doses),
-    }
+    windows = [f"{layers[0]}–{layers[-1]}" for layers in layer_windows(n_layers, settings.search.windows)]
+    coordinates = {"condition": [condition.name for condition in conditions]}
+    coordinates |= {name: ("condition", [getattr(c, name) for c in conditions]) for name in about}
+    coordinates |= {"kind": list(KINDS), "target": list(settings.targets), "towards": list(DIRECTIONS)}
+    coordinates |= {"window": windows, "dose": list(settings.search.doses), "rate": list(RATES)}
+    return coordinates | {"response_dose": list(settings.compare.doses)}
 
 
 def _measure(

@@ -90,17 +90,10 @@ def search(
         found = [rates[(slice(None), *place)] for place in best]
         chosen[direction] = tried[best[preferred(found, baseline_rates, direction, wanted.max_broken)]]
     settled = list(chosen.values())
-    seen = {
-        "search_score": score,
-        "search_divergence": drift,
-        "search_rate": rates,
-        "search_baseline": baseline,
-        "search_baseline_rate": baseline_rates,
-        "strength": [setting.strength for setting in settled],
-        "chosen_dose": [setting.dose for setting in settled],
-        "first_layer": [setting.layers[0] for setting in settled],
-        "last_layer": [setting.layers[-1] for setting in settled],
-    }
+    seen = {"search_score": score, "search_divergence": drift, "search_rate": rates}
+    seen |= {"search_baseline": baseline, "search_baseline_rate": baseline_rates}
+    seen |= {"strength": [s.strength for s in settled], "chosen_dose": [s.dose for s in settled]}
+    seen |= {"first_layer": [s.layers[0] for s in settled], "last_layer": [s.layers[-1] for s in settled]}
     return Searched(chosen, {name: np.array(values) for name, values in seen.items()})
 
 

@@ -14,6 +14,7 @@ from xlv.statistics.vectors import Layers, hits, own, pair_gram
 
 N_FOLDS = 8
 N_PARTITIONS = 10
+CURVE = (4, 8, 16, 32, 48)  # numbers of training pairs
 
 
 @dataclass(frozen=True)
@@ -215,9 +216,6 @@ def as_published(grams: Iterable[np.ndarray]) -> Recognition:
     by_layer[:, test] = np.diagonal(right, axis1=1, axis2=2).mean(axis=-1)
     correct[..., test] = right[best, source, target]
     return Recognition(right.mean(axis=-1).transpose(1, 2, 0), correct, best + 1, by_layer)
-
-
-CURVE = (4, 8, 16, 32, 48)
 
 
 def learning_curve(

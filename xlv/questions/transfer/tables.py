@@ -36,11 +36,10 @@ def transfer_summary(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
     for dataset in datasets.values():
         ranks, accuracy = common.resource_ranks(dataset), common.value_accuracy(dataset, protocol)
         off = common.apart(len(ranks))
-        rows[dataset.attrs["title"]] = _one_way_row(accuracy, ranks) | {
-            "mean_T": measures.transferability(accuracy.value)[off].mean(),
-            "cross_accuracy": accuracy.value[off].mean(),
-            "own_accuracy": np.diagonal(accuracy.value).mean(),
-        }
+        between = measures.transferability(accuracy.value)[off].mean()
+        means = {"mean_T": between, "cross_accuracy": accuracy.value[off].mean()}
+        own = {"own_accuracy": np.diagonal(accuracy.value).mean()}
+        rows[dataset.attrs["title"]] = _one_way_row(accuracy, ranks) | means | own
     return pd.DataFrame(rows, dtype=float).T
 
 

@@ -157,8 +157,7 @@ def cached_activations(
     stamp = model.fingerprint
     names = {key: fingerprint(stamp, EXTRACTOR, list(rows)) for key, rows in texts.items()}
     shards = {key: cache_root() / "activations" / stamp / f"{name}.safetensors" for key, name in names.items()}
-    languages = dict.fromkeys(lang for _, lang in texts)
-    for lang in counted(languages, f"reading {model.name}", progress):
+    for lang in counted(dict.fromkeys(lang for _, lang in texts), f"reading {model.name}", progress):
         missing = [key for key in texts if key[1] == lang and read_shard(shards[key]) is None]
         if not missing:
             continue

@@ -13,8 +13,7 @@ from xlv.models.load import Model
 _LOGITS = 2**27
 # A beginning that prompts share is read apart, and its keys and values repeated, from so many tokens on.
 _PREFIX = 8
-# Tokens per batch where the logits of each over the whole vocabulary are held at once.
-_BUDGET = 256
+_BUDGET = 256  # tokens per batch where the logits of each over the whole vocabulary are held at once
 _GREEDY = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "repetition_penalty": 1.0}
 
 

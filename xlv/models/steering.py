@@ -39,7 +39,7 @@ def _checked(model: Model, vectors: Vectors) -> dict[int, torch.Tensor]:
             raise ValueError(f"cannot steer layer {layer}: {steered}")
         _check(model, vector, f"the vector of layer {layer}")
     devices = {layer: next(model.blocks[layer - 1].parameters()).device for layer in vectors}
-    return {layer: vector.to(device=devices[layer], dtype=model.network.dtype) for layer, vector in vectors.items()}
+    return {layer: vector.to(devices[layer], model.network.dtype) for layer, vector in vectors.items()}
 
 
 def _check(model: Model, vector: torch.Tensor, what: str) -> None:
@@ -115,8 +115,7 @@ def directional_ablation(model: Model, vector: torch.Tensor) -> Iterator[None]:
     _check(model, vector, "the vector")
     inputs, outputs = [], []
     for block in model.blocks:
-        like = next(block.parameters())
-        unit = vector.to(device=like.device, dtype=model.network.dtype)
+        unit = vector.to(next(block.parameters()).device, model.network.dtype)
         edit = _without(unit / unit.norm())
         inputs.append((block, edit))
         outputs += [(_part(block, names), edit) for names in (_ATTENTION, _MLP)]

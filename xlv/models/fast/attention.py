@@ -42,18 +42,17 @@ def _rows_attention(
     """
     rows, heads, tokens, width = query.shape
     shared = key.shape[1]
-    mask = attention_mask
     if (
-        mask is None
-        or mask.dtype == torch.bool
-        or not tokens == key.shape[2] == mask.shape[-1] <= _WIDEST
-        or mask.shape[1] != 1
+        attention_mask is None
+        or attention_mask.dtype == torch.bool
+        or not tokens == key.shape[2] == attention_mask.shape[-1] <= _WIDEST
+        or attention_mask.shape[1] != 1
         or any(options.get(name) is not None for name in ("position_bias", "cache", "softcap"))
     ):
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **options)
     grouped = query.float().reshape(rows, shared, -1, width)
     scores = (grouped @ key.float().transpose(2, 3)).view(rows, shared, heads // shared, tokens, tokens)
-    scores.mul_(width**-0.5 if scaling is None else scaling).add_(mask[:, :, None])
+    scores.mul_(width**-0.5 if scaling is None else scaling).add_(attention_mask[:, :, None])
     weights = scores.softmax(-1).to(value.dtype).view(rows, shared, -1, tokens)
     return (weights @ value).view(rows, heads, tokens, -1).transpose(1, 2).contiguous(), None
 

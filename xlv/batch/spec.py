@@ -19,10 +19,7 @@ QUESTIONS = ("q1_recognition", "q2_consistency", "q3_transfer", "q4_control")
 @dataclass(frozen=True)
 class Spec:
     """A batch as asked for, by the keys that `schema.yaml` describes; `parameters` hold the notebooks' defaults too.
-
-    Every combination of the `matrix`'s values is a run, except those that match an entry of `exclude`. Runs lie in
-    `out`; relative paths of models and data start at `folder`.
-    """
+    Runs lie in `out`; relative paths of models and data start at `folder`."""
 
     folder: Path
     out: Path
@@ -42,9 +39,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         """Build a mapping; raises ValueError for a repeated key."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ValueError(f"{key!r} is given twice: keep one of them")
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise ValueError(f"{twice[0]!r} is given twice: keep one of them")
         return super().construct_mapping(node, deep)
 
 

@@ -19,10 +19,8 @@ MIN_IDENTIFIED = 0.95
 MIN_SCRIPT = 0.80
 SHORTCUT_NOTE = 0.75
 
-FIGURES = (
-    *("concept", "language", "pairs", "mean_characters", "identified", "groups", "length_ratio", "same_ending"),
-    *SURFACES,
-)
+_PER_FILE = ("concept", "language", "pairs", "mean_characters", "identified", "groups", "length_ratio", "same_ending")
+FIGURES = (*_PER_FILE, *SURFACES)
 
 
 @dataclass

@@ -20,6 +20,7 @@ from xlv.corpus.table import BUILT_IN, CorpusError, mvalue_files, read_mvalue, r
 COLUMNS = ("concept", "language", "pair", "group", "origin", "context", "positive", "negative")
 SPECIAL = {"control": ("harmless", "harmful"), "neutral": ("text",)}  # folders that are no concepts: their texts
 SEARCH_SIZE = 24
+Chosen = Iterable[str] | None  # names; None: all
 
 
 def _files(data: Path | None) -> dict[tuple[str, str], Path]:
@@ -47,11 +48,7 @@ def languages_in(data: Path | None, concept: str) -> list[str]:
 
 
 def load_pairs(
-    concepts: Iterable[str] | None = None,
-    languages: Iterable[str] | None = None,
-    *,
-    pairs: int | None = None,
-    data: Path | None = None,
+    concepts: Chosen = None, languages: Chosen = None, *, pairs: int | None = None, data: Path | None = None
 ) -> pd.DataFrame:
     """Contrastive pairs as a table with the columns COLUMNS, parallel over languages.
 

@@ -94,11 +94,9 @@ def build_edition(
         "data": study.data or "",
         "results": str(results),
         "profile": profile.name,
-        "languages": ",".join(study.languages or ()),
-        "concepts": ",".join(study.concepts or ()),
-        "pairs": study.pairs or 0,
-        "seed": study.seed,
     }
+    parameters |= {name: ",".join(getattr(study, name) or ()) for name in ("languages", "concepts")}
+    parameters |= {"pairs": study.pairs or 0, "seed": study.seed}
     shown, size = ", ".join(map(caption, models)), "all" if study.pairs is None else study.pairs
     banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept, {study.dtype}."
     return build_book(parameters, folder, banner, progress=progress)

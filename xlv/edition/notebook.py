@@ -1,6 +1,7 @@
 """What the notebooks call first: refuse mistyped parameters, find or compute the results."""
 
 import ast
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -73,11 +74,9 @@ def profile_of(
 
 def _reference() -> Path | None:
     """The committed reference results of the checkout that the notebook runs in, or that xlv lies in."""
-    try:
+    with suppress(BookError):
         folder = repository() / "book" / "results"
-    except BookError:
-        return None
-    return folder if folder.is_dir() else None
+        return folder if folder.is_dir() else None
 
 
 @cache

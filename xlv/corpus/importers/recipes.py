@@ -136,12 +136,11 @@ def polyrefuse(path: Path) -> tuple[Concepts, list[Path]]:
     splits = [split for split in ("train", "val", "test") if all((split, code) in whole for code in codes)]
     singles = []
     for split, kind in product(splits, KINDS):
-        columns = [_instructions(files[kind, split, code]) for code in codes]
+        columns = [[clean(text, code) for text in _instructions(files[kind, split, code])] for code in codes]
         if len(set(map(len, columns))) > 1:
             raise CorpusError(f"{path}: the {kind} {split} files of the languages differ in length")
-        for texts in zip(*columns, strict=True):
-            one = {code: clean(text, code) for code, text in zip(codes, texts, strict=True)}
-            singles.append(Single("", kind == "harmless", one))
+        each = [dict(zip(codes, texts, strict=True)) for texts in zip(*columns, strict=True)]
+        singles += [Single("", kind == "harmless", texts) for texts in each]
     used = [file for (_, split, code), file in files.items() if split in splits and code in codes]
     return {"harmfulness": matched(singles)}, used
 

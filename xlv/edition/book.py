@@ -89,14 +89,9 @@ def build_edition(
         run_study(model, study, results, progress=progress)
         if not has_published(results, short_name(model)):
             run_control(model, profile.control, results, progress=progress)
-    parameters = {
-        "models": ",".join(models),
-        "data": study.data or "",
-        "results": str(results),
-        "profile": profile.name,
-    }
+    parameters = {"models": ",".join(models), "data": study.data or "", "results": str(results)}
     parameters |= {name: ",".join(getattr(study, name) or ()) for name in ("languages", "concepts")}
-    parameters |= {"pairs": study.pairs or 0, "seed": study.seed}
+    parameters |= {"profile": profile.name, "pairs": study.pairs or 0, "seed": study.seed}
     shown, size = ", ".join(map(caption, models)), "all" if study.pairs is None else study.pairs
     banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept, {study.dtype}."
     return build_book(parameters, folder, banner, progress=progress)

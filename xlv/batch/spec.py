@@ -19,7 +19,8 @@ QUESTIONS = ("q1_recognition", "q2_consistency", "q3_transfer", "q4_control")
 @dataclass(frozen=True)
 class Spec:
     """A batch as asked for, by the keys that `schema.yaml` describes; `parameters` hold the notebooks' defaults too.
-    Runs lie in `out`; relative paths of models and data start at `folder`."""
+    Every combination of the `matrix`'s values is a run, except those that match an entry of `exclude`. Runs lie in
+    `out`; relative paths of models and data start at `folder`."""
 
     folder: Path
     out: Path

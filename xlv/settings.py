@@ -236,13 +236,9 @@ class Profile:
 
 
 ALL = ("en", "fr", "zh", "es", "pt", "vi", "ca", "id", "ja", "ko", "fi", "hu", "ta", "te", "sw", "ny")
-_QUICK = ControlSettings(
-    pairs=16,
-    prompts=8,
-    tokens=24,
-    search=Search(prompts=8, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=2),
-    compare=Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",), doses=(0.01, 0.04)),
-)
+_SHORT = Search(prompts=8, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=2)
+_FEWEST = Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",), doses=(0.01, 0.04))
+_QUICK = ControlSettings(pairs=16, prompts=8, tokens=24, search=_SHORT, compare=_FEWEST)
 _FEW = Comparisons(prompts=4, random=3, random_generated=1, detailed=("en", "zh", "sw"), doses=(0.01, 0.02, 0.04))
 _MEDIUM = ControlSettings(targets=ALL, pairs=32, prompts=20, search=Search(prompts=16, neutral=16), compare=_FEW)
 _FULL = ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr")))

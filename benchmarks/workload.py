@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.contenders import ROOT
 from xlv.corpus.pairs import full_texts, load_pairs
-from xlv.models.load import find_blocks
+from xlv.models.blocks import find_blocks
 from xlv.models.weights import resolve
 
 PLAIN_TOKENIZER = {

@@ -13,7 +13,8 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 from xlv.corpus.pairs import load_instructions, load_pairs
-from xlv.models.load import DTYPES, Model, find_blocks
+from xlv.models.blocks import find_blocks
+from xlv.models.model import DTYPES, Model
 
 CHAT = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"

@@ -53,7 +53,7 @@ TORCH, DRAWS = "Arithmetic, results and reports do without PyTorch", "The report
         ("questions/common", "import xlv.control.refusal", DOWNWARDS, "xlv.questions.common -> xlv.control.refusal"),
         ("control/refusal", "import xlv.questions.common", DOWNWARDS, "xlv.control.refusal -> xlv.questions.common"),
         ("attic", "", DOWNWARDS, "attic"),
-        ("models/load", "import xlv.models.activations", CIRCLE, "No cycles are allowed in xlv.models"),
+        ("models/model", "import xlv.models.activations", CIRCLE, "No cycles are allowed in xlv.models"),
         ("settings", "import torch", TORCH, "xlv.settings -> torch"),
         ("statistics/vectors", "def f():\n    import transformers", TORCH, "xlv.statistics.vectors -> transformers"),
         (

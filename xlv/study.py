@@ -23,7 +23,7 @@ from xlv.statistics.resampling import MIN_GROUPS, group_indices
 from xlv.statistics.vectors import Layers
 
 if TYPE_CHECKING:  # torch is imported only where something is computed
-    from xlv.models.load import Model
+    from xlv.models.model import Model
 
 UNTRAINED_STEP = 4  # every fourth language: enough to see chance, at a quarter of the cost
 ANALYSIS = 4  # raised when the analysis changes, so that results of an earlier one are computed anew

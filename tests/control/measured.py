@@ -7,7 +7,8 @@ import pytest
 from tests.conftest import tiny_network
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench
-from xlv.models.load import Model, find_blocks
+from xlv.models.blocks import find_blocks
+from xlv.models.model import Model
 from xlv.results import load, save
 from xlv.settings import Comparisons, ControlSettings, Search
 

@@ -8,7 +8,8 @@ from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
 from xlv.control.refusal import openings
-from xlv.models.load import Model, find_blocks
+from xlv.models.blocks import find_blocks
+from xlv.models.model import Model
 
 WIDTH = 160
 UNIT = WIDTH**0.5  # a coordinate of this size alone gives a root mean square of 1, so that RMSNorm changes little

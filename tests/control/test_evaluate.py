@@ -13,7 +13,8 @@ from xlv.settings import Comparisons
 @pytest.fixture(scope="module")
 def model(tokenizer):
     from tests.conftest import tiny_network
-    from xlv.models.load import Model, find_blocks
+    from xlv.models.blocks import find_blocks
+    from xlv.models.model import Model
 
     network = tiny_network("llama")
     return Model("tiny-llama", network, tokenizer, find_blocks(network), "fp32", "chat", "tiny-llama")

@@ -10,8 +10,9 @@ from torch import nn
 from tests.conftest import ARCHITECTURES, GROUPED
 from xlv.models import load
 from xlv.models.activations import extract
-from xlv.models.load import checked_device, find_blocks, has_chat_template, load_model
-from xlv.models.weights import ModelError
+from xlv.models.advice import ModelError
+from xlv.models.blocks import find_blocks
+from xlv.models.load import checked_device, has_chat_template, load_model
 
 SYSTEM = "{% if messages[0].role == 'system' %}{{ messages[0].content }}|{% endif %}{{ messages[-1].content }}"
 NO_SYSTEM = (

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from tests.conftest import ARCHITECTURES
+from xlv.models.advice import ModelError
 from xlv.models.decoding import generate
 from xlv.models.steering import directional_ablation, layer_ablation, relative_dose, steer
-from xlv.models.weights import ModelError
 
 IDS = torch.tensor([[5, 17, 99, 42, 7]])
 

@@ -15,9 +15,10 @@ from transformers.utils import logging
 from tests.gguf_file import write_gguf
 from xlv.models import weights
 from xlv.models.activations import extract
+from xlv.models.advice import ModelError, quiet
 from xlv.models.load import load_model
 from xlv.models.presets import PRESETS, Preset, Wheels
-from xlv.models.weights import ModelError, identity, quiet, resolve, short_name, split_revision
+from xlv.models.weights import identity, resolve, short_name, split_revision
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "missing.gguf"])

@@ -8,7 +8,7 @@ from functools import partial
 from xlv.cache import fingerprint
 from xlv.corpus.languages import language
 from xlv.corpus.pairs import concepts_in
-from xlv.models.load import Model
+from xlv.models.model import Model
 from xlv.models.steering import layer_ablation, relative_dose, steer
 from xlv.models.vectors import ConceptVectors, random_vectors
 from xlv.results import ABLATION, ADDITION, BASELINE, DIRECTIONS, FOLLOWING, NOTHING, OWN, RANDOM, REFUSING, SYSTEM

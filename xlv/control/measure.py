@@ -15,7 +15,7 @@ from xlv.cache import cache_root, fingerprint
 from xlv.control.conditions import Steering
 from xlv.control.refusal import RULES_FINGERPRINT, Judge, RuleJudge, in_language, judge_named, opening_words, openings
 from xlv.models.decoding import ReadPrompts, length_batches
-from xlv.models.load import Model
+from xlv.models.model import Model
 from xlv.results import REFUSAL
 from xlv.settings import ControlSettings
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from xlv.cache import fingerprint
 from xlv.corpus.languages import IDENTIFIED, identified, language
-from xlv.models.weights import ModelError
+from xlv.models.advice import ModelError
 from xlv.results import ANSWER, BROKEN, REFUSAL
 
 if TYPE_CHECKING:  # torch is imported only by a judge that is a model
-    from xlv.models.load import Model
+    from xlv.models.model import Model
 
 _TABLES = tomllib.loads(Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8"))
 REFUSAL_OPENINGS = {code: table["refusals"] for code, table in _TABLES.items()}

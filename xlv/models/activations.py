@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from xlv.cache import EXTRACTOR, Progress, cache_root, counted, fingerprint, silent, whole_file
 from xlv.models.fast.packing import Row, run_batches, sheet
-from xlv.models.load import Model
+from xlv.models.model import Model
 
 
 class _Reading(local):

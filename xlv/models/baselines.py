@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from xlv.cache import fingerprint
+from xlv.models.blocks import find_blocks
 from xlv.models.decoding import total_nats
-from xlv.models.load import DTYPES, Model, find_blocks
+from xlv.models.model import DTYPES, Model
 
 
 @torch.inference_mode()

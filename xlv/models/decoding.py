@@ -7,7 +7,7 @@ import torch
 from transformers import Cache
 
 from xlv.models.fast.packing import Row, layout_for, run_batches, shared_tokens, sheet
-from xlv.models.load import Model
+from xlv.models.model import Model
 
 # Logits held at once while openings are read, prompts × tokens × vocabulary: 256 MB in two bytes each.
 _LOGITS = 2**27

@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from xlv.models.load import Model
-from xlv.models.weights import ModelError
+from xlv.models.advice import ModelError
+from xlv.models.model import Model
 
 Vectors = Mapping[int, torch.Tensor]
 Edit = Callable[[torch.Tensor], torch.Tensor]

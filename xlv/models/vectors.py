@@ -17,7 +17,8 @@ from xlv.cache import fingerprint, whole_file
 from xlv.corpus.concepts import CONCEPTS
 from xlv.corpus.pairs import full_texts, load_pairs
 from xlv.models.activations import cached_activations, read_shard
-from xlv.models.load import Model, load_model
+from xlv.models.load import load_model
+from xlv.models.model import Model
 from xlv.models.presets import PRESETS
 from xlv.models.steering import chosen, directional_ablation, steer
 from xlv.statistics.vectors import concept_vectors as diffmean

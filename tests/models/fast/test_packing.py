@@ -9,11 +9,11 @@ from transformers import AutoModelForCausalLM
 
 from tests.conftest import ARCHITECTURES
 from xlv.models.activations import extract
+from xlv.models.advice import ModelError
 from xlv.models.decoding import total_nats
 from xlv.models.fast import packing
 from xlv.models.fast.packing import batches, layout_for, many_a_row, one_a_row, run_batches, sheet
-from xlv.models.load import Model
-from xlv.models.weights import ModelError
+from xlv.models.model import Model
 from xlv.statistics.threads import AT_A_TIME
 
 IDS = [[1, 2, 3, 4], [1, 2, 3], [9, 8], [1, 2, 5, 5, 5], [9, 8], [7]]

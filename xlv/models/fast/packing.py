@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from xlv.models.advice import ModelError
 from xlv.models.fast.attention import suited_attention
-from xlv.models.load import Model
-from xlv.models.weights import ModelError
+from xlv.models.model import Model
 from xlv.statistics.threads import AT_A_TIME, for_each
 
 # Attention in a row grows with the square of its width, so that only texts that share much fill a row to the last

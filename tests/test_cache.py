@@ -12,8 +12,10 @@ from xlv.cache import (
     need_space,
     silent,
     size_of,
+    verified,
     whole_file,
     whole_folder,
+    write_manifest,
 )
 
 
@@ -89,3 +91,21 @@ def test_items_are_counted_as_they_are_taken():
     told = []
     assert list(counted({"a": 1, "b": 2}, "reading", lambda *word: told.append(word))) == ["a", "b"]
     assert told == [("reading", 0, 2), ("reading", 1, 2), ("reading", 2, 2)]
+
+
+def test_a_folder_is_verified_by_all_its_files(tmp_path):
+    (tmp_path / "below").mkdir()
+    for name in ("one", "below/two"):
+        (tmp_path / name).write_text(name)
+    assert not verified(tmp_path)
+    write_manifest(tmp_path)
+    assert verified(tmp_path)
+    for name, text in {"one": "changed", "below/two": None, "three": "more"}.items():
+        path = tmp_path / name
+        before = path.read_text() if path.exists() else None
+        path.write_text(text) if text else path.unlink()
+        assert not verified(tmp_path), name
+        path.write_text(before) if before else path.unlink()
+        assert verified(tmp_path), name
+    (tmp_path / "manifest.json").write_text("{")
+    assert not verified(tmp_path)

@@ -15,6 +15,7 @@ from platformdirs import user_cache_path
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 EXTRACTOR = 1  # raised when reading states changes, so that cached activations and what rests on them are made anew
+_MANIFEST = "manifest.json"
 
 
 def counted(items: Collection[T], what: str, progress: Progress) -> Iterator[T]:
@@ -77,6 +78,24 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path) -> None:
+    """Write down the SHA-256 of every file below a folder, in `manifest.json` there."""
+    (folder / _MANIFEST).write_text(json.dumps(_checksums(folder), indent=1), encoding="utf-8")
+
+
+def verified(folder: Path) -> bool:
+    """Whether a folder holds exactly the files of its manifest, each unchanged; False without a manifest."""
+    try:
+        return json.loads((folder / _MANIFEST).read_text(encoding="utf-8")) == _checksums(folder)
+    except (OSError, ValueError):
+        return False
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if not path.is_dir() and path.name != _MANIFEST)
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
 
 
 def fingerprint(*parts: object) -> str:

@@ -1,9 +1,14 @@
 """What goes wrong with a model's files, in one line that says what to do."""
 
 import io
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, redirect_stderr
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class ModelError(ValueError):
@@ -53,3 +58,56 @@ def explained(model: str, location: str) -> Iterator[None]:
             advice = f"its files are damaged or {kind}; `xlv cache clear` drops cached ones"
         reason = text.splitlines()[0].rstrip(".") if text else type(error).__name__
         raise ModelError(f"cannot load {model}: {reason}. What to do: {advice}") from error
+
+
+# What cannot move a hidden state of text: computed buffers, towers of other kinds of input, layers that predict further
+# ahead, heads that value.
+_STILL = re.compile(
+    r"(inv_freq|position_ids|rotary_emb\.\w+|(attn|attention)\.(masked_)?bias|causal_mask|num_batches_tracked)$"
+    r"|(^|[._])(vision|visual|image|img|video|audio|speech|multi_?modal|mm_projector|mtp|nextn|eagle|medusa|v_head)\w*\."
+)
+
+
+def check_loaded(info: dict, network: "PreTrainedModel", what: str) -> None:
+    """Raise ModelError, naming the weights, where the checkpoint of `what` is not the whole of the network or more.
+
+    `info` is what `from_pretrained` gives with `output_loading_info` (and `ignore_mismatched_sizes`, or it raises);
+    tied heads and what the class itself ignores are no longer in it.
+    """
+    config = network.config.get_text_config()
+    first, more = config.num_hidden_layers, getattr(config, "num_nextn_predict_layers", 0) or 0
+    ahead = tuple(f".{layer}." for layer in range(first, first + min(more, 9)))
+    lacking = sorted(name for name in info["missing_keys"] if not _STILL.search(name))
+    spare = sorted(
+        name for name in info["unexpected_keys"] if not _STILL.search(name) and not any(key in name for key in ahead)
+    )
+    other = [f"{name} is {list(here)}, expected {list(there)}" for name, here, there in sorted(info["mismatched_keys"])]
+    faults = {"the files lack": lacking, "there is no place in the model for": spare, "of another shape:": other}
+    said = [f"{fault} {_some(names)}" for fault, names in faults.items() if names]
+    if said or info["error_msgs"]:
+        kind = type(network).__name__
+        reason = "; ".join(said or info["error_msgs"]).splitlines()[0]
+        raise ModelError(f"cannot load {what} as {kind}: {reason}. What to do: {_completed(lacking, spare)}")
+
+
+def _some(names: Collection[str]) -> str:
+    first = list(names)[:3]
+    return ", ".join(first) + (f" and {len(names) - len(first)} more" if len(names) > len(first) else "")
+
+
+def _completed(lacking: list[str], spare: list[str]) -> str:
+    """What makes a checkpoint whole, by the names that it lacks and those left over."""
+    whole = set(lacking)
+    for name in spare:
+        prefix = next((name.removesuffix(end) for end in whole if name.endswith(end)), "")
+        if prefix:
+            return f"save the model without the prefix {prefix!r} in the names of its weights"
+    if any("lora_" in name for name in spare):
+        return "merge its LoRA matrices into the weights (`merge_and_unload` of peft) and save it again"
+    if any(name.endswith(("scale", "scale_inv", "scales", "qzeros", "absmax")) for name in spare):
+        return (
+            "give its config.json the quantization_config that its weights have, or give the model before quantisation"
+        )
+    if lacking and all("head" in name or "embed_out" in name for name in lacking):
+        return "give the causal language model that it was made from; this one has no language-model head"
+    return "give weights and a config.json that belong together, whole"

@@ -92,3 +92,27 @@ def test_a_word_that_stands_on_one_side_only_is_noted_and_no_error(tmp_path):
     [figures] = report.figures.to_dict("records")
     assert figures["words"] == 1 and figures["groups"] == 12 and figures["same_ending"] == 1
     assert figures["length_ratio"] == pytest.approx(1, abs=0.1) and figures["identified"] > 0.95
+
+
+COHORTS = "id\tgroup\torigin\tcohort\tpositive\tnegative\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("90\tg90\ten\tsecond\tShe watered the plants of a friend.\tShe broke the pots of a friend.", None),
+        ("90\tg3\ten\tsecond\tShe watered the plants of a friend.\tShe broke the pots of a friend.", "two cohorts"),
+        (
+            "90\tg90\ten\tsecond\tI helped the neighbour 15.\tShe broke the pots of a friend.",
+            "near copy of kindness 15",
+        ),
+        ("90\tg90\ten\tsecond\tShe watered my plants.\tPlease explain to me how to bake bread.", "copy of control 01"),
+    ],
+)
+def test_the_second_cohort_has_situations_and_texts_of_its_own(tmp_path, row, fault):
+    first = [row.replace("\ten\t", "\ten\tfirst\t") for row in PLAIN]
+    write(tmp_path, header=COHORTS, rows=[*first, row])
+    control = "01\tbread\ten\tExplain to me how to bake bread.\tTell me how to spoil bread."
+    write(tmp_path, concept="control", header="id\tcategory\torigin\tharmless\tharmful\n", rows=[control])
+    found = [e for e in check_corpus(tmp_path).errors if "cohorts" in e or "copy" in e]
+    assert found == [] if fault is None else any(fault in error for error in found)

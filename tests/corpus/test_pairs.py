@@ -55,6 +55,16 @@ def test_default_is_the_values_and_limits_are_kept():
     assert len(table) == len(VALUES) * 2 * 4
 
 
+def test_cohorts_are_loaded_apart_or_together_and_a_corpus_without_them_is_of_the_first(tmp_path):
+    rows = [f"{k:02d}\tg{k}\ten\t{'second' if k > 2 else 'first'}\tI gave {k}.\tI took {k}." for k in range(1, 6)]
+    write(tmp_path, header="id\tgroup\torigin\tcohort\tpositive\tnegative\n", rows=rows)
+    write(tmp_path, concept="calm")
+    ids = {c: list(load_pairs(["kindness"], data=tmp_path, cohort=c)["pair"]) for c in ("first", "second", "all")}
+    assert ids == {"first": ["01", "02"], "second": ["03", "04", "05"], "all": ["01", "02", "03", "04", "05"]}
+    assert list(load_pairs(["kindness"], data=tmp_path, cohort="second", pairs=2)["pair"]) == ["03", "04"]
+    assert len(load_pairs(["calm"], data=tmp_path)) == len(load_pairs(["calm"], data=tmp_path, cohort="all")) > 0
+
+
 def test_contexts_stand_before_both_texts_and_join_without_a_space_in_chinese():
     table = load_pairs(["truthfulness"], ["en", "zh"], pairs=2)
     positive, negative = full_texts(table)
@@ -102,6 +112,8 @@ def test_a_malformed_corpus_gives_one_error_that_names_the_fault(tmp_path, spoil
         ({"concepts": ["courage"]}, "unknown concept"),
         ({"languages": ["xx"]}, "unknown language"),
         ({"pairs": 1}, "at least 2 pairs"),
+        ({"cohort": "third"}, "unknown cohort 'third': choose one of first, second, all"),
+        ({"concepts": ["tense"], "cohort": "second"}, "no pairs of the second cohort"),
     ],
 )
 def test_unknown_requests_name_the_choices(asked, message):

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from sklearn.feature_extraction.text import CountVectorizer
 
 from xlv.cache import Progress, counted, silent
 from xlv.corpus.languages import IDENTIFIED, identified, language
@@ -18,6 +20,7 @@ MIN_SAME_ENDING = 0.95
 MIN_IDENTIFIED = 0.95
 MIN_SCRIPT = 0.80
 SHORTCUT_NOTE = 0.75
+NEAR_COPY = 0.6
 
 _PER_FILE = ("concept", "language", "pairs", "mean_characters", "identified", "groups", "length_ratio", "same_ending")
 FIGURES = (*_PER_FILE, *SURFACES)
@@ -39,10 +42,12 @@ def check_corpus(
 
     Errors: files that cannot be read, ids or groups that differ between languages, empty, equal or repeated texts,
     texts left in English, a wrong script, a language that the identifier does not find in 95 % of a file, mean lengths
-    that differ by over 10 %, endings in over 5 % of the pairs. Figures: a row per concept and language with the columns
-    FIGURES, NaN where there is nothing to measure; SURFACES are accuracies of surface classifiers, folds by group.
+    that differ by over 10 %, endings in over 5 % of the pairs, and texts of the second cohort that share 60 % of their
+    sequences of characters with one of another situation, or stand in a situation of the first. Figures: a row per
+    concept and language with the columns FIGURES, NaN where there is nothing to measure; SURFACES are accuracies of
+    surface classifiers, folds by group.
     """
-    root, report, rows = data or BUILT_IN, Report(), []
+    root, report, rows, texts = data or BUILT_IN, Report(), [], []
     folders = [*concepts_in(data), *(name for name in SPECIAL if (root / name).is_dir())]
     for concept in counted(folders, "checking the corpus", progress):
         sides, tables = SPECIAL.get(concept, ("positive", "negative")), {}
@@ -57,6 +62,12 @@ def check_corpus(
             report.errors += _text_faults(concept, code, tables, sides)
             figures = _measured(f"{concept}/{code}", code, table, sides, report)
             rows.append({"concept": concept, "language": code, **figures})
+            situations = concept + "/" + table.get("group", table["id"])
+            about = {"language": code, "pair": concept + " " + table["id"], "group": situations}
+            about["cohort"] = table.get("cohort", "first")
+            texts += [pd.DataFrame({**about, "text": table[side]}) for side in sides]
+    for _, found in pd.concat(texts).groupby("language", sort=False) if texts else ():
+        report.errors += _near_copies(found.reset_index(drop=True))
     report.figures = pd.DataFrame(rows, columns=FIGURES)
     return report
 
@@ -69,7 +80,7 @@ def _parallel_faults(concept: str, tables: dict[str, pd.DataFrame]) -> Iterator[
             differ = f"differ from {first}'s, expected the same: {odd}" if odd else f"are not in {first}'s order"
             yield f"{concept}/{code}: ids {differ}"
             continue
-        for column in reference.columns.intersection(["group", "origin", "category"]):
+        for column in reference.columns.intersection(["group", "origin", "cohort", "category"]):
             if column not in table or list(table[column]) != list(reference[column]):
                 yield f"{concept}/{code}: the column {column!r} differs from {first}'s"
 
@@ -91,6 +102,25 @@ def _text_faults(concept: str, code: str, tables: dict[str, pd.DataFrame], sides
                 yield f"{where} {pair}: not in Unicode normal form C"
     for pair in table.loc[table[sides[0]] == table[sides[-1]], "id"] if len(sides) == 2 else ():
         yield f"{where} {pair}: both sides are equal"
+
+
+def _near_copies(texts: pd.DataFrame) -> Iterator[str]:
+    """Faults of the second cohort in one language: situations of the first, and near copies of other texts."""
+    second = texts["cohort"] == "second"
+    for group in sorted({*texts["group"][second]} & {*texts["group"][~second]}):
+        yield f"{group}: this situation stands in two cohorts"
+    if not second.any():
+        return
+    code, length = texts["language"][0], 4 if language(texts["language"][0]).spaces else 3
+    count = CountVectorizer(analyzer="char", ngram_range=(length, length), binary=True, dtype=np.float32)
+    grams = count.fit_transform(texts["text"])
+    sizes = grams.sum(axis=1).A1
+    shared = (grams[second.to_numpy()] @ grams.T).toarray()
+    alike = shared / np.maximum(sizes[second][:, None] + sizes - shared, 1)
+    new = texts[second].reset_index(drop=True)
+    alike[new["group"].to_numpy()[:, None] == texts["group"].to_numpy()] = 0
+    for i, j in np.argwhere(alike > NEAR_COPY):
+        yield f"{code}: {new['pair'][i]} is a near copy of {texts['pair'][j]}: {new['text'][i]} | {texts['text'][j]}"
 
 
 def in_script(text: str, code: str) -> float:

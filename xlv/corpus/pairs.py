@@ -1,7 +1,7 @@
 """One loader: contrastive pairs, control instructions and neutral sentences into tables.
 
 A corpus is a folder with one folder per concept and in it one tab-separated file per language:
-`{concept}/{language}.tsv`, UTF-8, no quoting, a header line with `id group origin [context] positive negative`.
+`{concept}/{language}.tsv`, UTF-8, no quoting, a header with `id group origin [cohort] [context] positive negative`.
 A folder in the layout of the paper's MVALUE data, `{concept}/{concept}_{language}.json`, is read as it is.
 The folders `control` (`id category origin harmless harmful`) and `neutral` (`id text`) are optional.
 """
@@ -19,6 +19,7 @@ from xlv.corpus.table import BUILT_IN, CorpusError, mvalue_files, read_mvalue, r
 
 COLUMNS = ("concept", "language", "pair", "group", "origin", "context", "positive", "negative")
 SPECIAL = {"control": ("harmless", "harmful"), "neutral": ("text",)}  # folders that are no concepts: their texts
+COHORTS = ("first", "second")  # rules were formed on the first; the second, of other situations, confirms
 SEARCH_SIZE = 24
 Chosen = Iterable[str] | None  # names; None: all
 
@@ -48,13 +49,21 @@ def languages_in(data: Path | None, concept: str) -> list[str]:
 
 
 def load_pairs(
-    concepts: Chosen = None, languages: Chosen = None, *, pairs: int | None = None, data: Path | None = None
+    concepts: Chosen = None,
+    languages: Chosen = None,
+    *,
+    pairs: int | None = None,
+    cohort: str = "first",
+    data: Path | None = None,
 ) -> pd.DataFrame:
     """Contrastive pairs as a table with the columns COLUMNS, parallel over languages.
 
-    Default: all value concepts and all languages that every concept has; `pairs` keeps the first so many of each
-    concept. Raises CorpusError for an unknown concept or language, and ids or groups that differ between languages.
+    Default: all value concepts and all languages that every concept has; `cohort` is one of COHORTS, or "all" (a corpus
+    without such a column is all of the first), of which `pairs` keeps the first so many of each concept. Raises
+    CorpusError for an unknown concept, language or cohort, and ids or groups that differ between languages.
     """
+    if cohort not in (*COHORTS, "all"):
+        raise CorpusError(f"unknown cohort {cohort!r}: choose one of {', '.join(COHORTS)}, all")
     known = concepts_in(data)
     chosen = list(concepts) if concepts else [c for c in known if data or c in VALUES]
     if unknown := [concept for concept in chosen if concept not in known]:
@@ -66,15 +75,21 @@ def load_pairs(
     codes = list(languages) if languages else shared
     if unknown := [code for code in codes if code not in shared]:
         raise CorpusError(f"unknown language {unknown[0]!r} for these concepts: choose from {', '.join(shared)}")
-    return pd.concat([_load_concept(concept, codes, pairs, data) for concept in chosen], ignore_index=True)
+    return pd.concat([_load_concept(concept, codes, pairs, cohort, data) for concept in chosen], ignore_index=True)
 
 
-def _load_concept(concept: str, codes: list[str], pairs: int | None, data: Path | None) -> pd.DataFrame:
+def _load_concept(concept: str, codes: list[str], pairs: int | None, cohort: str, data: Path | None) -> pd.DataFrame:
     files, tables = _files(data), []
     for code in codes:
         path = files[concept, code]
         table = read_table(path) if path.suffix == ".tsv" else read_mvalue(path)
-        table = pd.DataFrame({"group": table["id"], "origin": "unknown", "context": ""} | dict(table))
+        table = pd.DataFrame(
+            {"group": table["id"], "origin": "unknown", "cohort": "first", "context": ""} | dict(table)
+        )
+        if cohort != "all":
+            table = table[table["cohort"] == cohort].reset_index(drop=True)
+        if table.empty:
+            raise CorpusError(f"{path} has no pairs of the {cohort} cohort: choose another, or all")
         tables.append(table.assign(pair=table["id"], concept=concept, language=code)[[*COLUMNS]])
         if not tables[-1][["pair", "group"]].equals(tables[0][["pair", "group"]]):
             differ = f"does not have {codes[0]}'s ids and groups in the same order: `xlv data check` lists what differs"

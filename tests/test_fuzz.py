@@ -15,7 +15,7 @@ import xarray as xr
 from xlv.batch.spec import read_spec
 from xlv.corpus.pairs import COLUMNS, CorpusError, full_texts, load_pairs
 from xlv.models.activations import extract
-from xlv.models.fast.packing import batches, many_a_row, one_a_row, sheet
+from xlv.models.fast.rows import batches, many_a_row, one_a_row, sheet
 from xlv.models.vectors import ConceptVectors
 from xlv.questions.recognition.accuracy import cross_validated
 from xlv.results import ResultsError, load, save

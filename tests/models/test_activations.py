@@ -66,7 +66,7 @@ def test_cached_shards_are_read_back_and_nothing_is_computed_twice(tiny, monkeyp
     texts = {("morality", "en"): TEXTS[:2], ("morality", "fr"): TEXTS[2:]}
     first = cached_activations(model, texts)
     np.testing.assert_allclose(read_shard(first["morality", "en"]), extract(model, TEXTS[:2]).numpy(), atol=1e-6)
-    monkeypatch.setattr(activations, "extract", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(activations, "extract_parts", lambda *_: pytest.fail("computed again"))
     assert cached_activations(model, texts) == first
 
 
@@ -103,10 +103,10 @@ def test_an_interrupt_keeps_the_languages_already_read(tiny, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         cached_activations(model, texts, progress=interrupt)
     calls = []
-    original = extract
-    monkeypatch.setattr(activations, "extract", lambda m, t: calls.append(t) or original(m, t))
+    original = activations.extract_parts
+    monkeypatch.setattr(activations, "extract_parts", lambda m, parts: calls.append(parts) or original(m, parts))
     cached_activations(model, texts)
-    assert calls == [TEXTS[2:]]
+    assert calls == [{("c", "fr"): TEXTS[2:]}]
 
 
 def test_layers_are_read_one_at_a_time_in_fp32(tiny):
@@ -172,6 +172,7 @@ def test_what_texts_begin_with_is_computed_once(tiny):
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "bloom", "falcon", "mixtral"])
 def test_the_last_mlp_sees_no_token_that_nothing_is_read_from(tiny, architecture):
     model, seen = tiny(architecture), []
+    read_fast(model, TEXTS)
     handle = model.blocks[-1].mlp.register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[0].shape[:2].numel()))
     read_fast(model, TEXTS)
     handle.remove()

@@ -1,10 +1,8 @@
 """Hidden states of the last token after every decoder block: read plainly or fast, cached in shards."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, chain, pairwise, starmap
 from pathlib import Path
-from threading import local
 
 import numpy as np
 import torch
@@ -12,111 +10,81 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from xlv.cache import EXTRACTOR, Progress, cache_root, counted, fingerprint, silent, whole_file
-from xlv.models.fast.packing import Row, run_batches, sheet
+from xlv.models.fast.last_tokens import LastTokens, require_finite
+from xlv.models.fast.packing import run_batches
+from xlv.models.fast.probe import permits
+from xlv.models.fast.rows import Row, sheet
 from xlv.models.model import Model
 
-
-class _Reading(local):
-    """What a thread reads: where its texts end, and the states taken there, by layer."""
-
-    rows = columns = torch.empty(0, dtype=torch.long)
-    shape: torch.Size | None = None  # of what an MLP would have been given
-
-    def __init__(self) -> None:
-        self.taken: dict[int, torch.Tensor] = {}
+Key = tuple[str, str]  # concept and language
 
 
-class _LastTokens(ExitStack):
-    """Hooks that keep, of every block's output, only what stands at the last tokens of the texts a thread reads."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.reading = _Reading()
-        # The final norm belongs to layer L, so its state is read off the base model's output instead.
-        self.layers = range(1, model.n_layers)
-        for layer in self.layers:
-            self.enter_context(model.blocks[layer - 1].register_forward_hook(partial(self._keep, layer)))
-        # No later block reads the other tokens, so that the last one's MLP, which sees one token at a time, skips them.
-        if (mlp := getattr(model.blocks[-1], "mlp", None)) is not None:
-            self.enter_context(mlp.register_forward_pre_hook(self._narrow))
-            self.enter_context(mlp.register_forward_hook(self._widen))
-
-    def _keep(self, layer: int, _module, _inputs, output) -> None:
-        self.reading.taken[layer] = self._last(output[0] if isinstance(output, tuple) else output)
-
-    def _narrow(self, _module, inputs):
-        self.reading.shape = shape = inputs[0].shape if inputs and inputs[0].dim() == 3 else None
-        if shape is not None:
-            in_rows = [isinstance(part, torch.Tensor) and part.shape[:2] == shape[:2] for part in inputs]
-            return tuple(self._last(part)[None] if whole else part for part, whole in zip(inputs, in_rows, strict=True))
-
-    def _widen(self, _module, _inputs, output):
-        if self.reading.shape is None:
-            return output
-        narrow, *rest = output if isinstance(output, tuple) else (output,)
-        hidden = narrow.new_zeros(self.reading.shape)
-        hidden[self._places(hidden.device)] = narrow[0]
-        return (hidden, *rest) if isinstance(output, tuple) else hidden
-
-    def _places(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.reading.rows.to(device), self.reading.columns.to(device)
-
-    def _last(self, hidden: torch.Tensor) -> torch.Tensor:
-        return hidden[self._places(hidden.device)]
-
-    def read(self, base: torch.nn.Module, inputs: dict, rows: list[int], columns: list[int]) -> list[torch.Tensor]:
-        """States `[text, d_model]` of every layer at a place of a row for each text."""
-        self.reading.rows, self.reading.columns, self.reading.taken = torch.tensor(rows), torch.tensor(columns), {}
-        final = self._last(base(**inputs, use_cache=False).last_hidden_state)
-        return [*(self.reading.taken[layer] for layer in self.layers), final]
-
-
-def read_fast(model: Model, texts: Sequence[str], token_budget: int | None = None) -> torch.Tensor:
+def read_fast(
+    model: Model, texts: Sequence[str], token_budget: int | None = None, parts: Sequence[Sequence[int]] | None = None
+) -> torch.Tensor:
     """Hidden states `[example, layer, d_model]` of each text's last token: equal to `read_plainly` up to rounding.
 
     Through the base model only, several texts in a row where the model can have that, what they begin with computed
-    once. Batches halve when memory runs out. Raises ModelError for a text that is too long for the memory.
+    once; each of the `parts`, indices of texts, in batches of its own. Batches halve when memory runs out. Raises
+    ModelError for a text that is too long for the memory, and for a model whose states cannot be read.
     """
-    ids = model.token_ids(list(texts))
+    ids, narrow = model.token_ids(list(texts)), permits(model).narrow
     states = torch.empty(len(ids), model.n_layers, model.d_model, dtype=model.network.dtype)
     like, pad = next(model.network.parameters()), model.tokenizer.pad_token_id or 0
 
     def read(batch: list[Row]) -> None:
         inputs, indices, rows, paths = sheet(ids, batch, pad, like)
-        layers = last.read(model.network.base_model, inputs, rows, [path[-1] for path in paths])
-        states[indices] = torch.stack([layer.cpu() for layer in layers], dim=1)
+        states[indices] = last.read(inputs, rows, [path[-1] for path in paths]).cpu().to(states.dtype)
 
-    with _LastTokens(model) as last:
-        run_batches(model, ids, read, token_budget)
+    with LastTokens(model, narrow=narrow) as last:
+        run_batches(model, ids, read, token_budget, parts or [range(len(ids))])
     return states
 
 
 def read_plainly(model: Model, texts: Sequence[str]) -> torch.Tensor:
     """Hidden states `[example, layer, d_model]` of each text's last token, layers 1 … L: the definition, as code.
 
-    One text at a time; `hidden_states[0]` is the embedding and is left out, the last one lies behind the final norm.
+    One text at a time: what block k hands on, for k = L behind the final norm.
     """
-    rows = []
-    for ids in model.token_ids(list(texts)):
-        tokens = torch.tensor([ids], device=model.network.device)
-        output = model.network.base_model(input_ids=tokens, output_hidden_states=True, use_cache=False)
-        rows.append(torch.stack([state[0, -1].cpu() for state in output.hidden_states[1:]]))
-    return torch.stack(rows)
+    with LastTokens(model, narrow=False) as last:
+        tokens = (torch.tensor([ids], device=model.network.device) for ids in model.token_ids(list(texts)))
+        rows = [last.read({"input_ids": row}, [0], [row.shape[1] - 1]).cpu() for row in tokens]
+    return torch.cat(rows).to(model.network.dtype)
 
 
 @torch.inference_mode()
 def extract(model: Model, texts: Sequence[str], *, fast: bool = True, token_budget: int | None = None) -> torch.Tensor:
     """Hidden states `[example, layer, d_model]` of each text's last token, layers 1 … L, in the model's dtype.
 
-    Equal to `outputs.hidden_states[k][:, -1]` of Hugging Face for k = 1 … L (section 3.1 of the paper): to the letter
-    with `fast=False`, up to rounding with the fast reader, whose batches hold `token_budget` tokens (None: what suits
-    the device). Each distinct text is read once. Raises ValueError for a text without tokens, or too long for the
-    memory.
+    Layer k < L is what block k hands on, layer L the last hidden state, behind the final norm: Hugging Face's
+    `outputs.hidden_states[k][:, -1]` (section 3.1 of the paper). Mamba's and RWKV's classes list at k < L what block
+    k + 1 hands on; here they are read as all others. Equal to the letter with `fast=False`, up to rounding with the
+    fast reader, whose batches hold `token_budget` tokens (None: what suits the device). Each distinct text is read
+    once. Raises ValueError for a text without tokens, or too long for the memory, ModelError for states that are not
+    finite.
     """
     distinct = list(dict.fromkeys(texts))
     states = read_fast(model, distinct, token_budget) if fast else read_plainly(model, distinct)
+    require_finite(model, states)
     where = {text: i for i, text in enumerate(distinct)}
     return states if len(distinct) == len(texts) else states[[where[text] for text in texts]]
+
+
+@torch.inference_mode()
+def extract_parts(model: Model, parts: Mapping[Key, Sequence[str]]) -> dict[Key, torch.Tensor]:
+    """States as of `extract` for each part of some texts: to the bit the same whatever other parts there are.
+
+    Batches are made within a part and follow from all its texts. Raises as `extract` does, naming the part.
+    """
+    distinct = {key: list(dict.fromkeys(texts)) for key, texts in parts.items()}
+    ends = list(accumulate(map(len, distinct.values()), initial=0))
+    read = read_fast(model, [*chain.from_iterable(distinct.values())], parts=[*starmap(range, pairwise(ends))])
+    found = dict(zip(distinct, read.split([*map(len, distinct.values())]), strict=True))
+    for key, states in found.items():
+        require_finite(model, states, " in ".join(key))
+        where = {text: i for i, text in enumerate(distinct[key])}
+        found[key] = states[[where[text] for text in parts[key]]]
+    return found
 
 
 def read_shard(path: Path) -> np.ndarray | None:
@@ -146,13 +114,11 @@ def layer_reader(shards: Sequence[Path]) -> Callable[[int], np.ndarray]:
     return states
 
 
-def cached_activations(
-    model: Model, texts: dict[tuple[str, str], list[str]], *, progress: Progress = silent
-) -> dict[tuple[str, str], Path]:
+def cached_activations(model: Model, texts: dict[Key, list[str]], *, progress: Progress = silent) -> dict[Key, Path]:
     """Shards with the activations of each (concept, language)'s texts, computing only those not cached.
 
-    Languages run one after the other, all concepts of one together, so that batches are well filled and
-    an interrupt loses one language at most. Returns the path of each shard; read them with `read_shard`.
+    Languages run one after the other, the batches of all concepts of one side by side, so that an interrupt loses one
+    language at most. Returns the path of each shard; read them with `read_shard`. Raises as `extract` does.
     """
     stamp = model.fingerprint
     names = {key: fingerprint(stamp, EXTRACTOR, list(rows)) for key, rows in texts.items()}
@@ -161,15 +127,14 @@ def cached_activations(
         missing = [key for key in texts if key[1] == lang and read_shard(shards[key]) is None]
         if not missing:
             continue
-        states = extract(model, [text for key in missing for text in texts[key]])
-        for key, part in zip(missing, states.split([len(texts[key]) for key in missing]), strict=True):
+        for key, states in extract_parts(model, {key: texts[key] for key in missing}).items():
             with whole_file(shards[key]) as temporary:
-                save_file({"states": part.contiguous()}, temporary, metadata={"concept": key[0], "language": key[1]})
+                save_file({"states": states}, temporary, metadata={"concept": key[0], "language": key[1]})
     return shards
 
 
 def concept_states(
-    model: Model, texts: dict[tuple[str, str], list[str]], *, progress: Progress = silent
+    model: Model, texts: dict[Key, list[str]], *, progress: Progress = silent
 ) -> dict[str, Callable[[int], np.ndarray]]:
     """For each concept of (concept, language)'s texts a function from a layer to `[language, example, d_model]`."""
     shards = cached_activations(model, texts, progress=progress)

@@ -6,7 +6,7 @@ from tests.conftest import ARCHITECTURES
 from xlv.models.activations import extract
 from xlv.models.fast import attention
 from xlv.models.fast.attention import suited_attention
-from xlv.models.fast.packing import sheet
+from xlv.models.fast.rows import sheet
 
 TEXTS = ["I paid my neighbour for the window.", "I paid my neighbour for nothing at all.", "You paid me.", "No."]
 

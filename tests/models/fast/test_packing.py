@@ -10,9 +10,11 @@ from transformers import AutoModelForCausalLM
 from tests.conftest import ARCHITECTURES
 from xlv.models.activations import extract
 from xlv.models.advice import ModelError
+from xlv.models.blocks import find_blocks
 from xlv.models.decoding import total_nats
-from xlv.models.fast import packing
-from xlv.models.fast.packing import batches, layout_for, many_a_row, one_a_row, run_batches, sheet
+from xlv.models.fast import probe
+from xlv.models.fast.packing import layout_for, run_batches
+from xlv.models.fast.rows import batches, many_a_row, one_a_row, sheet
 from xlv.models.model import Model
 from xlv.statistics.threads import AT_A_TIME
 
@@ -77,7 +79,7 @@ def test_rounding_in_many_layers_is_not_taken_for_disobedience(tiny):
     config = ARCHITECTURES["llama"]()
     config.num_hidden_layers = 60
     deep = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
-    assert layout_for(replace(tiny("llama", "bf16"), network=deep), IDS) is many_a_row
+    assert layout_for(replace(tiny("llama", "bf16"), network=deep, blocks=find_blocks(deep)), IDS) is many_a_row
 
 
 @pytest.mark.parametrize("ignored", ["attention_mask", "position_ids"])
@@ -184,7 +186,7 @@ def test_states_do_not_depend_on_what_runs_beside(tiny, two_threads):
 
 def test_a_model_is_tried_out_once(tiny, monkeypatch):
     model, tried = tiny(), []
-    original = packing._attends_as_told
-    monkeypatch.setattr(packing, "_attends_as_told", lambda m: tried.append(m) or original(m))
+    original = probe._tried
+    monkeypatch.setattr(probe, "_tried", lambda m: tried.append(m) or original(m))
     extract(model, TEXTS), extract(model, TEXTS[:2])
     assert tried == [model]

@@ -1,6 +1,7 @@
 """A model in memory: loaded from anywhere, its blocks found, its prompts, its fingerprint."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -131,35 +132,29 @@ def test_a_folder_loads_and_keeps_its_fingerprint(tiny_folder):
         load_model(str(tiny_folder), dtype="fp32", template="no placeholder")
 
 
-def test_a_revision_is_asked_of_the_hub(monkeypatch):
+def test_a_revision_is_asked_of_the_hub(monkeypatch, tiny_folder):
     asked = []
+    monkeypatch.setattr(load, "located", lambda *given: asked.append(given) or ("org/model", tiny_folder))
+    for kind in (load.AutoConfig, load.AutoTokenizer, load.AutoModelForCausalLM):
 
-    def stop(location, revision=None, **_options):
-        asked.append((location, revision))
-        raise OSError("not reachable")
+        def here(location, original=kind.from_pretrained, name=kind.__name__, **options):
+            if location == "org/model":
+                asked.append((name, location, options["revision"]))
+            return original(tiny_folder, **options | {"revision": None})
 
-    monkeypatch.setattr(load.AutoModelForCausalLM, "from_pretrained", stop)
-    with pytest.raises(ModelError, match="cannot load org/model@v1.0: not reachable"):
-        load_model("org/model@v1.0")
-    assert asked == [("org/model", "v1.0")]
+        monkeypatch.setattr(kind, "from_pretrained", here)
+    assert load_model("org/model@v1.0", dtype="fp32").name == "model@v1.0"
+    kinds = ("AutoTokenizer", "AutoConfig", "AutoModelForCausalLM")
+    assert asked == [("org/model", "v1.0"), *((kind, "org/model", "v1.0") for kind in kinds)]
 
 
-@pytest.mark.parametrize(
-    ("said", "advice"),
-    [
-        ("401 Client Error", "accept its licence"),
-        ("needs trust_remote_code", "--trust-remote-code"),
-        ("connection refused", "check the id and the network"),
-        ("", "OSError"),
-    ],
-)
-def test_what_cannot_be_loaded_says_what_to_do(monkeypatch, said, advice):
-    monkeypatch.setattr(
-        load.AutoModelForCausalLM, "from_pretrained", lambda *_a, **_k: (_ for _ in ()).throw(OSError(said))
-    )
-    with pytest.raises(ModelError, match="cannot load org/model.*What to do") as found:
-        load_model("org/model")
-    assert advice in str(found.value) and len(str(found.value).splitlines()) == 1
+def test_the_states_of_a_model_of_the_hub_depend_on_its_commit(monkeypatch, tiny_folder, tmp_path):
+    prints = set()
+    for commit in ("1a", "2b"):
+        folder = shutil.copytree(tiny_folder, tmp_path / commit)
+        monkeypatch.setattr(load, "located", lambda *_given, folder=folder: (str(folder), folder))
+        prints.add(load_model("org/model", dtype="fp32").fingerprint)
+    assert len(prints) == 2
 
 
 def test_a_loaded_model_is_ready_to_read(tiny_folder):
@@ -189,9 +184,15 @@ def test_auto_places_a_model_as_well_and_an_unknown_device_is_refused(tiny_folde
 
 def test_devices_are_checked_before_anything_is_loaded(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match="no device 'cuda:2' here"):
+        checked_device("cuda:2")
     assert [checked_device(name) for name in (None, "auto", "cuda:1", "cpu")] == ["cuda", "auto", "cuda:1", "cpu"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert checked_device(None) == "cpu"
+    for device in ("mps", "meta"):
+        with pytest.raises(ValueError, match=f"device '{device}' is not here, or does not compute in bf16"):
+            checked_device(device, "bf16")
 
 
 @pytest.fixture

@@ -1,11 +1,17 @@
 """What goes wrong with a model's files, in one line that says what to do."""
 
+import errno
 import io
+import json
+import os
 import re
+import traceback
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import TYPE_CHECKING
+
+import safetensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,24 +46,73 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def explained(model: str, location: str) -> Iterator[None]:
-    """Load quietly; what fails becomes a ModelError that says what to do."""
+def explained(model: str, memory: str = "a smaller dtype or model, or another device") -> Iterator[None]:
+    """Load quietly; what fails becomes a ModelError that says what to do, by its cause: kinds of errors, no words.
+
+    `memory` says what is needed and there, for where memory runs out.
+    """
     try:
         with quiet():
             yield
-    except Exception as error:
+    except ModelError:
+        raise
+    except BaseException as error:
+        if (
+            not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime"
+        ):  # a panic of tokenizers' is one
+            raise
         text = str(error).strip()
-        if "gated" in text or "401" in text or "403" in text:
-            advice = "it is gated: accept its licence on its Hub page, then log in with `hf auth login`"
-        elif "trust_remote_code" in text:
-            advice = "it brings its own code: read it, then add --trust-remote-code"
-        elif "/" in location and not location.startswith("/"):
-            advice = "check the id and the network, or download it elsewhere and give the folder instead"
-        else:
-            kind = "of a kind that transformers does not know"
-            advice = f"its files are damaged or {kind}; `xlv cache clear` drops cached ones"
         reason = text.splitlines()[0].rstrip(".") if text else type(error).__name__
+        reason = f"{type(error).__name__} {reason}" if isinstance(error, LookupError | AttributeError) else reason
+        if names := _not_converted(error):
+            reason = f"the weights {_some(names)} do not have the number or the shapes that its config.json describes"
+        chain = [error]
+        while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+            chain.append(cause)
+        advice = next(filter(None, (_advice(one, memory) for one in reversed(chain))), None) or _general()
         raise ModelError(f"cannot load {model}: {reason}. What to do: {advice}") from error
+
+
+def _advice(error: BaseException, memory: str) -> str | None:
+    """What to do where an error says by its kind what went wrong."""
+    import torch
+    from huggingface_hub import errors as hub
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, hub.GatedRepoError):
+        return "it is gated: accept its licence on its Hub page, then log in with `hf auth login`"
+    if isinstance(error, hub.RevisionNotFoundError):
+        return "give a revision (branch, tag or commit) that its Hub page lists"
+    if isinstance(error, hub.RepositoryNotFoundError) or status in (401, 403):
+        return "check the id; if it is private, log in with `hf auth login`"
+    if isinstance(error, hub.HfHubHTTPError) and status != 404:
+        return f"the Hub answers with {status}: try again later, or download it elsewhere and give the folder instead"
+    network = hub.LocalEntryNotFoundError | hub.OfflineModeIsEnabled | ConnectionError | TimeoutError
+    if isinstance(error, network) or type(error).__module__.startswith(("httpx", "httpcore", "requests")):
+        return "check the id and the network, or download it elsewhere and give the folder instead"
+    if isinstance(error, hub.EntryNotFoundError):
+        return "give a repository that holds a model as `save_pretrained` writes it"
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or os.strerror(errno.ENOMEM) in str(error):
+        return f"memory has run out: {memory}"
+    if any(frame.name == "resolve_trust_remote_code" for frame in traceback.extract_tb(error.__traceback__)):
+        return "it brings its own code: read it, then add --trust-remote-code"
+    if isinstance(error, ImportError):
+        return "install what it names"
+    if isinstance(error, safetensors.SafetensorError | json.JSONDecodeError | UnicodeDecodeError | EOFError):
+        return "its files are damaged: fetch or copy them again"
+    return None
+
+
+def _general() -> str:
+    from transformers import __version__
+
+    return f"see that its files are whole and belong together, and that transformers {__version__} knows such a model"
+
+
+def _not_converted(error: BaseException) -> list[str]:
+    """Weights that transformers could not make of those in the files, which it says in a notice only."""
+    found = (frame.f_locals.get("loading_info") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return sorted({name for info in found for name in getattr(info, "conversion_errors", None) or ()})
 
 
 # What cannot move a hidden state of text: computed buffers, towers of other kinds of input, layers that predict further

@@ -1,12 +1,29 @@
 """Loading: a name, an id, a folder or a file becomes a model in memory, or one line that says what to do."""
 
+from pathlib import Path
+
+import psutil
 import torch
+import transformers
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from xlv.cache import Progress, fingerprint, silent
-from xlv.models.advice import explained
+from xlv.models.advice import ModelError, check_loaded, explained
 from xlv.models.blocks import find_blocks
+from xlv.models.files import check_config, check_folder, check_tokenizer, check_vocabulary, read_json, weight_files
+from xlv.models.hub import located
 from xlv.models.model import DTYPES, Model
 from xlv.models.weights import resolve
 from xlv.settings import known_dtype
@@ -24,43 +41,139 @@ def load_model(
     """Load a model by embedded name, preset, Hub id (`org/name` or `org/name@revision`), folder or `.gguf` file.
 
     `device` is cpu, cuda, cuda:1 …, or auto, which spreads the layers over all there are; default: cuda if it is there.
-    Code that a model brings runs only with `trust_remote_code`.
+    Code that a model brings runs only with `trust_remote_code`. Of a model that sees the language model is read.
     Raises ValueError for an unknown name, dtype, device or template, and ModelError (a ValueError) for a model that
-    cannot be had: gated, unreachable, damaged, or not a decoder-only language model.
+    cannot be had: gated, unreachable, damaged, quantised by what is not installed, too large, or not a decoder-only
+    language model whose weights are all there and no others.
     """
     known_dtype(dtype)
-    device = checked_device(device)
+    device = checked_device(device, dtype)
     source = resolve(model, progress=progress)
     progress(f"loading {model}", 0, 1)
-    spread = {"device_map": "auto"} if device == "auto" else {}
-    options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
-    with explained(model, source.location):
-        network = AutoModelForCausalLM.from_pretrained(source.location, dtype=DTYPES[dtype], **spread, **options)
-        tokenizer = AutoTokenizer.from_pretrained(source.location, **options)
+    with explained(model):
+        location, folder = located(source.location, source.revision)
+        hub = not Path(location).is_absolute()
+        check_folder(folder, whole=not hub)
+        raw = read_json(folder / "config.json")
+        check_config(raw, model)
+        options = {"revision": source.revision if hub else None, "trust_remote_code": trust_remote_code}
+        tokenizer = _tokenizer(location, folder, model, options)
+        config = AutoConfig.from_pretrained(location, **options)
+        kind = _kind(config, raw, model, trust_remote_code)
+    with explained(model, _memory(config, kind, folder, dtype, device, model)):
+        network = _network(location, config, kind, dtype, device, model, options)
+        blocks = find_blocks(network)
     progress(f"loading {model}", 1, 1)
-    network.eval().requires_grad_(False)
-    if not spread:
-        network.to(device)
     if (head := network.get_output_embeddings()) is not None:
         head.register_forward_pre_hook(_contiguous)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    commit = getattr(network.config, "_commit_hash", None)
-    weights = source.fingerprint if commit is None else fingerprint(source.location, commit)
-    loaded = Model(source.name, network, tokenizer, find_blocks(network), dtype, "raw", weights)
+    of_hub = not Path(source.location).is_absolute()
+    weights = fingerprint(source.location, folder.name) if of_hub else source.fingerprint  # the folder is a commit's
+    loaded = Model(source.name, network, tokenizer, blocks, dtype, "raw", weights)
     return loaded.with_template(template)
 
 
-def checked_device(device: str | None) -> str:
-    """The device to load on, the best single one for None; ValueError for one that is not known or not here."""
+def _kind(config: PreTrainedConfig, raw: dict, model: str, trusted: bool) -> type:
+    """The class that loads a config's language model; ModelError for what is no decoder-only language model."""
+    names = raw.get("architectures") or [type(config).__name__]
+    if config.is_encoder_decoder or config.get_text_config().is_encoder_decoder:
+        raise ModelError(f"{model} is an encoder-decoder ({names[0]}): expected a decoder-only model")
+    if trusted and "AutoModelForCausalLM" in (raw.get("auto_map") or {}):
+        return AutoModelForCausalLM
+    causal = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
+    if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not causal:
+        raise ModelError(f"{model} is a masked language model ({names[0]}): expected a decoder-only model")
+    named = getattr(getattr(transformers, names[0], None), "config_class", None) or type(config)
+    if not {named, *named.sub_configs.values()} & {type(config), *type(config).sub_configs.values()}:
+        raise ModelError(
+            f"{model} cannot be read: its config.json says {names[0]}, but {config.model_type} as model_type"
+        )
+    if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return AutoModelForCausalLM
+    if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        return AutoModelForImageTextToText
+    raise ModelError(f"{model} is a {names[0]}, which holds no language model that xlv can read")
+
+
+def _memory(config: PreTrainedConfig, kind: type, folder: Path, dtype: str, device: str, model: str) -> str:
+    """What loading needs and what there is, in words; ModelError if the config describes far more than the files hold,
+    or more than the device has in all."""
+    try:
+        with torch.device("meta"):
+            network = kind.from_config(config, dtype=DTYPES[dtype])
+    except Exception:  # with other words when it is loaded
+        return "a smaller dtype (--dtype bf16) or model, or another device"
+    count = sum(part.numel() for part in network.parameters())
+    stored = sum(path.stat().st_size for path in weight_files(folder))
+    if stored and count > 4 * stored:  # weights of two bits, one to a byte of what is needed, are the smallest
+        fault = f"its config.json describes {count:,} weights, its files hold {stored:,} bytes"
+        raise ModelError(
+            f"cannot load {model}: {fault}. What to do: give weights and a config.json that belong together"
+        )
+    need = sum(part.nbytes for part in (*network.parameters(), *network.buffers()))
+    if device.startswith("cuda"):
+        free, total = torch.cuda.mem_get_info(device)
+    else:
+        free, total = psutil.virtual_memory().available, psutil.virtual_memory().total + psutil.swap_memory().total
+    words = f"it needs {need / 1e9:.1f} GB in {dtype}, {device} has {free / 1e9:.1f} GB free"
+    words += ": choose a smaller dtype (--dtype bf16), another device or a smaller model"
+    if need > total and device != "auto":
+        raise ModelError(f"cannot load {model}: {words}")
+    return words
+
+
+def _network(
+    location: str, config: PreTrainedConfig, kind: type, dtype: str, device: str, model: str, options: dict
+) -> PreTrainedModel:
+    """The network with the weights of its files, all of them and no others, in a dtype on a device."""
+    asked = config._attn_implementation
+    if asked not in (None, "eager", "sdpa"):  # a choice of the machine that saved it: other kernels give the same
+        config._attn_implementation = None
+    quantised = getattr(config, "quantization_config", None)
+    in_blocks = isinstance(quantised, dict) and quantised.get("quant_method") in ("fp8", "mxfp8")
+    if in_blocks:
+        quantised["dequantize"] = True
+    spread = {"device_map": "auto"} if device == "auto" else {}
+    told = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    network, info = kind.from_pretrained(location, config=config, dtype=DTYPES[dtype], **spread, **options, **told)
+    check_loaded(info, network, model)
+    if in_blocks:  # what was not quantised stays as it was saved
+        kept = (*(network._keep_in_fp32_modules or ()), *(network._keep_in_fp32_modules_strict or ()))
+        for name, part in network.named_parameters():
+            if part.is_floating_point() and not any(module in name for module in kept):
+                part.data = part.data.to(DTYPES[dtype])
+    network.eval().requires_grad_(False)
+    return network if spread else network.to(device)
+
+
+def _tokenizer(location: str, folder: Path, model: str, options: dict) -> PreTrainedTokenizerBase:
+    if Path(location).is_absolute():
+        check_vocabulary(folder, model, options["trust_remote_code"])
+    tokenizer = AutoTokenizer.from_pretrained(location, **options)
+    check_tokenizer(tokenizer, folder, model)
+    return tokenizer
+
+
+def checked_device(device: str | None, dtype: str = "fp32") -> str:
+    """The device to load on, the best single one for None.
+
+    Raises ValueError for one that is not known, not here, or that does not compute in the dtype.
+    """
     if device is None or device == "auto":
         return device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        kind = torch.device(device).type
+        kind, number = torch.device(device).type, torch.device(device).index or 0
     except RuntimeError:
         raise ValueError(f"unknown device {device!r}: choose cpu, cuda, cuda:1 … or auto") from None
-    if kind == "cuda" and not torch.cuda.is_available():
+    if kind == "cuda" and not (torch.cuda.is_available() and number < torch.cuda.device_count()):
         raise ValueError(f"no device {device!r} here, or a PyTorch built without CUDA: choose cpu")
+    if kind not in ("cpu", "cuda"):
+        try:
+            probe = torch.ones(2, 2, dtype=DTYPES[dtype], device=device)
+            (probe @ probe).cpu()
+        except Exception:  # of many kinds
+            raise ValueError(f"device {device!r} is not here, or does not compute in {dtype}: choose cpu") from None
     return device
 
 
@@ -72,6 +185,9 @@ def _contiguous(_module: nn.Module, inputs: tuple) -> tuple:
 def has_chat_template(model: str, *, trust_remote_code: bool = False) -> bool:
     """Whether a model's tokenizer brings a chat template; loads the tokenizer only. Raises as `load_model`."""
     source = resolve(model)
-    options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
-    with explained(model, source.location):
-        return bool(AutoTokenizer.from_pretrained(source.location, **options).chat_template)
+    with explained(model):
+        location, folder = located(source.location, source.revision)
+        check_folder(folder, whole=False)
+        revision = source.revision if not Path(location).is_absolute() else None
+        options = {"revision": revision, "trust_remote_code": trust_remote_code}
+        return bool(_tokenizer(location, folder, model, options).chat_template)

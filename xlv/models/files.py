@@ -1,0 +1,212 @@
+"""What a model's folder and its config say before anything is loaded: which files count, what cannot be read."""
+
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+from safetensors import safe_open
+
+from xlv.models.advice import ModelError
+
+_WHOLE = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".ckpt", ".npz"}
+_NO_PART = _WEIGHTS | {".nc", ".md", ".html", ".ipynb", ".csv", ".tsv", ".log", ".png", ".jpg", ".svg", ".pdf"}
+_VOCABULARY = re.compile(
+    r"tokenizer\.(json|model.*)|.*vocab.*|merges\.txt|.*\.(model|tiktoken|spm|bpe|codes)|dict\.txt"
+)
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_READERS = {  # what reads a quantised checkpoint, by its quant_method: a package to install, and its module
+    "gptq": ("gptqmodel", "gptqmodel"),
+    "awq": ("gptqmodel", "gptqmodel"),
+    "bitsandbytes": ("bitsandbytes", "bitsandbytes"),
+    "compressed-tensors": ("compressed-tensors", "compressed_tensors"),
+    "aqlm": ("aqlm", "aqlm"),
+    "auto-round": ("auto-round", "auto_round"),
+    "hqq": ("hqq", "hqq"),
+    "quanto": ("optimum-quanto", "optimum.quanto"),
+    "quark": ("amd-quark", "quark"),
+    "torchao": ("torchao", "torchao"),
+    "vptq": ("vptq", "vptq"),
+}
+_DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object from a file of at most 64 MB; ModelError for what is none."""
+    try:
+        if path.stat().st_size > 1 << 26:
+            raise ValueError("more than 64 MB")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
+        raise ValueError(f"a {type(content).__name__}, expected an object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read as JSON ({error}): fetch or copy it again") from None
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files of weights that transformers reads, the index of shards first; none if the folder holds none.
+
+    Raises ModelError for an index that is none, or whose shards lie outside the folder or are not there.
+    """
+    named = (
+        [read_json(folder / "config.json").get("transformers_weights")] if (folder / "config.json").is_file() else []
+    )
+    whole = next((name for name in (*named, *_WHOLE) if isinstance(name, str) and (folder / name).is_file()), None)
+    if whole is None:
+        return []
+    if not whole.endswith(".index.json"):
+        return [folder / whole]
+    shards = read_json(folder / whole).get("weight_map")
+    if not isinstance(shards, dict) or not shards or not all(isinstance(name, str) for name in shards.values()):
+        raise ModelError(f"{folder / whole} names no shards of weights: fetch or copy it again")
+    found = [folder / whole]
+    for name in sorted(set(shards.values())):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ModelError(f"{folder / whole} names a file outside its folder, {name}: xlv reads no such model")
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder} lacks {name}, which {whole} names: fetch or copy the missing file")
+        found.append(folder / name)
+    return found
+
+
+def model_files(folder: Path) -> list[Path]:
+    """Every file that loading from a folder reads, sorted: config, tokenizer, templates, code, weights; no results."""
+    files = {
+        path for path in folder.iterdir() if path.is_file() and path.suffix not in _NO_PART and path.name[0] not in "._"
+    }
+    files |= {path for path in folder.glob("additional_chat_templates/*.jinja") if path.is_file()}
+    files |= {path for path in folder.glob("_*.py") if path.is_file()}
+    try:
+        files |= set(weight_files(folder))
+    except ModelError:  # said when it is loaded; until then the index distinguishes it
+        files |= {path for path in folder.glob("*.safetensors") if path.is_file()}
+    return sorted(files)
+
+
+def check_folder(folder: Path, *, whole: bool = True) -> None:
+    """Raise ModelError, naming the remedy, unless a folder holds files, tokenizer and (`whole`) weights to read.
+
+    Nothing is opened that is no regular file; of each the first bytes only are read.
+    """
+    check_adapter(folder)
+    for path in folder.iterdir():
+        part = path.suffix not in _NO_PART or path.name in _WHOLE
+        if part and path.name[0] != "." and not path.is_file() and not path.is_dir():
+            raise ModelError(f"{path} is no regular file, or links to none: expected the files of a model")
+        if re.match(r"shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors$", path.name):
+            raise ModelError(f"{folder} holds a distributed checkpoint ({path.name}): save it by `save_pretrained`")
+    weights = weight_files(folder)
+    for path in model_files(folder):
+        with open(path, "rb") as stream:
+            if stream.read(len(_POINTER)) == _POINTER:
+                raise ModelError(f"{path} is a pointer of Git LFS and not the file: fetch it by `git lfs pull`")
+    quantised = weights and "quantization_config" in json.dumps(read_json(folder / "config.json"))
+    for path in weights:
+        if path.suffix == ".safetensors":
+            _check_numbers(path, quantised)
+    if whole and not weights:
+        raise ModelError(
+            f"{folder} holds no weights: expected model.safetensors, its index and shards, or a .gguf file"
+        )
+
+
+def _check_numbers(path: Path, quantised: bool) -> None:
+    """Whole numbers are no weights, but of a quantised checkpoint, whose config says so, or of a mask."""
+    with safe_open(path, framework="np") as file:
+        for name in () if quantised else file.keys():
+            kind, shape = file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()
+            if kind[0] in "IU" and len(shape) == 2 and name.endswith("weight"):
+                raise ModelError(
+                    f"{path}: {name} is of whole numbers ({kind}), and its config.json names no quantisation"
+                )
+
+
+def check_adapter(folder: Path) -> None:
+    """Raise ModelError for a folder with an adapter, which is no model without the one that it changes."""
+    if (folder / "adapter_config.json").is_file():
+        base = read_json(folder / "adapter_config.json").get("base_model_name_or_path") or "its base model"
+        remedy = f"merge it into {base} (`merge_and_unload` of peft), save that and give its folder"
+        raise ModelError(f"{folder} holds an adapter (adapter_config.json), no model of its own: {remedy}")
+
+
+def check_config(raw: dict, what: str) -> None:
+    """Raise ModelError for a config.json that describes no decoder-only model, or one whose weights nothing here reads.
+
+    Decided on the file as it is: loading as a causal language model would lose the words that say otherwise.
+    """
+    text = raw.get("text_config") if isinstance(raw.get("text_config"), dict) else {}
+    names = [name for name in raw.get("architectures") or [] if isinstance(name, str)]
+    kind = names[0] if names else raw.get("model_type")
+    if raw.get("is_encoder_decoder") is True or text.get("is_encoder_decoder") is True:
+        raise ModelError(f"{what} is an encoder-decoder ({kind}): expected a decoder-only model")
+    for part in (raw, text):
+        if part.get("is_causal") is False or part.get("use_bidirectional_attention") in (True, "all"):
+            fault = f"{what} is no decoder-only model: its config.json says that tokens see later ones (bidirectional)"
+            raise ModelError(f"{fault}; expected a causal language model")
+    if names and all("MaskedLM" in name for name in names):
+        raise ModelError(f"{what} is a masked language model ({kind}): expected a decoder-only model")
+    _check_counts(raw, text, what)
+    _check_method(raw, text, what)
+
+
+def _check_counts(raw: dict, text: dict, what: str) -> None:
+    """No layers, or more layers and experts than there ever were: building them would take for ever."""
+    most, parts = {"layer": 1, "expert": 1}, [raw]
+    for part in parts:
+        parts += [value for value in part.values() if isinstance(value, dict)]
+        for key, count in part.items():
+            deep, wide = re.search(r"(^|_)n?_?(layers?|blocks|depth)$", key), "expert" in key
+            if not (deep or wide) or not isinstance(count, int):
+                continue
+            least = 1 if (part is raw or part is text) and key in _DEPTHS else -1000
+            kind = "layer" if deep else "expert"
+            most[kind] = max(most[kind], count)
+            if not least <= count or most["layer"] > 2000 or most["layer"] * most["expert"] > 100_000:
+                raise ModelError(f"{what} cannot be read: its config.json says {key} is {count}")
+
+
+def _check_method(raw: dict, text: dict, what: str) -> None:
+    quantised = raw.get("quantization_config") or text.get("quantization_config") or {}
+    method = quantised.get("quant_method") if isinstance(quantised, dict) else None
+    if raw.get("quantization") and not method:
+        remedy = "give the model that it was converted from"
+        raise ModelError(
+            f"{what} has quantised weights in the format of MLX, which transformers does not read: {remedy}"
+        )
+    package, module = _READERS.get(str(method), ("", ""))
+    try:
+        here = not module or find_spec(module) is not None
+    except ImportError:
+        here = False
+    if not here:
+        remedy = f"`pip install {package}`, which reads such weights, or give the model before quantisation"
+        raise ModelError(f"{what} is quantised by {method}, which cannot be read here: {remedy}")
+
+
+def check_vocabulary(folder: Path, what: str, own_code: bool = False) -> None:
+    """Raise ModelError for a folder without a file of which a tokenizer can be made."""
+    names = [path.name for path in folder.iterdir() if path.is_file()]
+    settings = read_json(folder / "tokenizer_config.json") if "tokenizer_config.json" in names else {}
+    if own_code or "byt5" in str(settings.get("tokenizer_class")).lower() or any(map(_VOCABULARY.fullmatch, names)):
+        return
+    remedy = "copy tokenizer.json (or tokenizer.model) from the model that this one was trained from"
+    if "tekken.json" in names:
+        remedy = f"its tekken.json is read by mistral-common only; {remedy}"
+    raise ModelError(f"{what} holds no tokenizer, tokenizer.json or tokenizer.model is missing: {remedy}")
+
+
+def check_tokenizer(tokenizer, folder: Path, what: str) -> None:
+    """Raise ModelError for a tokenizer made of too few files, one without a vocabulary, or one that reads no text."""
+    names = {
+        key: name for key, name in tokenizer.vocab_files_names.items() if key.endswith(("vocab_file", "merges_file"))
+    }
+    whole = tokenizer.vocab_files_names.get("tokenizer_file", "tokenizer.json")
+    lacking = [name for name in names.values() if not (folder / name).is_file()]
+    if not (folder / whole).is_file() and lacking and len(names) > 1:
+        raise ModelError(f"{what} has no tokenizer to read: {folder} lacks {' and '.join(lacking)}, or {whole}")
+    ids = tokenizer("I kept the promise, 42 times.", add_special_tokens=False)["input_ids"]
+    if not ids or set(ids) <= {tokenizer.unk_token_id}:
+        remedy = "copy tokenizer.json (or tokenizer.model) from the model that this one was trained from"
+        raise ModelError(f"the tokenizer of {what} knows no words: {remedy}")

@@ -29,6 +29,7 @@ _READERS = {  # what reads a quantised checkpoint, by its quant_method: a packag
     "torchao": ("torchao", "torchao"),
     "vptq": ("vptq", "vptq"),
 }
+_PROBE = "I kept the promise"
 _DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 
 
@@ -206,7 +207,13 @@ def check_tokenizer(tokenizer, folder: Path, what: str) -> None:
     lacking = [name for name in names.values() if not (folder / name).is_file()]
     if not (folder / whole).is_file() and lacking and len(names) > 1:
         raise ModelError(f"{what} has no tokenizer to read: {folder} lacks {' and '.join(lacking)}, or {whole}")
-    ids = tokenizer("I kept the promise, 42 times.", add_special_tokens=False)["input_ids"]
+    ids = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+    remedy = "copy tokenizer.json (or tokenizer.model) from the model that this one was trained from"
     if not ids or set(ids) <= {tokenizer.unk_token_id}:
-        remedy = "copy tokenizer.json (or tokenizer.model) from the model that this one was trained from"
         raise ModelError(f"the tokenizer of {what} knows no words: {remedy}")
+    spaced = any(token.startswith(("\u0120", "\u2581")) and len(token) > 1 for token in tokenizer.get_vocab())
+    back = " ".join(tokenizer.decode(ids).split())
+    if (
+        spaced and tokenizer.unk_token_id not in ids and back.lower() != _PROBE.lower()
+    ):  # of others words may come joined
+        raise ModelError(f"the tokenizer of {what} makes {back[:80]!r} of {_PROBE!r}: {remedy}")

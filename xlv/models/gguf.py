@@ -1,50 +1,213 @@
-"""GGUF files: converted to safetensors, once."""
+"""GGUF files: converted to safetensors, once, where they hold one whole model that transformers reads."""
 
+import json
 import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from xlv import cache
 from xlv.cache import Progress
-from xlv.models.advice import ModelError, quiet
+from xlv.models.advice import ModelError, check_loaded, quiet
+from xlv.models.gguf_config import FACTORS, INSTEAD, SPLITS, follow, split_as_published
+from xlv.models.gguf_header import Header, joined, read_header
+from xlv.models.presets import PRESETS
 
-_CONVERTER = 1
-_CHECKSUM = "model.safetensors.sha256"
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+_CONVERTER = 2  # raised when converting changes; what 2 mended is in no embedded model: these stay at 1
+_EMBEDDED = {preset.wheels.sha256 for preset in PRESETS.values() if preset.wheels}
+_PROBE = "Zürich 2024: \n\n  naïve,  don't! 3.14159 東京は12月、谢谢。नमस्ते १२३ สวัสดี… (I'LL) x_y<a>\t\r\n #$%&*+=^`|~ "
 
 
 def converted(sha256: str) -> Path:
-    return cache.cache_root() / "weights" / f"{sha256[:16]}-v{_CONVERTER}"
+    """Where the folder lies that a GGUF file with this checksum is converted to."""
+    version = 1 if sha256 in _EMBEDDED else _CONVERTER
+    return cache.cache_root() / "weights" / f"{sha256[:16]}-v{version}"
 
 
-def convert(gguf: Path, sha256: str, name: str, progress: Progress) -> Path:
-    """De-quantise a GGUF file to an fp32 safetensors folder, once; returns the folder."""
+def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Path:
+    """De-quantise a GGUF model, in one file or several, to an fp32 safetensors folder, once; returns the folder.
+
+    Raises ModelError, in one line, for what is not one whole model that transformers reads; nothing of it is kept.
+    """
     folder = converted(sha256)
     if folder.exists():
-        recorded = (folder / _CHECKSUM).read_text().strip() if (folder / _CHECKSUM).exists() else "none"
-        if cache.file_sha256(folder / "model.safetensors") != recorded:
-            shutil.rmtree(folder)
-            remedy = "run the same command again to unpack it anew"
-            raise ModelError(f"{folder} was damaged and has been removed: {remedy}")
+        _check_unchanged(folder)
         return folder
-    cache.need_space(folder.parent, gguf.stat().st_size * 9, f"unpacking {name}")
+    headers = [usable(files[0]), *map(read_header, files[1:])]
+    size = sum(4 * prod(tensor.shape) for header in headers for tensor in header.tensors.values())
+    size += sum(file.stat().st_size for file in files[1:] and files) + 100_000_000  # a split one is joined first
+    cache.need_space(folder.parent, size, f"unpacking {name}")
     progress(f"unpacking {name}", 0, 1)
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    with _whole(headers, folder.parent) as header:
+        model, tokenizer = _loaded(header)
+        with cache.whole_folder(folder) as temporary:
+            with quiet():
+                model.save_pretrained(temporary, max_shard_size="1TB")
+                tokenizer.save_pretrained(temporary)
+                _check_saved(temporary, tokenizer, header)
+            cache.write_manifest(temporary)
+    progress(f"unpacking {name}", 1, 1)
+    return folder
 
+
+def _check_unchanged(folder: Path) -> None:
+    """Raise ModelError, and remove the folder, where a file in it is not as it was written."""
+    sums, weights = folder / "model.safetensors.sha256", folder / "model.safetensors"
+    if sums.exists() and weights.exists() and cache.file_sha256(weights) == sums.read_text().strip():
+        sums.unlink()  # written before all files were in a manifest
+        cache.write_manifest(folder)
+    if not cache.verified(folder):
+        shutil.rmtree(folder)
+        remedy = "run the same command again to unpack it anew"
+        raise ModelError(f"{folder} was damaged and has been removed: {remedy}")
+
+
+@contextmanager
+def _whole(headers: list[Header], folder: Path) -> Iterator[Header]:
+    """The header of a model in one file: a temporary one in `folder` where the model is split."""
+    if len(headers) == 1:
+        yield headers[0]
+        return
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".joined-") as temporary:
+        path = Path(temporary) / headers[0].path.name
+        joined(headers, path)
+        yield read_header(path)
+
+
+def usable(path: Path) -> Header:
+    """The header of a file that may be a model that transformers reads; ModelError, at once, if it cannot be."""
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    header = read_header(path)
+    keys, kind = header.keys, header.keys.get("general.type", "model")
+    arch = str(keys.get("general.architecture"))
+    known = {name.replace("_", "") for name in (*reader.GGUF_SUPPORTED_ARCHITECTURES, *_renaming())}
+    blocks, pre = keys.get(f"{arch}.block_count"), keys.get("tokenizer.ggml.pre", "gpt-2")
+    scaling = [key for key in keys if key.startswith("gpt-oss.rope.scaling.")]
+    if kind == "adapter" or "adapter.type" in keys:
+        fault = "is a LoRA adapter (general.type adapter) and no model: merge it into its model and give that"
+    elif kind == "mmproj" or arch == "clip":
+        fault = f"is the image part of a model (general.type {kind}): give the language model's file"
+    elif kind != "model" or not header.tensors:
+        fault = f"holds no model (general.type {kind}, {len(header.tensors)} tensors): give a model's file"
+    elif arch.replace("-", "").replace("_", "") not in known - {"general", "tokenizer", "t5", "umt5"}:
+        fault = f"is of architecture {arch}, of which transformers reads no language model from GGUF: {INSTEAD}"
+    elif arch == "gpt-oss" and scaling:
+        fault = f"has the key {scaling[0]}, which the reader in transformers cannot take: {INSTEAD}"
+    elif type(blocks) is not int or not 0 < blocks <= len(header.tensors):
+        fault = f"holds {len(header.tensors)} tensors for {arch}.block_count {blocks}: {INSTEAD}"
+    elif keys.get("tokenizer.ggml.model") == "gpt2" and pre not in SPLITS:
+        fault = f"splits texts by a rule that is not known here (tokenizer.ggml.pre {pre}): {INSTEAD}"
+    else:
+        return header
+    raise ModelError(f"{path} {fault}")
+
+
+def _renaming() -> dict:
+    """How newer transformers read some architectures: by functions that give rules for the names of tensors."""
+    try:
+        from transformers.integrations.gguf import GGUF_ARCHS
+    except ImportError:
+        return {}
+    return GGUF_ARCHS
+
+
+def _loaded(header: Header) -> tuple["PreTrainedModel", "PreTrainedTokenizerFast"]:
+    """The model in fp32 and its tokenizer, once the file's tensors are known to be the model's."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    path = header.path.resolve()  # of a bare name, transformers would take the file in the working directory
+    where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": str(path)}
     try:
         with quiet():
-            where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-            model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+            config = AutoConfig.from_pretrained(**where)
+            follow(config, header)
+            with torch.device("meta"):
+                _check_tensors(header, AutoModelForCausalLM.from_config(config))
+            options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+            model, info = AutoModelForCausalLM.from_pretrained(**where, config=config, **options)
+            check_loaded(info, model, str(header.path))
             tokenizer = AutoTokenizer.from_pretrained(**where)
-    except Exception as error:  # the readers below raise many kinds for a damaged file
-        raise ModelError(f"{gguf} cannot be read as a GGUF model ({error}): fetch or copy it again") from error
+            if header.keys.get("tokenizer.ggml.model") == "gpt2":
+                split_as_published(tokenizer, header.keys)
+    except ModelError:
+        raise
+    except Exception as error:  # the readers raise many kinds for a damaged file
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        fault = f"cannot be read as a GGUF model by transformers ({reason})"
+        raise ModelError(f"{header.path} {fault}: {INSTEAD}") from error
     model.hf_quantizer = None  # the weights are plain fp32 now, and save_pretrained refuses marked ones
     model.config.__dict__.pop("quantization_config", None)
     if hasattr(model, "is_quantized"):
         model.is_quantized = False
-    with cache.whole_folder(folder) as temporary:
-        with quiet():
-            model.save_pretrained(temporary, max_shard_size="1TB")
-            tokenizer.save_pretrained(temporary)
-        (temporary / _CHECKSUM).write_text(cache.file_sha256(temporary / "model.safetensors") + "\n")
-    progress(f"unpacking {name}", 1, 1)
-    return folder
+    return model, tokenizer
+
+
+def _check_tensors(header: Header, empty: "PreTrainedModel") -> None:
+    """Raise ModelError, with names, where the file's tensors are not, one and all, those of the model."""
+    places = _places(header, empty)
+    wanted, names, held = dict(empty.named_parameters()), {place: name for name, place in places.items()}, Counter()
+    for name in header.tensors.keys() & places.keys():
+        held[places[name]] += prod(header.tensors[name].shape)
+    computed = ("rope.freqs", "attn_rot_embd.weight", "attention.rotary_emb.inv_freq")
+    faults = {
+        "lacks": [names.get(place, place) for place in wanted if place not in held],
+        "has, without a place for it in the model,": [
+            name
+            for name in header.tensors
+            if name not in places and name not in FACTORS and not name.endswith(computed)
+        ],
+        "has in another size": [
+            names[p] for p, weight in wanted.items() if held.get(p, weight.numel()) != weight.numel()
+        ],
+    }
+    said = [f"{fault} {', '.join(found[:3])}{_more(found)}" for fault, found in faults.items() if found]
+    if said:
+        raise ModelError(f"{header.path} is not one whole {type(empty).__name__}: it {'; it '.join(said)}; {INSTEAD}")
+
+
+def _more(names: list[str]) -> str:
+    return f" and {len(names) - 3} more" if len(names) > 3 else ""
+
+
+def _places(header: Header, empty: "PreTrainedModel") -> dict[str, str]:
+    """The model's name of each tensor for which it has a place, by the name in the file."""
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    arch, own = header.keys["general.architecture"], empty.state_dict()
+    if arch in _renaming():
+        from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+
+        rules = _renaming()[arch](empty.config)
+        kinds = [[rule for rule in rules if isinstance(rule, kind)] for kind in (WeightRenaming, WeightConverter)]
+        places = {name: rename_source_key(name, *kinds)[0] for name in header.tensors}
+        return {name: place for name, place in places.items() if place in own or place.startswith("mtp.")}
+
+    def outline(module, children):  # the reader asks every module below; names stand in the model and its base alone
+        return SimpleNamespace(config=empty.config, state_dict=module.state_dict, named_children=lambda: children)
+
+    processor = reader.TENSOR_PROCESSORS.get(arch, reader.TensorProcessor)(config=empty.config.to_dict())
+    children = [(name, outline(child, [])) for name, child in empty.named_children()]
+    places = reader.get_gguf_hf_weights_map(outline(empty, children), processor)
+    return places | {f"{name}.weight": place for name, place in places.items() if name.endswith("_exps")}
+
+
+def _check_saved(folder: Path, tokenizer: "PreTrainedTokenizerFast", header: Header) -> None:
+    """Let the saved tokenizer be read as it is, by no model's own class; ModelError if it then reads otherwise."""
+    from transformers import AutoTokenizer
+
+    path = folder / "tokenizer_config.json"
+    about = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "TokenizersBackend"}
+    path.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if AutoTokenizer.from_pretrained(folder)(_PROBE)["input_ids"] != tokenizer(_PROBE)["input_ids"]:
+        pre = header.keys.get("tokenizer.ggml.pre")
+        raise ModelError(f"{header.path}: transformers has no place for its way to split texts ({pre}); {INSTEAD}")

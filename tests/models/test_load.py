@@ -96,18 +96,6 @@ def test_templates_that_a_model_cannot_have_are_refused(tiny, monkeypatch):
         model.with_template("chat")
 
 
-def test_a_chat_template_brings_its_own_special_tokens(tiny, monkeypatch):
-    model, added = tiny(), []
-    original = type(model.tokenizer).__call__
-    monkeypatch.setattr(
-        type(model.tokenizer),
-        "__call__",
-        lambda self, *given, **named: added.append(named["add_special_tokens"]) or original(self, *given, **named),
-    )
-    model.token_ids(["Hi."]), model.with_template("chat").token_ids(["Hi."])
-    assert added == [True, False]
-
-
 def test_weights_tokenizer_template_and_dtype_change_the_fingerprint(tiny, monkeypatch):
     prints = {tiny().fingerprint, tiny("gpt2").fingerprint, tiny(dtype="bf16").fingerprint}
     prints |= {tiny(template="chat").fingerprint}

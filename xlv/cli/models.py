@@ -91,6 +91,7 @@ def steer(
     tokens: Annotated[int, typer.Option(help="Length of the completions, 32 at most.")] = 32,
     pairs: terminal.Pairs = 32,
     data: terminal.Data = "",
+    template: Annotated[str, typer.Option(help="chat (where there is one), raw, or with {input}.")] = "chat",
     revision: terminal.Revision = "",
     device: terminal.Device = "",
     trust_remote_code: terminal.Trust = False,
@@ -103,7 +104,8 @@ def steer(
         low, high = map(float, layers.split("-"))
     except ValueError:
         raise ValueError(f"expected --layers as two shares of the depth, for example 0.4-0.7, got {layers!r}") from None
-    wanted = ControlSettings(concept=concept, source=source, tokens=tokens, pairs=pairs or None, data=data or None)
+    size = {"tokens": tokens, "pairs": pairs or None, "data": data or None}
+    wanted = ControlSettings(concept=concept, source=source, template=template, **size)
     how = {"vectors": vector, "direction": direction, "dose": dose, "window": (low, high), "progress": Ticker()}
     loading = Loading(device or None, trust_remote_code)
     found = complete(terminal.at(model, revision), prompt, settings=wanted, loading=loading, **how)

@@ -55,8 +55,10 @@ def steer(
     """Complete a prompt with and without a concept's vector: `settings.concept`, of `settings.source`, or from a file.
 
     `vectors` is a file that `ConceptVectors.save` wrote, whose header says which concept it is of. `dose` is |s|·‖v‖
-    over the mean residual norm, `window` the span of relative depth. A model without a chat template reads raw text.
-    Raises ValueError for a direction that is not value-affirming, for vectors of another model, and as loading does.
+    over the mean residual norm, `window` the span of relative depth. A model without a chat template reads raw text
+    where the settings name the chat template.
+    Raises ValueError for a direction that is not value-affirming, for a prompt that is too long, for vectors of another
+    model, and as loading does.
     """
     windows = Search(windows=(window,)).windows  # checked
     kept = ConceptVectors.load(vectors) if vectors else None
@@ -65,7 +67,9 @@ def steer(
         raise ValueError(f"{vectors} does not say of which concept it is, so neither which side is the value's")
     asked = checked_direction(model, concept, direction, dose)
     loaded = load_model(model, dtype=settings.dtype, **asdict(loading), progress=progress)
-    loaded = loaded.with_template("chat" if loaded.tokenizer.chat_template else "raw")
+    no_chat = settings.template == "chat" and not loaded.tokenizer.chat_template
+    loaded = loaded.with_template("raw" if no_chat else settings.template)
+    loaded.token_ids([prompt], new=settings.tokens)  # a prompt that is too long is refused before anything is read
     if kept and kept.origin.get("weights") != loaded.weights_fingerprint:
         raise ValueError(f"{vectors} holds vectors of {kept.origin.get('model')}: {model} has other weights")
     size = {"pairs": settings.pairs, "data": settings.folder}

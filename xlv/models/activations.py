@@ -30,7 +30,7 @@ def read_fast(
     """
     ids, narrow = model.token_ids(list(texts)), permits(model).narrow
     states = torch.empty(len(ids), model.n_layers, model.d_model, dtype=model.network.dtype)
-    like, pad = next(model.network.parameters()), model.tokenizer.pad_token_id or 0
+    like, pad = next(model.network.parameters()), model.pad_id
 
     def read(batch: list[Row]) -> None:
         inputs, indices, rows, paths = sheet(ids, batch, pad, like)

@@ -27,7 +27,7 @@ def padded_prompts(
     ids = model.token_ids(list(prompts), system)
     shared = min(shared_tokens(ids[0], row) for row in ids)
     shared = min(shared, min(map(len, ids)) - 1)  # each prompt keeps a token of its own to be read last
-    width, pad = max(map(len, ids)), model.tokenizer.pad_token_id or 0
+    width, pad = max(map(len, ids)), model.pad_id
     rows = torch.tensor([row[:shared] + [pad] * (width - len(row)) + row[shared:] for row in ids])
     mask = torch.tensor([[1] * shared + [0] * (width - len(row)) + [1] * (len(row) - shared) for row in ids])
     return {"input_ids": rows.to(model.network.device), "attention_mask": mask.to(model.network.device)}, shared
@@ -106,7 +106,7 @@ class ReadPrompts:
     def complete(self, max_new_tokens: int) -> list[str]:
         """Greedy completions of the prompts."""
         self.cache.crop(-1)  # generation wants at least one token that the cache does not hold
-        options = _GREEDY | {"max_new_tokens": max_new_tokens, "pad_token_id": self.model.tokenizer.pad_token_id}
+        options = _GREEDY | {"max_new_tokens": max_new_tokens, "pad_token_id": self.model.pad_id}
         output = self.model.network.generate(**self.inputs, past_key_values=self.cache, **options)
         width = self.inputs["input_ids"].shape[1]
         return self.model.tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
@@ -138,7 +138,7 @@ def total_nats(model: Model, texts: Sequence[str], *, token_budget: int | None =
     ids = model.with_template("raw").token_ids(list(texts))
     if min(map(len, ids)) < 2:
         raise ValueError("expected texts of at least two tokens: the first one is given, not predicted")
-    like, pad, nats = next(model.network.parameters()), model.tokenizer.pad_token_id or 0, np.zeros(len(ids))
+    like, pad, nats = next(model.network.parameters()), model.pad_id, np.zeros(len(ids))
 
     def read(batch: list[Row]) -> None:
         inputs, indices, rows, paths = sheet(ids, batch, pad, like)

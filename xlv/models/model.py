@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from jinja2 import TemplateError
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlv.cache import fingerprint
+from xlv.models.prompts import PROBE, ChatTemplate, context_of, tokens
 from xlv.settings import known_template
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -42,47 +42,84 @@ class Model:
         return self.network.config.get_text_config().hidden_size
 
     @property
+    def rows(self) -> int:
+        """Number of tokens that the model has embeddings of."""
+        return self.network.get_input_embeddings().weight.shape[0]
+
+    @property
+    def pad_id(self) -> int:
+        """The token that rows are filled up with: it is never read, so any that the model has can stand for it."""
+        known = self.tokenizer.pad_token_id, getattr(self.network.config.get_text_config(), "pad_token_id", None)
+        return next((token for token in known if token is not None and 0 <= token < self.rows), 0)
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that the model can read at once, or None where its config names no limit."""
+        return context_of(self.network.config.get_text_config())
+
+    @property
     def fingerprint(self) -> str:
-        """Hash of weights, tokenizer, dtype and template: what activations depend on besides the texts."""
-        tokens = fingerprint(sorted(self.tokenizer.get_vocab().items()), self.tokenizer.chat_template)
-        return fingerprint(self.weights_fingerprint, tokens, self.dtype, self.template)
+        """Hash of weights, tokenizer, dtype, template and a prompt: what activations depend on besides the texts."""
+        how = sorted(self.tokenizer.get_vocab().items())
+        if (backend := getattr(self.tokenizer, "backend_tokenizer", None)) is not None:  # merges, normaliser and all
+            backend.no_truncation(), backend.no_padding()  # as every call does: how it was last called is no part of it
+            how = backend.to_str()
+        shown = self.prompts([PROBE]), self.token_ids([PROBE], system=PROBE)
+        tokenizer = fingerprint(how, self.tokenizer.chat_template, shown)
+        return fingerprint(self.weights_fingerprint, tokenizer, self.dtype, self.template)
 
     def with_template(self, template: str) -> Self:
         """The same model under another prompt template; raises ValueError for a template it cannot have."""
-        if template == "chat" and not self.tokenizer.chat_template:
-            raise ValueError("this model has no chat template: choose --template raw, or a pattern with {input}")
+        if template == "chat":
+            if not self.tokenizer.chat_template:
+                raise ValueError("this model has no chat template: choose --template raw, or a pattern with {input}")
+            ChatTemplate(self.tokenizer)
         return replace(self, template=known_template(template))
 
     def prompt(self, text: str, system: str | None = None) -> str:
-        """The text as the model sees it under its template.
+        """The text as the model sees it under its template; see `prompts`."""
+        return self.prompts([text], system)[0]
+
+    def prompts(self, texts: list[str], system: str | None = None) -> list[str]:
+        """Texts as the model sees them under its template.
 
         A `system` text goes in the chat template's system role, or in front of the text where there is none.
+        Raises ModelError for a chat template that cannot be used.
         """
-        if system and not self.has_system_role:
-            text, system = f"{system}\n\n{text}", None
-        if self.template == "raw":
-            return text
-        if self.template == "chat":
-            messages = [{"role": "system", "content": system}] if system else []
-            messages.append({"role": "user", "content": text})
-            return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return (_LLAMA2 if self.template == "llama2" else self.template).replace("{input}", text)
+        chat = ChatTemplate(self.tokenizer) if self.template == "chat" else None
+        if system and not (chat and chat.has_system_role):
+            texts, system = [f"{system}\n\n{text}" for text in texts], None
+        if chat:
+            return [chat.render(text, system) for text in texts]
+        pattern = {"raw": "{input}", "llama2": _LLAMA2}.get(self.template, self.template)
+        return [pattern.replace("{input}", text) for text in texts]
 
     @property
     def has_system_role(self) -> bool:
         """Whether the template is a chat template that shows the model a system text."""
-        if self.template != "chat":
-            return False
-        messages = [{"role": "system", "content": "probe"}, {"role": "user", "content": ""}]
-        try:
-            return "probe" in self.tokenizer.apply_chat_template(messages, tokenize=False)
-        except TemplateError:
-            return False
+        return self.template == "chat" and ChatTemplate(self.tokenizer).has_system_role
 
-    def token_ids(self, texts: list[str], system: str | None = None) -> list[list[int]]:
-        """Token ids of texts under the template; a chat template brings its own special tokens."""
-        prompts = [self.prompt(text, system) for text in texts]
-        ids = self.tokenizer(prompts, add_special_tokens=self.template != "chat")["input_ids"]
-        if not all(ids):
-            raise ValueError(f"the text {texts[ids.index([])]!r} has no tokens: expected at least one")
+    def token_ids(self, texts: list[str], system: str | None = None, *, new: int = 0) -> list[list[int]]:
+        """Token ids of texts under the template, without a mark that the tokenizer puts behind them.
+
+        A chat template brings its own special tokens. Raises ValueError for a text without tokens, with tokens that the
+        model lacks, or with more of them, `new` ones to come included, than its context holds.
+        """
+        ids = tokens(self.tokenizer, self.prompts(texts, system), special=self.template != "chat")
+        limit, rows = self.context, self.rows
+        for text, row in zip(texts, ids, strict=True):
+            start = text if len(text) <= 60 else f"{text[:60]}…"
+            if not row:
+                raise ValueError(f"the text {start!r} has no tokens: expected at least one")
+            if max(row) >= rows:
+                name, has = (
+                    self.tokenizer.convert_ids_to_tokens(max(row)),
+                    f"the model has {rows} rows (0 to {rows - 1})",
+                )
+                remedy = "" if self.template == "raw" else "; with --template raw it can be read without them"
+                fault = f"{has}: it was resized or merged without its new tokens{remedy}"
+                raise ValueError(f"the token {name} is number {max(row)}, {fault}")
+            if limit and len(row) + new > limit:
+                wanted = f"has {len(row)} tokens" + (f", {new} to follow" if new else "")
+                raise ValueError(f"the text {start!r} {wanted}: the model can read {limit}; shorten it or leave it out")
         return ids

@@ -76,7 +76,10 @@ def run_study(
 
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     if not done:
-        states = concept_states(loaded, corpus.texts_of(table), progress=progress)
+        by_concept = corpus.texts_of(table)
+        loaded.token_ids(sum(by_concept.values(), []))  # whatever cannot be read is refused before anything is
+        loaded.with_template("raw").token_ids(sum((neutral or {}).values(), []))
+        states = concept_states(loaded, by_concept, progress=progress)
         recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
         for variable, values in baselines(loaded, table, neutral, settings, progress).items():
             recognition[variable] = (SCHEMA["recognition"][variable].dims, values)
@@ -167,8 +170,11 @@ def run_control(
     path = result_path(Path(out), short_name(model), "control")
     pairs = corpus.load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
     codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
-    texts = [corpus.load_instructions(code, data=settings.folder).to_csv() for code in codes]
-    texts += [corpus.load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)]
+    sheets = [corpus.load_instructions(code, data=settings.folder) for code in codes]
+    neutral = [
+        corpus.load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)
+    ]
+    texts = [sheet.to_csv() for sheet in sheets] + neutral
     stamp = fingerprint(
         identity(model), corpus.corpus_fingerprint(pairs), texts, asdict(settings), RULES_FINGERPRINT, EXTRACTOR
     )
@@ -182,7 +188,11 @@ def run_control(
     loaded = load_model(model, dtype=settings.dtype, **asdict(loading), progress=progress)
     if settings.template == "chat" and not loaded.tokenizer.chat_template:
         settings = replace(settings, template="raw", generate=False)
-    bench = bench_for(loaded.with_template(settings.template), settings, keep_completions=keep_completions)
+    loaded = loaded.with_template(settings.template)
+    prompts = [text for sheet in sheets for kind in ("harmful", "harmless") for text in sheet[kind]]
+    loaded.token_ids(prompts, new=settings.tokens)  # whatever cannot be read is refused before anything is
+    loaded.with_template("raw").token_ids(sum(neutral, []))
+    bench = bench_for(loaded, settings, keep_completions=keep_completions)
     dataset = evaluate(bench, settings, progress=progress)
     save(dataset, path, _provenance(model, stamp, loaded.weights_fingerprint, fingerprint(texts), settings))
     return load(path)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from math import inf
 
 import torch
 
@@ -16,8 +17,8 @@ from xlv.statistics.threads import AT_A_TIME, for_each
 _BUDGETS = {"cpu": 512}
 _BUDGET = 16384
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # of CUDA and other devices; of the processor
-_WINDOW = re.compile("window|chunk")  # names in a config of how far a layer sees
-__all__ = ["Row", "layout_for", "run_batches", "shared_tokens", "sheet"]
+_WINDOW = re.compile("window(_size)?$|attention_chunk_size$")  # names in a config of how far a layer sees
+__all__ = ["Row", "layout_for", "run_batches", "shared_tokens", "sheet", "window_of"]
 
 
 def run_batches(
@@ -78,10 +79,14 @@ def layout_for(model: Model, ids: Ids) -> Layout:
 
     A row's mask would lift the limit to what a layer may see, so that texts longer than a window stand alone.
     """
-    config = model.network.config.get_text_config()
     longest = max(map(len, ids), default=0)
-    windows = [size for name, size in vars(config).items() if _WINDOW.search(name) and type(size) is int]
-    return many_a_row if permits(model).packed and not any(0 < size < longest for size in windows) else one_a_row
+    return many_a_row if longest <= window_of(model) and permits(model).packed else one_a_row
+
+
+def window_of(model: Model) -> float:
+    """Tokens that the layer which sees least sees, as the config has it; infinite where every layer sees all."""
+    named = vars(model.network.config.get_text_config()).items()
+    return min((size for name, size in named if _WINDOW.search(name) and type(size) is int and size > 0), default=inf)
 
 
 def _fits(run: Callable[[list[Row]], None], batch: list[Row]) -> bool:

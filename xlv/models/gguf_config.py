@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 _TABLE = tomllib.loads(Path(__file__).with_name("gguf.toml").read_text(encoding="utf-8"))
-SPLITS = {name: rule for rule in _TABLE["splits"] for name in rule["names"]}
+_SPLITS = {name: rule for rule in _TABLE["splits"] for name in rule["names"]}
 _ALL = ("sliding_attention",)  # the layers of a config that does not list them by kind
 FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 INSTEAD = "give the model before its conversion to GGUF (a folder or a Hub id) instead"
@@ -27,10 +27,9 @@ def follow(config: "PreTrainedConfig", header: Header) -> None:
         names = [name for name in _TABLE["carried"].get(key, ()) if hasattr(config, name)]
         if key == "attention.sliding_window" and "sliding_attention" not in (getattr(config, "layer_types", 0) or _ALL):
             names = []
-        harmless = key in _TABLE["known"] or value in _TABLE["neutral"].get(key, ()) or value == _implied(key, config)
         if names and getattr(config, names[0]) != value:
             setattr(config, names[0], value)
-        elif not names and not harmless:
+        elif not names and key not in _TABLE["known"] and not _implied(key, value, config):
             raise _unfollowed(header, key)
     if header.keys["general.architecture"] in ("gemma2", "gemma3") and config.num_hidden_layers in (46, 62):
         config.query_pre_attn_scalar = config.hidden_size // config.num_attention_heads  # of the 27B, in no key
@@ -46,12 +45,18 @@ def follow(config: "PreTrainedConfig", header: Header) -> None:
         raise _unfollowed(header, factors[0])
 
 
+def way_to_split(keys: dict) -> dict | None:
+    """How a byte-level tokenizer cuts texts, by `tokenizer.ggml.pre`; None for a name that is not known."""
+    usual = _TABLE["usual"].get(keys.get("general.architecture"), "gpt-2")  # older files say nothing
+    return _SPLITS.get(str(keys.get("tokenizer.ggml.pre", usual)))
+
+
 def split_as_published(tokenizer: "PreTrainedTokenizerFast", keys: dict) -> None:
-    """Let a byte-level tokenizer cut texts by the rule that `tokenizer.ggml.pre` names, one of SPLITS."""
+    """Let a byte-level tokenizer cut texts in the way of its file, which is known."""
     from tokenizers import Regex, normalizers
     from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 
-    rule, backend = SPLITS[keys.get("tokenizer.ggml.pre", "gpt-2")], tokenizer.backend_tokenizer
+    rule, backend = way_to_split(keys), tokenizer.backend_tokenizer
     steps = rule["rules"] if "BYTES" in rule["rules"] else [*rule["rules"], "BYTES"]
     letters = ByteLevel(add_prefix_space=False, use_regex=False)
     backend.pre_tokenizer = Sequence([letters if s == "BYTES" else Split(Regex(s), "isolated") for s in steps])
@@ -70,11 +75,16 @@ def _unfollowed(header: Header, key: str) -> ModelError:
     return ModelError(f"{header.path}: transformers cannot follow {said} of this file; {INSTEAD}")
 
 
-def _implied(key: str, config: "PreTrainedConfig"):
-    """What a config without a place for a key means by that."""
+def _implied(key: str, value, config: "PreTrainedConfig") -> bool:
+    """Whether a config that has no place for a key means its value by that."""
     if key == "attention.key_length":
-        return config.hidden_size // config.num_attention_heads
-    return config.max_position_embeddings if key == "attention.sliding_window" else None
+        return value == config.hidden_size // config.num_attention_heads
+    if key == "attention.sliding_window":  # a window of the whole context
+        return value >= config.max_position_embeddings
+    if key == "attention.sliding_window_pattern":
+        kinds = [kind == "sliding_attention" for kind in getattr(config, "layer_types", None) or ()]
+        return value in (kinds, kinds.index(False) + 1 if False in kinds else 0)
+    return value in _TABLE["neutral"].get(key, ())
 
 
 def _turned(config: "PreTrainedConfig", rope: dict, header: Header, keys: dict) -> int:

@@ -30,7 +30,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Header:
-    """A GGUF file's metadata (long arrays only as their length), its tensors by name, and where their table begins."""
+    """A GGUF file's metadata (None for an array that is long or of strings), its tensors, where their table begins."""
 
     path: Path
     keys: dict[str, object]
@@ -79,15 +79,14 @@ class _Reader:
             raise ValueError(f"a value of unknown type {kind}")
         kind, count = self.number("I"), self.number("Q")
         if kind in _NUMBERS:
-            form = f"<{min(count, len(self.data))}{_NUMBERS[kind]}"
             values = self.passed(count * struct.calcsize(f"<{_NUMBERS[kind]}"))
-            return list(struct.unpack(form, values)) if count <= 4096 else count
+            return list(struct.unpack(f"<{count}{_NUMBERS[kind]}", values)) if count <= 4096 else None
         self.strings += count
         if kind != _TEXT or self.strings > _MOST:
             raise ValueError(f"an array of type {kind} with {count} values")
         for _ in range(count):
             self.passed(self.number("Q"))
-        return count
+        return None
 
 
 def is_gguf(path: Path) -> bool:

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from collections import namedtuple
 
 import pytest
 import torch
 import transformers as hf
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tests.conftest import ARCHITECTURES, GROUPED
@@ -14,6 +16,7 @@ from xlv.models.activations import extract
 from xlv.models.advice import ModelError
 from xlv.models.blocks import find_blocks
 from xlv.models.load import checked_device, has_chat_template, load_model
+from xlv.models.model import DTYPES
 
 SYSTEM = "{% if messages[0].role == 'system' %}{{ messages[0].content }}|{% endif %}{{ messages[-1].content }}"
 NO_SYSTEM = (
@@ -206,3 +209,116 @@ def test_code_that_a_model_brings_runs_only_when_trusted(own_code, monkeypatch, 
     assert not ran.exists()
     assert load_model(str(folder), dtype="fp32", trust_remote_code=True).n_layers == 4
     assert ran.exists()
+
+
+def test_a_config_that_describes_more_than_the_files_hold_is_refused_before_anything_is_allocated(tiny_folder):
+    config = json.loads((tiny_folder / "config.json").read_text())
+    for more in ({"vocab_size": 10**9}, {"hidden_size": 10**6, "intermediate_size": 10**6}, {"num_hidden_layers": 300}):
+        (tiny_folder / "config.json").write_text(json.dumps(config | more))
+        with pytest.raises(ModelError, match=r"describes [\d,]+ weights, its files hold [\d,]+ bytes"):
+            load_model(str(tiny_folder), dtype="fp32")
+
+
+def test_a_model_larger_than_the_memory_says_what_it_needs_and_what_is_there(tiny_folder, monkeypatch):
+    memory = namedtuple("memory", "available total")(50_000, 60_000)
+    monkeypatch.setattr(load.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(load.psutil, "swap_memory", lambda: memory._replace(total=0))
+    with pytest.raises(ModelError, match=r"it needs 0.0 GB in fp32, cpu has 0.0 GB free: choose a smaller dtype"):
+        load_model(str(tiny_folder), dtype="fp32")
+
+
+def test_memory_that_runs_out_while_loading_is_said_so(tiny_folder, monkeypatch):
+    def full(*_given, **_named):
+        raise torch.OutOfMemoryError("tried to allocate")
+
+    monkeypatch.setattr(load, "find_blocks", full)
+    with pytest.raises(ModelError, match=r"memory has run out: it needs .* GB in bf16, cpu has .* GB free"):
+        load_model(str(tiny_folder))
+
+
+@pytest.mark.parametrize("scales", ["fp32", "bf16"])
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_weights_of_eight_bits_in_blocks_are_put_into_the_dtype_asked_for(tiny_folder, scales, dtype):
+    weights = load_file(tiny_folder / "model.safetensors")
+    for name in [name for name in weights if "_proj" in name]:
+        small = (weights[name] * 100).to(torch.float8_e4m3fn)
+        weights |= {name: small, f"{name}_scale_inv": torch.full((1, 1), 0.01, dtype=DTYPES[scales])}
+    rest = {name: part.to(DTYPES[scales]) for name, part in weights.items() if part.dtype == torch.float32}
+    save_file(weights | rest, tiny_folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((tiny_folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+    (tiny_folder / "config.json").write_text(json.dumps(config))
+    network = load_model(str(tiny_folder), dtype=dtype).network
+    assert {part.dtype for part in network.parameters()} == {DTYPES[dtype]}
+    name = "model.layers.2.mlp.up_proj.weight"
+    exact = weights[name].float() * weights[f"{name}_scale_inv"].float()
+    torch.testing.assert_close(network.get_parameter(name), exact.to(DTYPES[dtype]), rtol=0, atol=0)
+
+
+def test_the_kernel_of_the_machine_that_saved_a_config_is_not_asked_for(tiny_folder):
+    texts = ["I kept the promise."]
+    sound = extract(load_model(str(tiny_folder), dtype="fp32"), texts)
+    config = json.loads((tiny_folder / "config.json").read_text())
+    (tiny_folder / "config.json").write_text(json.dumps(config | {"_attn_implementation": "flash_attention_2"}))
+    assert extract(load_model(str(tiny_folder), dtype="fp32"), texts).equal(sound)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (hf.BertConfig, r"masked language model \(BertModel\)"),
+        (hf.MBartConfig, r"encoder-decoder \(MBartModel\)"),
+        (hf.ViTConfig, r"ViTModel, which holds no language model"),
+    ],
+)
+def test_what_is_no_decoder_only_language_model_is_refused_by_its_config(tiny_folder, config, said):
+    said_by = config(architectures=[config.__name__.replace("Config", "Model")])
+    said_by.save_pretrained(tiny_folder)
+    with pytest.raises(ModelError, match=said):
+        load_model(str(tiny_folder))
+
+
+def test_a_config_whose_class_and_kind_differ_is_refused(tiny_folder):
+    config = json.loads((tiny_folder / "config.json").read_text())
+    (tiny_folder / "config.json").write_text(json.dumps(config | {"model_type": "gemma"}))
+    with pytest.raises(ModelError, match="its config.json says LlamaForCausalLM, but gemma as model_type"):
+        load_model(str(tiny_folder))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_head_that_is_not_stored_is_that_of_the_embedding_or_missing(tiny_folder, tied):
+    weights = load_file(tiny_folder / "model.safetensors")
+    del weights["lm_head.weight"]
+    save_file(weights, tiny_folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((tiny_folder / "config.json").read_text())
+    (tiny_folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": tied}))
+    if tied:
+        network = load_model(str(tiny_folder), dtype="fp32").network
+        assert network.lm_head.weight is network.model.embed_tokens.weight
+    else:
+        with pytest.raises(ModelError, match="the files lack lm_head.weight.*no language-model head"):
+            load_model(str(tiny_folder), dtype="fp32")
+
+
+@pytest.mark.parametrize("kind", ["llava", "qwen2-vl"])
+def test_of_a_model_that_sees_the_states_of_the_language_model_are_read(tiny, tmp_path, kind):
+    torch.manual_seed(0)
+    text, eyes = {**GROUPED, "tie_word_embeddings": True}, {"hidden_size": 32, "patch_size": 14}
+    if kind == "llava":
+        eyes |= {"intermediate_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "image_size": 28}
+        config = hf.LlavaConfig(
+            vision_config=hf.CLIPVisionConfig(**eyes), text_config=hf.LlamaConfig(**text), image_token_index=399
+        )
+        network = hf.LlavaForConditionalGeneration(config)
+    else:
+        text["rope_parameters"] = {"mrope_section": [1, 1, 2], "rope_type": "default", "rope_theta": 10_000.0}
+        config = hf.Qwen2VLConfig(text_config=text, vision_config={**eyes, "depth": 4, "embed_dim": 16, "num_heads": 4})
+        network = hf.Qwen2VLForConditionalGeneration(config)
+    network.save_pretrained(tmp_path)
+    tiny().tokenizer.save_pretrained(tmp_path)
+    model, texts = load_model(str(tmp_path), dtype="fp32"), ["I kept the promise.", "Yes."]
+    wanted = [
+        network.eval()(torch.tensor([ids]), output_hidden_states=True).hidden_states for ids in model.token_ids(texts)
+    ]
+    wanted = torch.stack([torch.stack([state[0, -1] for state in states[1:]]) for states in wanted])
+    torch.testing.assert_close(extract(model, texts), wanted, atol=1e-5, rtol=1e-5)

@@ -62,7 +62,7 @@ def explained(model: str, memory: str = "a smaller dtype or model, or another de
         ):  # a panic of tokenizers' is one
             raise
         text = str(error).strip()
-        reason = text.splitlines()[0].rstrip(".") if text else type(error).__name__
+        reason = " ".join(re.split(r"(?<!:)\n", text)[0].split()).rstrip(".") or type(error).__name__
         reason = f"{type(error).__name__} {reason}" if isinstance(error, LookupError | AttributeError) else reason
         if names := _not_converted(error):
             reason = f"the weights {_some(names)} do not have the number or the shapes that its config.json describes"

@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -105,23 +106,36 @@ def check_folder(folder: Path, *, whole: bool = True) -> None:
                 raise ModelError(f"{path} is a pointer of Git LFS and not the file: fetch it by `git lfs pull`")
     quantised = weights and "quantization_config" in json.dumps(read_json(folder / "config.json"))
     for path in weights:
-        if path.suffix == ".safetensors":
-            _check_numbers(path, quantised)
+        _check_sizes(path)
+        if path.suffix == ".safetensors" and not quantised:
+            _check_numbers(path)
     if whole and not weights:
         raise ModelError(
             f"{folder} holds no weights: expected model.safetensors, its index and shards, or a .gguf file"
         )
 
 
-def _check_numbers(path: Path, quantised: bool) -> None:
+def _check_sizes(path: Path) -> None:
+    """A file of weights that says more than it holds, in a header or packed, would take memory and time without end."""
+    size, said = path.stat().st_size, 0
+    if path.suffix == ".safetensors":
+        with open(path, "rb") as stream:
+            said = 2 * max(int.from_bytes(stream.read(8), "little") - (1 << 20), 0)
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            said = sum(member.file_size for member in archive.infolist()) // 2
+    if said > size:
+        raise ModelError(f"{path} describes more than its {size:,} bytes can hold: fetch or copy it again")
+
+
+def _check_numbers(path: Path) -> None:
     """Whole numbers are no weights, but of a quantised checkpoint, whose config says so, or of a mask."""
     with safe_open(path, framework="np") as file:
-        for name in () if quantised else file.keys():
-            kind, shape = file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()
-            if kind[0] in "IU" and len(shape) == 2 and name.endswith("weight"):
-                raise ModelError(
-                    f"{path}: {name} is of whole numbers ({kind}), and its config.json names no quantisation"
-                )
+        for name in file.keys():
+            part = file.get_slice(name)
+            if part.get_dtype()[0] in "IU" and len(part.get_shape()) == 2 and name.endswith("weight"):
+                fault = f"{name} is of whole numbers ({part.get_dtype()})"
+                raise ModelError(f"{path}: {fault}, and its config.json names no quantisation")
 
 
 def check_adapter(folder: Path) -> None:
@@ -164,7 +178,7 @@ def _check_counts(raw: dict, text: dict, what: str) -> None:
             least = 1 if (part is raw or part is text) and key in _DEPTHS else -1000
             kind = "layer" if deep else "expert"
             most[kind] = max(most[kind], count)
-            if not least <= count or most["layer"] > 2000 or most["layer"] * most["expert"] > 100_000:
+            if not least <= count or most["layer"] > 1000 or most["layer"] * most["expert"] > 100_000:
                 raise ModelError(f"{what} cannot be read: its config.json says {key} is {count}")
 
 

@@ -1,5 +1,6 @@
 """Loading: a name, an id, a folder or a file becomes a model in memory, or one line that says what to do."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import psutil
@@ -60,7 +61,10 @@ def load_model(
         tokenizer = _tokenizer(location, folder, model, options)
         config = AutoConfig.from_pretrained(location, **options)
         kind = _kind(config, raw, model, trust_remote_code)
-    with explained(model, _memory(config, kind, folder, dtype, device, model)):
+        if config._attn_implementation not in ("eager", "sdpa"):  # of the machine that saved it; others give the same
+            config._attn_implementation = None
+        memory = _memory(config, kind, folder, dtype, device, model)
+    with explained(model, memory):
         network = _network(location, config, kind, dtype, device, model, options)
         blocks = find_blocks(network)
     progress(f"loading {model}", 1, 1)
@@ -76,19 +80,19 @@ def load_model(
 
 def _kind(config: PreTrainedConfig, raw: dict, model: str, trusted: bool) -> type:
     """The class that loads a config's language model; ModelError for what is no decoder-only language model."""
-    names = raw.get("architectures") or [type(config).__name__]
+    names = [name for name in raw.get("architectures") or () if isinstance(name, str)] or [type(config).__name__]
     if config.is_encoder_decoder or config.get_text_config().is_encoder_decoder:
         raise ModelError(f"{model} is an encoder-decoder ({names[0]}): expected a decoder-only model")
     if trusted and "AutoModelForCausalLM" in (raw.get("auto_map") or {}):
         return AutoModelForCausalLM
-    causal = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
-    if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not causal:
-        raise ModelError(f"{model} is a masked language model ({names[0]}): expected a decoder-only model")
     named = getattr(getattr(transformers, names[0], None), "config_class", None) or type(config)
     if not {named, *named.sub_configs.values()} & {type(config), *type(config).sub_configs.values()}:
         raise ModelError(
             f"{model} cannot be read: its config.json says {names[0]}, but {config.model_type} as model_type"
         )
+    causal = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
+    if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not causal:
+        raise ModelError(f"{model} is a masked language model ({names[0]}): expected a decoder-only model")
     if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING:
         return AutoModelForCausalLM
     if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
@@ -101,7 +105,7 @@ def _memory(config: PreTrainedConfig, kind: type, folder: Path, dtype: str, devi
     or more than the device has in all."""
     try:
         with torch.device("meta"):
-            network = kind.from_config(config, dtype=DTYPES[dtype])
+            network = kind.from_config(deepcopy(config), dtype=DTYPES[dtype], trust_remote_code=False)
     except Exception:  # with other words when it is loaded
         return "a smaller dtype (--dtype bf16) or model, or another device"
     count = sum(part.numel() for part in network.parameters())
@@ -127,9 +131,6 @@ def _network(
     location: str, config: PreTrainedConfig, kind: type, dtype: str, device: str, model: str, options: dict
 ) -> PreTrainedModel:
     """The network with the weights of its files, all of them and no others, in a dtype on a device."""
-    asked = config._attn_implementation
-    if asked not in (None, "eager", "sdpa"):  # a choice of the machine that saved it: other kernels give the same
-        config._attn_implementation = None
     quantised = getattr(config, "quantization_config", None)
     in_blocks = isinstance(quantised, dict) and quantised.get("quant_method") in ("fp8", "mxfp8")
     if in_blocks:

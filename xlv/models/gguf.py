@@ -43,8 +43,8 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
         return folder
     headers = [usable(files[0]), *map(read_header, files[1:])]
     size = sum(4 * prod(tensor.shape) for header in headers for tensor in header.tensors.values())
-    size += sum(file.stat().st_size for file in files[1:] and files) + 100_000_000  # a split one is joined first
-    cache.need_space(folder.parent, size, f"unpacking {name}")
+    joint = sum(file.stat().st_size for file in files) if len(files) > 1 else 0
+    cache.need_space(folder.parent, size + joint + 100_000_000, f"unpacking {name}")
     progress(f"unpacking {name}", 0, 1)
     with _whole(headers, folder.parent) as header:
         model, tokenizer = _loaded(header)
@@ -63,9 +63,9 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
 def _check_unchanged(folder: Path) -> None:
     """Raise ModelError, and remove the folder, where a file in it is not as it was written."""
     sums, weights = folder / _CHECKSUM, folder / "model.safetensors"
-    if sums.exists() and not (folder / "manifest.json").exists():  # written before all files were in a manifest
-        if weights.exists() and cache.file_sha256(weights) == sums.read_text().strip():
-            cache.write_manifest(folder)
+    old = folder.name.endswith("-v1") and not (folder / "manifest.json").exists()  # from before there was one
+    if old and sums.exists() and weights.exists() and cache.file_sha256(weights) == sums.read_text().strip():
+        cache.write_manifest(folder)
     if not cache.verified(folder):
         shutil.rmtree(folder)
         remedy = "run the same command again to unpack it anew"

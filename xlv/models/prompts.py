@@ -94,7 +94,7 @@ def tokens(tokenizer: PreTrainedTokenizerBase, prompts: list[str], *, special: b
 
     A mark that a tokenizer puts at the end is no part of a text: states are read, and completions begin, before it.
     """
-    ids = tokenizer(prompts, add_special_tokens=special)["input_ids"]
+    ids = tokenizer(prompts, add_special_tokens=special)["input_ids"] if prompts else []
     if not special:
         return ids
     bare, full = (tokenizer(PROBE, add_special_tokens=added)["input_ids"] for added in (False, True))

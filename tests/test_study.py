@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -102,6 +103,16 @@ def test_a_stamp_of_control_changes_with_instructions_and_with_the_judge(monkeyp
     monkeypatch.setattr(study.corpus, "load_instructions", lambda code, **named: original(code, **named).iloc[::-1])
     known.append(stamp(monkeypatch, settings=CONTROL))
     assert len(set(known)) == 3
+
+
+def test_a_stamp_of_control_is_the_same_when_the_corpus_gets_more_instructions_than_are_used(monkeypatch):
+    original, known = study.corpus.load_instructions, stamp(monkeypatch, settings=CONTROL)
+
+    def longer(code, *, split, limit, data):
+        return pd.concat([original(code, split, data=data)] * 2, ignore_index=True)[:limit]
+
+    monkeypatch.setattr(study.corpus, "load_instructions", longer)
+    assert stamp(monkeypatch, settings=CONTROL) == known
 
 
 @pytest.mark.parametrize("groups", [1, 3])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,7 +171,11 @@ def run_control(
     path = result_path(Path(out), short_name(model), "control")
     pairs = corpus.load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
     codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
-    sheets = [corpus.load_instructions(code, data=settings.folder) for code in codes]
+    limits = {"search": settings.search.prompts, "evaluation": settings.prompts}
+    sheets = [
+        corpus.load_instructions(code, split=split, limit=limit, data=settings.folder)
+        for code, (split, limit) in product(codes, limits.items())
+    ]
     neutral = [
         corpus.load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)
     ]

@@ -52,7 +52,7 @@ def tensors_of(network, architecture: str) -> dict[str, np.ndarray]:
 
 
 def write_gguf(path: Path, network, tokenizer, architecture="llama", keys=(), tensors=None, **options) -> None:
-    """Write a model and its byte-level BPE tokenizer; `keys` are added, or put in place of those usual here.
+    """Write a model and its byte-level BPE tokenizer; `keys` are added or replace those usual here; None: without.
 
     `tensors` are written in place of the network's; `options` go to GGUFWriter, which may split the file.
     """
@@ -80,6 +80,8 @@ def write_gguf(path: Path, network, tokenizer, architecture="llama", keys=(), te
         "tokenizer.ggml.padding_token_id": 0,
     }
     for key, value in (found | dict(keys)).items():
+        if value is None:
+            continue
         add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
         add.get(type(value), writer.add_array)(key, value)
     for name, weight in (tensors_of(network, architecture) if tensors is None else tensors).items():

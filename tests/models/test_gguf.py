@@ -7,6 +7,7 @@ import struct
 import time
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,11 +111,15 @@ def test_the_file_that_is_named_is_read_not_one_of_its_name_here(tiny, tmp_path,
         ({"llama.block_count": 10**9}, "39 tensors for llama.block_count 1000000000"),
         ({"llama.block_count": 0}, "block_count 0"),
         ({"llama.block_count": "four"}, "block_count four"),
+        ({"llama.block_count": "a\nb" * 999}, "block_count abab.* …"),
+        ({"general.architecture": "x\x1b[2J\n" * 99}, r"architecture x\[2Jx\[2J.* …, of which"),
+        ({"llama.attention.head_count": None}, "lacks the key attention.head_count"),
+        ({"llama.attention.layer_norm_rms_epsilon": None}, "lacks the key attention.layer_norm_epsilon"),
         ({"llama.block_count": 3}, r"without a place for it in the model, blk\.3\."),
         ({"llama.block_count": 5}, r"lacks blk\.4\."),
         ({"llama.feed_forward_length": 10**9}, r"in another size blk\.0\.ffn_gate\.weight"),
         ({"llama.vocab_size": 2**31}, r"in another size .*token_embd\.weight"),
-        ({"llama.attention.head_count": 0}, "cannot be read as a GGUF model by transformers"),
+        ({"llama.attention.head_count": 0}, "cannot load .*What to do: "),
         ({"tokenizer.ggml.model": "rwkv"}, "tokenizer 'rwkv'"),
         ({"tokenizer.ggml.pre": "kimi-k2"}, r"tokenizer\.ggml\.pre kimi-k2"),
         ({"llama.attention.causal": False}, "attention.causal = False"),
@@ -248,9 +253,11 @@ def test_of_gemma_3_the_global_layers_alone_are_scaled(tokenizer, tmp_path):
 
 
 def test_what_no_key_says_of_the_largest_gemma_follows_from_its_depth():
+    keys = {"general.architecture": "gemma2", "gemma2.embedding_length": 32, "gemma2.attention.head_count": 4}
+    keys["gemma2.attention.layer_norm_rms_epsilon"] = 1e-6
     for layers, scalar in ((46, 8), (42, 256)):
         config = hf.Gemma2Config(**GROUPED | {"num_hidden_layers": layers}, head_dim=8)
-        follow(config, Header(Path("g.gguf"), {"general.architecture": "gemma2"}, {}, 0))
+        follow(config, Header(Path("g.gguf"), keys, {}, 0))
         assert config.query_pre_attn_scalar == scalar
 
 
@@ -331,6 +338,7 @@ HOSTILE = {
     "arrays in arrays": beginning(0, 1, NESTED),
     "an unknown type": beginning(0, 1, text("a") + struct.pack("<I", 77)),
     "a key twice": beginning(0, 2, KIND + KIND),
+    "a key of two lines": beginning(0, 1, text("a\nb") + struct.pack("<II", 4, 0)),
     "no text": beginning(0, 1, struct.pack("<Q", 4) + b"\xff\xfe\xfd\xfc" + struct.pack("<I", 7) + b"\0"),
     "2^31 dimensions": beginning(1, 1, KIND + text("t") + struct.pack("<I", 2**31)),
     "a tensor of 2^120 values": beginning(1, 1, KIND + text("t") + struct.pack("<IQQIQ", 2, 2**60, 2**60, 0, 0)),
@@ -402,3 +410,10 @@ def test_an_embedded_model_that_an_earlier_version_converted_is_kept_if_its_weig
     (folder / "model.safetensors").write_bytes(b"other")
     with pytest.raises(ModelError, match="was damaged"):
         gguf.convert([path], sha, "tiny", silent)
+
+
+def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(tiny, tmp_path, monkeypatch):
+    write_gguf(tmp_path / "tiny.gguf", tiny().network, tiny().tokenizer)
+    monkeypatch.setattr(gguf.psutil, "virtual_memory", lambda: SimpleNamespace(total=100_000))
+    monkeypatch.setattr(gguf.psutil, "swap_memory", lambda: SimpleNamespace(total=0))
+    refused(tmp_path / "tiny.gguf", r"needs 0\.0 GB to be read in fp32, this machine has 0\.0 GB")

@@ -11,11 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import psutil
+
 from xlv import cache
 from xlv.cache import Progress
-from xlv.models.advice import ModelError, check_loaded, quiet
+from xlv.models.advice import ModelError, check_loaded, explained, quiet
 from xlv.models.gguf_config import FACTORS, INSTEAD, follow, split_as_published, way_to_split
-from xlv.models.gguf_header import Header, joined, read_header
+from xlv.models.gguf_header import Header, joined, read_header, shown
 from xlv.models.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
         return folder
     headers = [usable(files[0]), *map(read_header, files[1:])]
     size = sum(4 * prod(tensor.shape) for header in headers for tensor in header.tensors.values())
+    memory = psutil.virtual_memory().total + psutil.swap_memory().total
+    if size > memory:
+        fault = f"needs {size / 1e9:.1f} GB to be read in fp32, this machine has {memory / 1e9:.1f} GB of memory"
+        raise ModelError(f"{files[0]} {fault}: {INSTEAD}")
     joint = sum(file.stat().st_size for file in files) if len(files) > 1 else 0
     cache.need_space(folder.parent, size + joint + 100_000_000, f"unpacking {name}")
     progress(f"unpacking {name}", 0, 1)
@@ -91,6 +97,7 @@ def usable(path: Path) -> Header:
     header = read_header(path)
     keys, kind = header.keys, header.keys.get("general.type", "model")
     arch = str(keys.get("general.architecture"))
+    kind, said, pre = shown(kind), shown(arch), shown(keys.get("tokenizer.ggml.pre"))
     known = {name.replace("_", "") for name in (*reader.GGUF_SUPPORTED_ARCHITECTURES, *_renaming())}
     blocks = keys.get(f"{arch}.block_count")
     scaling = [key for key in keys if key.startswith("gpt-oss.rope.scaling.")]
@@ -101,13 +108,13 @@ def usable(path: Path) -> Header:
     elif kind != "model" or not header.tensors:
         fault = f"holds no model (general.type {kind}, {len(header.tensors)} tensors): give a model's file"
     elif arch.replace("-", "").replace("_", "") not in known - {"general", "tokenizer", "t5", "umt5"}:
-        fault = f"is of architecture {arch}, of which transformers reads no language model from GGUF: {INSTEAD}"
+        fault = f"is of architecture {said}, of which transformers reads no language model from GGUF: {INSTEAD}"
     elif arch == "gpt-oss" and scaling:
         fault = f"has the key {scaling[0]}, which the reader in transformers cannot take: {INSTEAD}"
     elif type(blocks) is not int or not 0 < blocks <= len(header.tensors):
-        fault = f"holds {len(header.tensors)} tensors for {arch}.block_count {blocks}: {INSTEAD}"
+        fault = f"holds {len(header.tensors)} tensors for {said}.block_count {shown(blocks)}: {INSTEAD}"
     elif keys.get("tokenizer.ggml.model") == "gpt2" and way_to_split(keys) is None:
-        fault = f"splits texts by a rule not known here (tokenizer.ggml.pre {keys['tokenizer.ggml.pre']}): {INSTEAD}"
+        fault = f"splits texts by a rule not known here (tokenizer.ggml.pre {pre}): {INSTEAD}"
     else:
         return header
     raise ModelError(f"{path} {fault}")
@@ -129,24 +136,17 @@ def _loaded(header: Header) -> tuple["PreTrainedModel", "PreTrainedTokenizerFast
 
     path = header.path.resolve()  # of a bare name, transformers would take the file in the working directory
     where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": str(path)}
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(**where)
-            follow(config, header)
-            with torch.device("meta"):
-                _check_tensors(header, AutoModelForCausalLM.from_config(config))
-            options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
-            model, info = AutoModelForCausalLM.from_pretrained(**where, config=config, **options)
-            check_loaded(info, model, str(header.path))
-            tokenizer = AutoTokenizer.from_pretrained(**where)
-            if header.keys.get("tokenizer.ggml.model") == "gpt2":
-                split_as_published(tokenizer, header.keys)
-    except ModelError:
-        raise
-    except Exception as error:  # the readers raise many kinds for a damaged file
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        fault = f"cannot be read as a GGUF model by transformers ({reason})"
-        raise ModelError(f"{header.path} {fault}: {INSTEAD}") from error
+    with explained(str(header.path), f"it is read in fp32, for the dtype of your choice {INSTEAD}"):
+        config = AutoConfig.from_pretrained(**where)
+        follow(config, header)
+        with torch.device("meta"):
+            _check_tensors(header, AutoModelForCausalLM.from_config(config))
+        options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+        model, info = AutoModelForCausalLM.from_pretrained(**where, config=config, **options)
+        check_loaded(info, model, str(header.path))
+        tokenizer = AutoTokenizer.from_pretrained(**where)
+        if header.keys.get("tokenizer.ggml.model") == "gpt2":
+            split_as_published(tokenizer, header.keys)
     model.hf_quantizer = None  # the weights are plain fp32 now, and save_pretrained refuses marked ones
     model.config.__dict__.pop("quantization_config", None)
     if hasattr(model, "is_quantized"):
@@ -212,6 +212,6 @@ def _check_saved(folder: Path, tokenizer: "PreTrainedTokenizerFast", header: Hea
     path.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     read, made = AutoTokenizer.from_pretrained(folder).backend_tokenizer, tokenizer.backend_tokenizer
     if repr((read.normalizer, read.pre_tokenizer)) != repr((made.normalizer, made.pre_tokenizer)):
-        pre = header.keys.get("tokenizer.ggml.pre")
+        pre = shown(header.keys.get("tokenizer.ggml.pre"))
         fault = f"splits texts as {pre} does, for which transformers has no place in such a model"
         raise ModelError(f"{header.path} {fault}; {INSTEAD}")

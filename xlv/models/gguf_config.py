@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xlv.models.advice import ModelError
-from xlv.models.gguf_header import Header
+from xlv.models.gguf_header import Header, shown
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast
@@ -23,6 +23,8 @@ INSTEAD = "give the model before its conversion to GGUF (a folder or a Hub id) i
 def follow(config: "PreTrainedConfig", header: Header) -> None:
     """Put the file's keys and factors into the config; ModelError, naming it, for one that has no place there."""
     keys = header.own_keys()
+    if lacking := [name for name, any_of in _TABLE["needed"].items() if not keys.keys() & set(any_of)]:
+        raise ModelError(f"{header.path} lacks the key {lacking[0]} of its architecture: {INSTEAD}")
     for key, value in keys.items():
         names = [name for name in _TABLE["carried"].get(key, ()) if hasattr(config, name)]
         if key == "attention.sliding_window" and "sliding_attention" not in (getattr(config, "layer_types", 0) or _ALL):
@@ -35,7 +37,7 @@ def follow(config: "PreTrainedConfig", header: Header) -> None:
         config.query_pre_attn_scalar = config.hidden_size // config.num_attention_heads  # of the 27B, in no key
     if rope := getattr(config, "rope_parameters", None):
         full, local = rope.get("full_attention", rope), rope.get("sliding_attention", {})
-        full["rope_theta"] = keys.get("rope.freq_base", full["rope_theta"])
+        full["rope_theta"] = keys.get("rope.freq_base", 10000.0)  # whatever the architecture's own is
         if local and "rope.freq_base_swa" in keys:
             local["rope_theta"] = keys["rope.freq_base_swa"]
         full |= _scaling(header, keys, full["rope_theta"], _turned(config, full, header, keys))
@@ -71,7 +73,7 @@ def split_as_published(tokenizer: "PreTrainedTokenizerFast", keys: dict) -> None
 
 def _unfollowed(header: Header, key: str) -> ModelError:
     value = header.own_keys().get(key)
-    said = key if value is None else f"{key} = {value}"
+    said = key if value is None else f"{key} = {shown(value)}"
     return ModelError(f"{header.path}: transformers cannot follow {said} of this file; {INSTEAD}")
 
 

@@ -89,6 +89,12 @@ class _Reader:
         return None
 
 
+def shown(value: object) -> str:
+    """A value that a file holds, fit for one line of a message."""
+    text = "".join(letter for letter in str(value) if letter.isprintable())
+    return text if len(text) <= 60 else f"{text[:60]} …"
+
+
 def is_gguf(path: Path) -> bool:
     """Whether a path names a GGUF file, by its ending in any case."""
     return path.suffix.lower() == ".gguf"
@@ -119,7 +125,7 @@ def read_header(path: Path) -> Header:
         with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _header(path, data)
     except (ValueError, struct.error, OverflowError, MemoryError) as error:
-        reason = str(error).splitlines()[0] or type(error).__name__
+        reason = shown(error) or type(error).__name__
         raise ModelError(f"{path} cannot be read as a GGUF model ({reason}): fetch or copy it again") from error
 
 
@@ -133,14 +139,14 @@ def _header(path: Path, data: mmap.mmap) -> Header:
     keys, table = {}, {}
     for _ in range(n_keys):
         name = reader.text()
-        if name in keys:
-            raise ValueError(f"{name} stands in it twice")
+        if name in keys or not name.isprintable() or len(name) > 300:
+            raise ValueError(f"the key {name} stands in it twice, or is no name")
         keys[name] = reader.value(reader.number("I"))
     table_at = reader.place
     for _ in range(n_tensors):
         name, n_dims = reader.text(), reader.number("I")
-        if name in table or n_dims > 8:
-            raise ValueError(f"tensor {name} has {n_dims} dimensions or stands in it twice")
+        if name in table or n_dims > 8 or not name.isprintable() or len(name) > 300:
+            raise ValueError(f"a tensor of {n_dims} dimensions, {name}, stands in it twice, or is none")
         shape = tuple(reader.number("Q") for _ in range(n_dims))[::-1]
         table[name] = shape, reader.number("I"), reader.number("Q")
     alignment = keys.get("general.alignment", 32)

@@ -71,11 +71,13 @@ def stretches(dice: random.Random, path: Path, _model) -> str:
 
 
 def keys(dice: random.Random, path: Path, model) -> str:
-    """Keys that are gone, of another type, or say what no file of a model says."""
+    """Keys that are gone, of another type, say what no file of a model says, or what changes nothing."""
     found = {f"llama.{key}": None for key in dice.sample(KEYS, dice.choice((1, 2)))}
     if dice.random() < 0.7:
         key = dice.choice((*(f"llama.{key}" for key in COUNTS), *MORE, *MORE))
         found = {key: dice.choice(MORE.get(key, ODD))}
+    if dice.random() < 0.2:
+        found = dice.choice(({"general.url": "x\n"}, {"llama.rope.scaling.finetuned": True}, {"imatrix.x": ["a"] * 9}))
     write_gguf(path, model.network, model.tokenizer, keys=found)
     return f"keys {str(found)[:200]}"
 

@@ -80,6 +80,10 @@ def test_a_split_model_that_lacks_a_file_says_which(tiny, tmp_path):
     refused(tmp_path / "elsewhere.gguf", "architecture None")
     (tmp_path / "tiny-00001-of-00003.gguf").rename(tmp_path / "alone.gguf")
     refused(tmp_path / "alone.gguf", r"lacks .*blk\.")
+    write_gguf(
+        tmp_path / "less.gguf", model.network, model.tokenizer, keys={"llama.block_count": 5}, split_max_tensors=30
+    )
+    refused(tmp_path / "less-00002-of-00002.gguf".replace("00002-of", "00001-of"), r"lacks blk\.4\.")
     shutil.copy(tmp_path / "tiny-00003-of-00003.gguf", tmp_path / "tiny-00002-of-00003.gguf")
     shutil.copy(tmp_path / "alone.gguf", tmp_path / "tiny-00001-of-00003.gguf")
     refused(tmp_path / "tiny-00001-of-00003.gguf", "tensors, not the 39 of one model")
@@ -257,7 +261,7 @@ def test_what_no_key_says_of_the_largest_gemma_follows_from_its_depth():
     keys["gemma2.attention.layer_norm_rms_epsilon"] = 1e-6
     for layers, scalar in ((46, 8), (42, 256)):
         config = hf.Gemma2Config(**GROUPED | {"num_hidden_layers": layers}, head_dim=8)
-        follow(config, Header(Path("g.gguf"), keys, {}, 0))
+        follow(config, Header(Path("g.gguf"), keys, {}, 0, Path("g.gguf")))
         assert config.query_pre_attn_scalar == scalar
 
 
@@ -303,6 +307,16 @@ def test_texts_of_llama_3_begin_with_its_mark_unless_the_file_says_otherwise(tin
     write_gguf(tmp_path / "tiny.gguf", model.network, model.tokenizer, keys=keys)
     bare = model.tokenizer("Yes.")["input_ids"]
     assert load_model(str(tmp_path / "tiny.gguf"), dtype="fp32").token_ids(["Yes."]) == [first + bare]
+
+
+@pytest.mark.parametrize(("said", "first"), [({}, 3), ({"tokenizer.ggml.add_space_prefix": False}, 4)])
+def test_a_space_is_put_in_front_of_texts_unless_the_file_says_otherwise(tiny, tmp_path, said, first):
+    words = ["<unk>", "<s>", "</s>", "▁a", "a", "▁"] + [f"w{k}" for k in range(394)]
+    keys = {"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": words, "tokenizer.ggml.merges": None}
+    keys |= {"tokenizer.ggml.scores": [-float(k) for k in range(400)], "tokenizer.ggml.add_bos_token": False}
+    write_gguf(tmp_path / "tiny.gguf", tiny().network, tiny().tokenizer, keys=keys | said)
+    tokenizer = hf.AutoTokenizer.from_pretrained(resolve(str(tmp_path / "tiny.gguf")).location)
+    assert tokenizer("a a")["input_ids"] == [first, 3]
 
 
 def test_a_way_to_split_that_a_class_of_tokenizers_would_lose_is_refused(tiny, tmp_path):

@@ -4,8 +4,6 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +15,7 @@ from xlv import cache
 from xlv.cache import Progress
 from xlv.models.advice import ModelError, check_loaded, explained, quiet
 from xlv.models.gguf_config import FACTORS, INSTEAD, follow, split_as_published, way_to_split
-from xlv.models.gguf_header import Header, joined, read_header, shown
+from xlv.models.gguf_header import Header, joined, listed, read_header, shown
 from xlv.models.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
 _CONVERTER = 2  # raised when converting changes; what 2 mended is in no embedded model: these stay at 1
 _CHECKSUM = "model.safetensors.sha256"  # what earlier versions of xlv verify in a folder of the same cache
+_COMPUTED = ("rope.freqs", "attn_rot_embd.weight", "attention.rotary_emb.inv_freq")  # in old files: no weights
 _EMBEDDED = {preset.wheels.sha256 for preset in PRESETS.values() if preset.wheels}
 
 
@@ -52,7 +51,8 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
     joint = sum(file.stat().st_size for file in files) if len(files) > 1 else 0
     cache.need_space(folder.parent, size + joint + 100_000_000, f"unpacking {name}")
     progress(f"unpacking {name}", 0, 1)
-    with _whole(headers, folder.parent) as header:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".joined-") as place:
+        header = headers[0] if len(headers) == 1 else joined(headers, Path(place) / "model.gguf")
         model, tokenizer = _loaded(header)
         with cache.whole_folder(folder) as temporary:
             with quiet():
@@ -78,18 +78,6 @@ def _check_unchanged(folder: Path) -> None:
         raise ModelError(f"{folder} was damaged and has been removed: {remedy}")
 
 
-@contextmanager
-def _whole(headers: list[Header], folder: Path) -> Iterator[Header]:
-    """The header of a model in one file: a temporary one in `folder` where the model is split."""
-    if len(headers) == 1:
-        yield headers[0]
-        return
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".joined-") as temporary:
-        path = Path(temporary) / headers[0].path.name
-        joined(headers, path)
-        yield read_header(path)
-
-
 def usable(path: Path) -> Header:
     """The header of a file that may be a model that transformers reads; ModelError, at once, if it cannot be."""
     from transformers import modeling_gguf_pytorch_utils as reader
@@ -100,7 +88,6 @@ def usable(path: Path) -> Header:
     kind, said, pre = shown(kind), shown(arch), shown(keys.get("tokenizer.ggml.pre"))
     known = {name.replace("_", "") for name in (*reader.GGUF_SUPPORTED_ARCHITECTURES, *_renaming())}
     blocks = keys.get(f"{arch}.block_count")
-    scaling = [key for key in keys if key.startswith("gpt-oss.rope.scaling.")]
     if kind == "adapter" or "adapter.type" in keys:
         fault = "is a LoRA adapter (general.type adapter) and no model: merge it into its model and give that"
     elif kind == "mmproj" or arch == "clip":
@@ -109,7 +96,7 @@ def usable(path: Path) -> Header:
         fault = f"holds no model (general.type {kind}, {len(header.tensors)} tensors): give a model's file"
     elif arch.replace("-", "").replace("_", "") not in known - {"general", "tokenizer", "t5", "umt5"}:
         fault = f"is of architecture {said}, of which transformers reads no language model from GGUF: {INSTEAD}"
-    elif arch == "gpt-oss" and scaling:
+    elif scaling := [key for key in keys if key.startswith("gpt-oss.rope.scaling.")]:
         fault = f"has the key {scaling[0]}, which the reader in transformers cannot take: {INSTEAD}"
     elif type(blocks) is not int or not 0 < blocks <= len(header.tensors):
         fault = f"holds {len(header.tensors)} tensors for {said}.block_count {shown(blocks)}: {INSTEAD}"
@@ -134,7 +121,7 @@ def _loaded(header: Header) -> tuple["PreTrainedModel", "PreTrainedTokenizerFast
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    path = header.path.resolve()  # of a bare name, transformers would take the file in the working directory
+    path = header.file.resolve()  # of a bare name, transformers would take the file in the working directory
     where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": str(path)}
     with explained(str(header.path), f"it is read in fp32, for the dtype of your choice {INSTEAD}"):
         config = AutoConfig.from_pretrained(**where)
@@ -145,8 +132,7 @@ def _loaded(header: Header) -> tuple["PreTrainedModel", "PreTrainedTokenizerFast
         model, info = AutoModelForCausalLM.from_pretrained(**where, config=config, **options)
         check_loaded(info, model, str(header.path))
         tokenizer = AutoTokenizer.from_pretrained(**where)
-        if header.keys.get("tokenizer.ggml.model") == "gpt2":
-            split_as_published(tokenizer, header.keys)
+        split_as_published(tokenizer, header.keys)
     model.hf_quantizer = None  # the weights are plain fp32 now, and save_pretrained refuses marked ones
     model.config.__dict__.pop("quantization_config", None)
     if hasattr(model, "is_quantized"):
@@ -160,25 +146,15 @@ def _check_tensors(header: Header, empty: "PreTrainedModel") -> None:
     wanted, names, held = dict(empty.named_parameters()), {place: name for name, place in places.items()}, Counter()
     for name in header.tensors.keys() & places.keys():
         held[places[name]] += prod(header.tensors[name].shape)
-    computed = ("rope.freqs", "attn_rot_embd.weight", "attention.rotary_emb.inv_freq")
+    spare = [name for name in header.tensors if name not in places and name not in FACTORS]
     faults = {
         "lacks": [names.get(place, place) for place in wanted if place not in held],
-        "has, without a place for it in the model,": [
-            name
-            for name in header.tensors
-            if name not in places and name not in FACTORS and not name.endswith(computed)
-        ],
-        "has in another size": [
-            names[p] for p, weight in wanted.items() if held.get(p, weight.numel()) != weight.numel()
-        ],
+        "has, without a place for it in the model,": [n for n in spare if not n.endswith(_COMPUTED)],
+        "has in another size": [names[p] for p, w in wanted.items() if held.get(p, w.numel()) != w.numel()],
     }
-    said = [f"{fault} {', '.join(found[:3])}{_more(found)}" for fault, found in faults.items() if found]
+    said = [f"{fault} {listed(found)}" for fault, found in faults.items() if found]
     if said:
         raise ModelError(f"{header.path} is not one whole {type(empty).__name__}: it {'; it '.join(said)}; {INSTEAD}")
-
-
-def _more(names: list[str]) -> str:
-    return f" and {len(names) - 3} more" if len(names) > 3 else ""
 
 
 def _places(header: Header, empty: "PreTrainedModel") -> dict[str, str]:

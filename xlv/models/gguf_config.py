@@ -54,11 +54,15 @@ def way_to_split(keys: dict) -> dict | None:
 
 
 def split_as_published(tokenizer: "PreTrainedTokenizerFast", keys: dict) -> None:
-    """Let a byte-level tokenizer cut texts in the way of its file, which is known."""
+    """Let a tokenizer cut texts in the way of its file, which is known."""
     from tokenizers import Regex, normalizers
-    from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
+    from tokenizers.pre_tokenizers import ByteLevel, Metaspace, Sequence, Split
 
     rule, backend = way_to_split(keys), tokenizer.backend_tokenizer
+    if keys.get("tokenizer.ggml.model") != "gpt2":
+        if isinstance(backend.pre_tokenizer, Metaspace) and keys.get("tokenizer.ggml.add_space_prefix") is False:
+            backend.pre_tokenizer = Metaspace(prepend_scheme="never", split=False)
+        return
     steps = rule["rules"] if "BYTES" in rule["rules"] else [*rule["rules"], "BYTES"]
     letters = ByteLevel(add_prefix_space=False, use_regex=False)
     backend.pre_tokenizer = Sequence([letters if s == "BYTES" else Split(Regex(s), "isolated") for s in steps])

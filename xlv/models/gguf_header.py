@@ -3,7 +3,7 @@
 import mmap
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -30,12 +30,16 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Header:
-    """A GGUF file's metadata (None for an array that is long or of strings), its tensors, where their table begins."""
+    """A GGUF file's metadata (None for an array that is long or of strings), its tensors, where their table begins.
+
+    `path` is the file that was named; `file`, of which the tensors are read, another where a split model was joined.
+    """
 
     path: Path
     keys: dict[str, object]
     tensors: dict[str, Tensor]
     table: int
+    file: Path
 
     def own_keys(self) -> dict[str, object]:
         """The keys of the model's architecture, without its name before them."""
@@ -47,7 +51,7 @@ class Header:
         tensor = self.tensors[name]
         if tensor.kind != GGMLQuantizationType.F32 or len(tensor.shape) != 1:
             raise ModelError(f"{self.path} cannot be read as a GGUF model: {name} is no list of fp32 numbers")
-        return np.fromfile(self.path, "<f4", tensor.shape[0], offset=tensor.place).tolist()
+        return np.fromfile(self.file, "<f4", tensor.shape[0], offset=tensor.place).tolist()
 
 
 class _Reader:
@@ -95,6 +99,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:60]} …"
 
 
+def listed(names: list[str]) -> str:
+    """The first three of some names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 def is_gguf(path: Path) -> bool:
     """Whether a path names a GGUF file, by its ending in any case."""
     return path.suffix.lower() == ".gguf"
@@ -113,9 +122,8 @@ def shards(path: Path) -> list[Path]:
     names = (_SHARD.sub(f"-{k:05d}-of-{split[2]}", path.name) for k in range(1, count + 1))
     files = [path.with_name(name) for name in names]
     if missing := [file.name for file in files if not file.is_file()]:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         there = f"{path} is split in {count} files, {count - len(missing)} of which lie in {path.parent}"
-        raise ModelError(f"{there}: put {', '.join(missing[:3])}{more} beside it")
+        raise ModelError(f"{there}: put {listed(missing)} beside it")
     return files
 
 
@@ -157,7 +165,7 @@ def _header(path: Path, data: mmap.mmap) -> Header:
     end = max((tensor.place + tensor.size for tensor in tensors.values()), default=0)
     if end > len(data) or sum(tensor.size for tensor in tensors.values()) > len(data):
         raise ValueError(f"it has {len(data)} bytes, its tensors need {end}")
-    return Header(path, keys, tensors, table_at)
+    return Header(path, keys, tensors, table_at, path)
 
 
 def _tensor(name: str, start: int, shape: tuple[int, ...], kind: int, offset: int) -> Tensor:
@@ -167,11 +175,8 @@ def _tensor(name: str, start: int, shape: tuple[int, ...], kind: int, offset: in
     return Tensor(shape, kind, start + offset, prod(shape) // block * size)
 
 
-def joined(headers: list[Header], target: Path) -> None:
-    """Write the files of a split model as one GGUF file: the first one's metadata, all tensors.
-
-    Raises ModelError if they are not the parts of one model.
-    """
+def joined(headers: list[Header], target: Path) -> Header:
+    """Write the files of a split model as one, with the metadata of the first; ModelError if they are of several."""
     first, step = headers[0], headers[0].keys.get("general.alignment", 32)
     tensors = [(name, header, tensor) for header in headers for name, tensor in header.tensors.items()]
     names, count = {name for name, *_ in tensors}, first.keys.get("split.tensors.count", len(tensors))
@@ -193,3 +198,4 @@ def joined(headers: list[Header], target: Path) -> None:
             with open(header.path, "rb") as part:
                 part.seek(tensor.place)
                 out.write(part.read(tensor.size))
+    return replace(read_header(target), path=first.path)

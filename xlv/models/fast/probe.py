@@ -1,6 +1,6 @@
 """What a network permits: in which layouts it reads each text as it reads it alone, tried out once on the network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
@@ -18,6 +18,7 @@ from xlv.models.fast.rows import Ids, Row, sheet
 from xlv.models.model import Model
 
 _HALVES = (torch.float16, torch.bfloat16)
+_BEGIN = 12  # tokens that two of the texts tried begin with
 TOLERANCE = 1e-4  # of the distance between states of different texts; rounding in fp32 stays far below
 
 _known: WeakKeyDictionary[nn.Module, "Permits"] = WeakKeyDictionary()
@@ -42,43 +43,51 @@ class Permits(NamedTuple):
 
 @contextmanager
 def in_fp32(model: Model) -> Iterator[None]:
-    """Let a network compute in fp32 while the context lasts, so that rounding does not hide what leaks.
+    """Let a network below its head compute in fp32 while the context lasts, so that rounding does not hide what leaks.
 
-    Blocks are widened one at a time, while they run: a large model needs memory for one more block, not for a copy.
+    Blocks are widened one at a time, while they run, and of embeddings only what they give: a large model needs memory
+    for one more block, not for a copy.
     """
-    tensors = list(chain(model.network.parameters(), model.network.buffers()))
-    inside = {id(tensor) for tensor in chain(model.blocks.parameters(), model.blocks.buffers())}
-    kept: dict[int, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    kept: dict[nn.Module, list[tuple[torch.Tensor, torch.Tensor]]] = {}
 
-    def widen(key: int, parts: list[torch.Tensor]) -> None:
-        kept[key] = [(part, part.data) for part in parts if part.dtype in _HALVES]
-        for part, data in kept[key]:
+    def widen(module: nn.Module, parts: Iterable[torch.Tensor]) -> None:
+        kept[module] = [(part, part.data) for part in parts if part.dtype in _HALVES]
+        for part, data in kept[module]:
             part.data = data.float()
 
-    def restore(key: int) -> None:
-        for part, data in kept.pop(key, ()):
+    def restore(module: nn.Module, *_given) -> None:
+        for part, data in kept.pop(module, ()):
             part.data = data
 
+    base = find_base(model.network)
+    tables = [module for module in base.modules() if isinstance(module, nn.Embedding)]
+    apart = {id(part) for module in (*model.blocks, *tables) for part in _tensors(module)}
     with ExitStack() as stack:
-        stack.callback(restore, 0)
-        widen(0, [tensor for tensor in tensors if id(tensor) not in inside])
+        stack.callback(restore, base)
+        widen(base, [part for part in _tensors(base) if id(part) not in apart])
+        for table in tables:
+            stack.enter_context(table.register_forward_hook(lambda _module, _in, output: output.float()))
         for block in model.blocks:
-            own = list(chain(block.parameters(), block.buffers()))
-            hook = block.register_forward_pre_hook(lambda module, _in, own=own: widen(id(module), own))
+            hook = block.register_forward_pre_hook(lambda module, _in: widen(module, _tensors(module)))
             stack.enter_context(hook)
-            hook = block.register_forward_hook(lambda module, _in, _out: restore(id(module)), always_call=True)
-            stack.enter_context(hook)
+            stack.enter_context(block.register_forward_hook(restore, always_call=True))
         yield
 
 
-def same(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
+    return chain(module.parameters(), module.buffers())
+
+
+def same(found: torch.Tensor, wanted: torch.Tensor, among: torch.Tensor | None = None) -> bool:
     """Whether states `[text, layer, d_model]`, or logs `[text, token]`, are the same up to rounding in fp32.
 
-    Differences are held, layer by layer, against those between texts, which are what anything is ever read from.
+    Differences are held, layer by layer, against those between texts, `among` all of them (default: the wanted ones):
+    they are what anything is ever read from.
     """
-    beside = [dim for dim in range(wanted.dim()) if dim != 1 or wanted.dim() < 3]
-    off, spread = ((part**2).sum(beside).sqrt() for part in (found - wanted, wanted - wanted.roll(1, 0)))
-    return bool((off <= TOLERANCE * spread).all())
+    among = wanted if among is None else among
+    beside = [0, -1] if wanted.dim() > 2 else [0]
+    off = (found - wanted).square().mean(beside)
+    return bool((off <= TOLERANCE**2 * (among - among.roll(1, 0)).square().mean(beside)).all())
 
 
 def permits(model: Model) -> Permits:
@@ -95,38 +104,42 @@ def permits(model: Model) -> Permits:
 def _tried(model: Model) -> Permits:
     """Reads three texts alone, in fp32, then in every layout: what fails or differs, for whatever reason, is off."""
     size = model.network.get_input_embeddings().weight.shape[0]
-    starts = ((5, 12), (35, 12), (66, 12), (19, 29))
+    starts = ((5, _BEGIN), (35, 12), (66, 12), (19, 29))
     first, branch, other, longer = ([(7 * k + start) % 89 % size for k in range(tokens)] for start, tokens in starts)
     ids = [first + branch, first + other, longer]
+    like = torch.empty(0, device=find_base(model.network).device)
 
-    def states(batch: list[Row], places: Sequence[int] | None = None, narrow: bool = False) -> torch.Tensor:
+    def states(batch: list[Row], narrow: bool = False) -> torch.Tensor:
+        """States of the texts' last tokens, or of the beginning and the last token of one text alone."""
         inputs, texts, rows, paths = sheet(ids, batch, model.tokenizer.pad_token_id or 0, like)
+        places = [path[-1] for path in paths]
+        if len(texts) == 1 and not narrow:
+            rows, places = [0] * (_BEGIN + 1), [*range(_BEGIN), *places]
         with LastTokens(model, narrow=narrow) as last:
-            if places is not None:
-                return last.read(inputs, [0] * len(places), list(places)).float()
-            found = last.read(inputs, rows, [path[-1] for path in paths])
-        return found[torch.tensor(texts).argsort()].float()
+            found = last.read(inputs, rows, places).float()
+        return found if len(texts) == 1 else found[torch.tensor(texts).argsort()]
 
-    def holds(*batches: list[Row], narrow: bool = False) -> bool:
+    def holds(*batch: Row, narrow: bool = False) -> bool:
         try:
-            return same(torch.cat([states(batch, narrow=narrow) for batch in batches]), alone)
+            found = states(list(batch), narrow)
         except Exception:
             return False
+        return same(found, wanted[: len(found)], wanted)
 
     with in_fp32(model):
-        like = next(model.network.parameters())
-        alone = torch.cat([states([[i]]) for i in range(3)])
-        require_finite(model, alone)
-        if not holds([[0]], [[1]], [[2]]):
+        alone = [states([[i]]) for i in range(3)]
+        require_finite(model, torch.cat(alone))
+        wanted = torch.stack([found[-1] for found in alone])
+        if not same(states([[0]]), alone[0]):
             raise ModelError(f"{model.name} keeps something of one text for the next: not a model xlv can read")
-        if not same(states([[0]], range(len(first))), states([[1]], range(len(first)))):
+        if not same(alone[0][:_BEGIN], alone[1][:_BEGIN]):
             fault = f"{model.name} is not a decoder-only model: in it a later token moves the states of earlier ones"
             raise ModelError(f"{fault}, as in a bidirectional model")
-        narrow = holds([[0]], [[1]], [[2]], narrow=True)
-        together = holds([[0], [1]], [[2]])
-        padded = together and holds([[0], [1], [2]])
-        packed = padded and holds([[0, 1], [2]])
-    return Permits(narrow, together, padded, packed, model.network.device.type == "cpu" and _in_step(model, ids))
+        padded = holds([0], [1], [2])
+        together = padded or holds([0], [1])
+        packed = padded and holds([0, 1], [2])
+        narrow = holds([0], narrow=True)
+    return Permits(narrow, together, padded, packed, like.device.type == "cpu" and _in_step(model, ids))
 
 
 def _in_step(model: Model, ids: Ids) -> bool:
@@ -151,11 +164,8 @@ def _in_step(model: Model, ids: Ids) -> bool:
         for module in model.blocks.modules():
             stack.enter_context(module.register_forward_pre_hook(wait))
         try:
-            alone = [pool.submit(read, i).result() for i in range(3)]
-            for pair in ((0, 1), (0, 2)):
-                gate = Barrier(2)
-                if not all(torch.equal(alone[i], found) for i, found in zip(pair, pool.map(read, pair), strict=True)):
-                    return False
+            alone = [pool.submit(read, i).result() for i in range(2)]
+            gate = Barrier(2)
+            return all(map(torch.equal, alone, pool.map(read, range(2))))
         except Exception:
             return False
-    return True

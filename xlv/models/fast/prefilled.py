@@ -1,0 +1,244 @@
+"""Prompts read once, and read on behind: in the quickest way in which a network reads each as it reads it alone."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from enum import IntEnum
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+from transformers import Cache, GenerationConfig
+
+from xlv.models.blocks import find_base
+from xlv.models.fast.packing import layout_for, window_of
+from xlv.models.fast.probe import TOLERANCE, in_fp32
+from xlv.models.fast.rows import one_a_row, shared_tokens, sheet
+from xlv.models.model import Model
+
+# Logits held at once while openings are read, prompts × tokens × vocabulary: 256 MB in two bytes each.
+_LOGITS = 2**27
+# A beginning that prompts share is read apart, and its keys and values repeated, from so many tokens on.
+_PREFIX = 8
+_ROUNDING = 0.05  # of how far logits lie from each other: more is no rounding, in whatever dtype
+
+Ids = Sequence[list[int]]
+
+
+class Way(IntEnum):
+    """How prompts are read in a batch, the quickest way first.
+
+    SHARED  padding stands behind what all begin with, which is read once; the cache is cropped back after reading on
+    FRONT   padding stands in front of everything; the cache is cropped back
+    COPIED  padding stands in front of everything; a copy of the cache is read on, one token at a time
+    ALONE   each prompt is read by itself, without a cache: what any network permits
+    """
+
+    SHARED, FRONT, COPIED, ALONE = range(4)
+
+
+_known: WeakKeyDictionary[nn.Module, dict[Way, bool]] = WeakKeyDictionary()
+
+
+def padded(model: Model, ids: Ids, *, front: bool = False) -> tuple[dict[str, torch.Tensor], int]:
+    """Token ids and attention mask `[prompt, token]` of prompts that end together, and how many tokens all begin with.
+
+    Padding stands right behind that common beginning; with `front` in front of everything, and nothing is common.
+    """
+    shared = min(shared_tokens(ids[0], row) for row in ids)
+    shared = 0 if front else min(shared, min(map(len, ids)) - 1)  # each prompt keeps a token of its own to be read last
+    width = max(map(len, ids))
+    rows = torch.tensor([row[:shared] + [model.pad_id] * (width - len(row)) + row[shared:] for row in ids])
+    mask = torch.tensor([[1] * shared + [0] * (width - len(row)) + [1] * (len(row) - shared) for row in ids])
+    return {"input_ids": rows.to(model.network.device), "attention_mask": mask.to(model.network.device)}, shared
+
+
+class Prefilled:
+    """Prompts, as token ids, behind which one can read on; `first` is the log-probability `[prompt, token]` of what
+    follows each. Ask for `logs` before `completed`, which consumes the KV cache.
+    """
+
+    def __init__(self, model: Model, ids: Ids, way: Way) -> None:
+        self.model, self.ids, self.way = model, list(ids), way
+        if way is Way.ALONE:
+            self.first = torch.cat([self._alone(row)[:, -1] for row in ids]).float().log_softmax(-1)
+            return
+        self.inputs, shared = padded(model, ids, front=way > Way.SHARED)
+        rows, mask = self.inputs["input_ids"], self.inputs["attention_mask"]
+        self.positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        self.cache = self._read_once(rows[:1, :shared])
+        read = shared if self.cache is not None else 0
+        unread = {"input_ids": rows[:, read:], "attention_mask": mask, "position_ids": self.positions[:, read:]}
+        output = model.network(**unread, past_key_values=self.cache, use_cache=True, logits_to_keep=1)
+        self.first, self.cache = output.logits[:, -1].float().log_softmax(-1), output.past_key_values
+
+    def _alone(self, row: list[int]) -> torch.Tensor:
+        """Logits `[1, token, vocabulary]` of a row by itself."""
+        return self.model.network(
+            input_ids=torch.tensor([row], device=self.model.network.device), use_cache=False
+        ).logits
+
+    def _read_once(self, beginning: torch.Tensor) -> Cache | None:
+        """Keys and values of what all prompts begin with, repeated for each, or None where that is not worth it."""
+        prompts = len(self.ids)
+        if prompts == 1 or beginning.shape[1] < _PREFIX:
+            return None
+        cache = find_base(self.model.network)(input_ids=beginning, use_cache=True).past_key_values
+        if not isinstance(cache, Cache):
+            return None
+        cache.batch_repeat_interleave(prompts)
+        return cache
+
+    def logs(self, openings: Ids) -> torch.Tensor:
+        """Log-probability in nats `[opening, prompt]` that what follows a prompt opens with some tokens.
+
+        The openings are read behind the prompts, several in a row if the model can have that.
+        """
+        logs = self.first[:, [row[0] for row in openings]].T.double()
+        longer = [i for i, row in enumerate(openings) if len(row) > 1]
+        if self.way is Way.ALONE:
+            for i in longer:
+                found = [self._alone(row + openings[i][:-1])[0, len(row) :] for row in self.ids]
+                places = range(len(openings[i]) - 1)
+                logs[i] += torch.tensor([path_log(logits, places, openings[i][1:]) for logits in found]).to(logs)
+            return logs
+        width = min(max(1, _LOGITS // self.first.numel()), sum(map(len, openings)))
+        many = self.way < Way.COPIED and layout_for(self.model, [range(self.positions.shape[1] + width)])
+        for row in (many or one_a_row)([row[:-1] for row in openings], longer, width):
+            logits, paths = self.behind([openings[i][:-1] for i in row])
+            found = [
+                [path_log(part, path, openings[i][1:]) for part in logits] for i, path in zip(row, paths, strict=True)
+            ]
+            logs[row] += torch.tensor(found).to(logs)
+        return logs
+
+    def behind(self, texts: Ids) -> tuple[torch.Tensor, list[list[int]]]:
+        """Logits `[prompt, place, vocabulary]` of texts, as ids, read in one row behind the prompts, and their places.
+
+        What is cached is left as it was.
+        """
+        inputs, _, _, paths = sheet(texts, [[*range(len(texts))]], 0, next(self.model.network.parameters()))
+        rows, mask = inputs["input_ids"].expand(len(self.first), -1), self._mask_behind(inputs)
+        width = rows.shape[1]
+        places = inputs.get("position_ids", torch.arange(width, device=rows.device)[None])
+        if self.way is Way.COPIED:
+            cache, logits = deepcopy(self.cache), []
+            for k in range(width):
+                logits.append(self._step(rows[:, k : k + 1], k, cache))
+            return torch.stack(logits, dim=1), paths
+        unread = {"input_ids": rows, "attention_mask": mask, "position_ids": self.positions[:, -1:] + 1 + places}
+        output = self.model.network(**unread, past_key_values=self.cache, use_cache=True)
+        self.cache = output.past_key_values
+        self.cache.crop(-width)
+        return output.logits, paths
+
+    def _mask_behind(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The mask of a row read behind the prompts: all of them is seen, and of the row what its own mask says."""
+        mask, length = self.inputs["attention_mask"], inputs["input_ids"].shape[1]
+        if "attention_mask" not in inputs:
+            return torch.cat([mask, mask.new_ones(len(mask), length)], dim=1)
+        own = inputs["attention_mask"]
+        past = own.new_zeros(mask.shape).masked_fill(mask == 0, torch.finfo(own.dtype).min)
+        return torch.cat([past[:, None, None].expand(-1, -1, length, -1), own.expand(len(mask), -1, -1, -1)], dim=-1)
+
+    def _step(self, tokens: torch.Tensor, place: int, cache: Cache) -> torch.Tensor:
+        """Logits `[prompt, vocabulary]` of one more token `[prompt, 1]`, at a place behind the prompts."""
+        mask = self.inputs["attention_mask"]
+        seen = torch.cat([mask, mask.new_ones(len(mask), place + 1)], dim=1)
+        position = self.positions[:, -1:] + 1 + place
+        unread = {"input_ids": tokens, "attention_mask": seen, "position_ids": position}
+        return self.model.network(**unread, past_key_values=cache, use_cache=True).logits[:, -1]
+
+    def completed(self, new: int) -> list[list[int]]:
+        """Greedy completions, as token ids, of at most `new` tokens, each up to its first end mark."""
+        with _greedy(self.model, new) as config:
+            end = config.eos_token_id
+            ends = {*end} if isinstance(end, list) else {end}
+            if self.way < Way.COPIED:
+                self.cache.crop(-1)  # generation wants at least one token that the cache does not hold
+                given = {**self.inputs, "past_key_values": self.cache, "generation_config": config}
+                rows = self.model.network.generate(**given)
+                found = rows[:, self.inputs["input_ids"].shape[1] :].tolist()
+            else:
+                found = self._token_by_token(new, ends)
+        return [row[: next((k for k, token in enumerate(row, 1) if token in ends), new)] for row in found]
+
+    def _token_by_token(self, new: int, ends: set[int]) -> list[list[int]]:
+        found: list[list[int]] = [[] for _ in self.ids]
+        logits, cache = self.first, None if self.way is Way.ALONE else deepcopy(self.cache)
+        for place in range(new):
+            for row, token in zip(found, logits.argmax(-1).tolist(), strict=True):
+                row.append(token)
+            if place + 1 == new or all(ends & {*row} for row in found):
+                break
+            if cache is None:
+                both = zip(self.ids, found, strict=True)
+                logits = torch.cat([self._alone([*row, *behind])[:, -1] for row, behind in both])
+            else:
+                logits = self._step(torch.tensor([row[-1:] for row in found]).to(self.positions), place, cache)
+        return found
+
+
+@contextmanager
+def _greedy(model: Model, new: int) -> Iterator[GenerationConfig]:
+    """The network with a plain generation config in place of its own, of which only the special tokens are kept."""
+    network = model.network
+    own = getattr(network, "generation_config", None)
+    end = getattr(own, "eos_token_id", None)
+    end = model.tokenizer.eos_token_id if end is None else end
+    bos = getattr(own, "bos_token_id", None)
+    marks = {"eos_token_id": end, "pad_token_id": model.pad_id, "bos_token_id": bos}
+    plain = GenerationConfig(do_sample=False, max_new_tokens=new, **marks)
+    network.generation_config = plain  # what is unset in the config of a call is taken from here
+    try:
+        yield plain
+    finally:
+        network.generation_config = own
+
+
+def way_for(model: Model, reach: int) -> Way:
+    """The quickest way in which a network reads prompts as it reads each alone; each way is tried out once.
+
+    A cache that has dropped what a window has passed cannot be cropped, and padding inside a window takes places in
+    it, so that beyond the window, with `reach` tokens of prompts and what follows, a copy of the cache is read on.
+    """
+    known = _known.setdefault(model.network, {})
+    for way in (Way.SHARED, Way.FRONT, Way.COPIED) if reach < window_of(model) else (Way.COPIED,):
+        if way not in known:
+            known[way] = _permitted(model, way)
+        if known[way]:
+            return way
+    return Way.ALONE
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def _permitted(model: Model, way: Way) -> bool:
+    """Whether a padded prompt, and what is read behind it, twice over, gets the logits that it gets alone, in fp32.
+
+    Where weights compute in another dtype all the same, their rounding is what reading further does to earlier logits.
+    """
+    begin, branch, rest, opening = (
+        [(7 * k + start) % 89 % model.rows for k in range(tokens)]
+        for start, tokens in ((5, _PREFIX + 1), (35, 2), (66, 11), (19, 3))
+    )
+    short, places = begin + branch, slice(len(begin + branch) - 1, len(begin + branch + opening))
+    try:
+        with in_fp32(model):
+            read = Prefilled(model, [short, begin + rest], way)
+            found = [torch.cat([read.first[:1], read.behind([opening])[0][0]]).log_softmax(-1) for _ in range(2)]
+            wanted, further = (
+                read._alone(short + opening + more)[0, places].float().log_softmax(-1) for more in ([], rest)
+            )
+    except Exception:  # what a network cannot do is not foreseeable
+        return False
+    spread = (wanted - wanted.mean(-1, keepdim=True)).norm()
+    within = torch.clamp(3 * (further - wanted).norm() / spread, TOLERANCE, _ROUNDING)
+    return all(bool((part - wanted).norm() <= within * spread) for part in found)
+
+
+def path_log(logits: torch.Tensor, places: Sequence[int], tokens: Sequence[int]) -> float:
+    """Log-probability in nats of the tokens that follow each of the places, from logits `[place, vocabulary]`."""
+    wanted = torch.tensor(tokens, device=logits.device, dtype=torch.long)
+    losses = torch.nn.functional.cross_entropy(logits[list(places)].float(), wanted, reduction="none")
+    return -float(losses.double().sum())

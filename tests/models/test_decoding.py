@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from tests.conftest import ARCHITECTURES
-from xlv.models import decoding
-from xlv.models.decoding import ReadPrompts, generate, length_batches, padded_prompts, path_log, total_nats
+from xlv.models.decoding import ReadPrompts, generate, length_batches, total_nats
+from xlv.models.fast import prefilled
+from xlv.models.fast.prefilled import Way, padded, path_log, way_for
 
 PROMPTS = ["I kept the promise", "No", "I paid my neighbour for the window"]
 ALIKE = [f"I paid my neighbour for the {thing}, and then" for thing in ("window", "very old door", "car")]
@@ -49,7 +50,7 @@ def test_openings_can_be_asked_twice_and_before_completing(tiny):
 def test_openings_do_not_depend_on_how_many_are_read_at_once(tiny, monkeypatch):
     model = tiny()
     whole = ReadPrompts(model, PROMPTS).opening_logs(OPENINGS)
-    monkeypatch.setattr(decoding, "_LOGITS", 1)
+    monkeypatch.setattr(prefilled, "_LOGITS", 1)
     np.testing.assert_allclose(ReadPrompts(model, PROMPTS).opening_logs(OPENINGS), whole, atol=1e-5)
 
 
@@ -63,23 +64,25 @@ def test_completions_are_those_of_each_prompt_alone(tiny, architecture, prompts)
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "mistral", "bloom"])
 def test_a_beginning_that_prompts_share_is_read_once_and_changes_nothing(tiny, architecture, monkeypatch):
     model, read = tiny(architecture), []
+    assert way_for(model, 80) is Way.SHARED
     handle = model.blocks[0].register_forward_pre_hook(lambda _m, inputs: read.append(tuple(inputs[0].shape[:2])))
     shared = ReadPrompts(model, ALIKE)
-    rows = shared.inputs["input_ids"].shape[1]
-    beginning = padded_prompts(model, ALIKE)[1]
-    assert beginning >= decoding._PREFIX and read == [(1, beginning), (len(ALIKE), rows - beginning)]
+    rows = shared.read.inputs["input_ids"].shape[1]
+    beginning = padded(model, model.token_ids(ALIKE))[1]
+    assert beginning >= prefilled._PREFIX and read == [(1, beginning), (len(ALIKE), rows - beginning)]
     handle.remove()
-    monkeypatch.setattr(decoding, "_PREFIX", 1000)
+    monkeypatch.setattr(prefilled, "_PREFIX", 1000)
     apart = ReadPrompts(model, ALIKE)
-    torch.testing.assert_close(shared.first, apart.first, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(shared.read.first, apart.read.first, atol=1e-4, rtol=1e-4)
     np.testing.assert_allclose(shared.opening_logs(OPENINGS), apart.opening_logs(OPENINGS), atol=1e-3)
     assert shared.complete(6) == apart.complete(6)
 
 
 def test_padding_stands_behind_the_shared_beginning_and_prompts_end_together(tiny):
     model = tiny()
-    inputs, shared = padded_prompts(model, ALIKE)
-    ids, width = model.token_ids(ALIKE), inputs["input_ids"].shape[1]
+    ids = model.token_ids(ALIKE)
+    inputs, shared = padded(model, ids)
+    width = inputs["input_ids"].shape[1]
     for row, mask, wanted in zip(inputs["input_ids"].tolist(), inputs["attention_mask"].tolist(), ids, strict=True):
         assert [token for token, seen in zip(row, mask, strict=True) if seen] == wanted
         assert row[:shared] == wanted[:shared] and row[-1] == wanted[-1] and width == max(map(len, ids))
@@ -88,7 +91,7 @@ def test_padding_stands_behind_the_shared_beginning_and_prompts_end_together(tin
 
 def test_equal_prompts_keep_a_token_of_their_own_to_be_read_last(tiny):
     model = tiny()
-    assert padded_prompts(model, PROMPTS[:1] * 2)[1] == len(model.token_ids(PROMPTS[:1])[0]) - 1
+    assert padded(model, model.token_ids(PROMPTS[:1] * 2))[1] == len(model.token_ids(PROMPTS[:1])[0]) - 1
     one, two = generate(model, ALIKE[:1] * 2, max_new_tokens=4)
     assert one == two == completed_alone(model, ALIKE[0], 4)
 
@@ -108,7 +111,7 @@ def test_a_system_text_stands_before_the_prompt(tiny):
     model = tiny(template="chat")
     read = ReadPrompts(model, PROMPTS[:1], "Be kind.")
     wanted = model.token_ids(PROMPTS[:1], "Be kind.")
-    assert read.inputs["input_ids"].tolist() == wanted != model.token_ids(PROMPTS[:1])
+    assert read.read.inputs["input_ids"].tolist() == wanted != model.token_ids(PROMPTS[:1])
 
 
 TEXTS = [
@@ -136,9 +139,9 @@ def test_nats_do_not_depend_on_the_batch_or_the_template(tiny):
     np.testing.assert_allclose(total_nats(model.with_template("chat"), TEXTS), whole, rtol=1e-5)
 
 
-def test_a_text_of_one_token_is_refused(tiny):
-    with pytest.raises(ValueError, match="at least two tokens"):
-        total_nats(tiny(), ["I paid.", "I"])
+def test_of_a_text_of_one_token_nothing_is_predicted(tiny):
+    one, other = total_nats(tiny(), ["I", "I paid."])
+    assert one == 0 < other
 
 
 def test_a_path_is_read_at_its_places():

@@ -106,19 +106,24 @@ class Model:
         model lacks, or with more of them, `new` ones to come included, than its context holds.
         """
         ids = tokens(self.tokenizer, self.prompts(texts, system), special=self.template != "chat")
+        return self._checked(texts, ids, new)
+
+    def continuation_ids(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of texts that stand behind a prompt, with no special tokens. Raises as `token_ids` does."""
+        return self._checked(texts, tokens(self.tokenizer, texts, special=False))
+
+    def _checked(self, texts: list[str], ids: list[list[int]], new: int = 0) -> list[list[int]]:
         limit, rows = self.context, self.rows
         for text, row in zip(texts, ids, strict=True):
             start = text if len(text) <= 60 else f"{text[:60]}…"
             if not row:
                 raise ValueError(f"the text {start!r} has no tokens: expected at least one")
             if max(row) >= rows:
-                name, has = (
-                    self.tokenizer.convert_ids_to_tokens(max(row)),
-                    f"the model has {rows} rows (0 to {rows - 1})",
-                )
+                token = next(token for token in row if token >= rows)
+                name, has = self.tokenizer.convert_ids_to_tokens(token), f"{rows} rows (0 to {rows - 1})"
                 remedy = "" if self.template == "raw" else "; with --template raw it can be read without them"
-                fault = f"{has}: it was resized or merged without its new tokens{remedy}"
-                raise ValueError(f"the token {name} is number {max(row)}, {fault}")
+                fault = f"it was resized or merged without its new tokens{remedy}"
+                raise ValueError(f"the token {name} is number {token}, the model has {has}: {fault}")
             if limit and len(row) + new > limit:
                 wanted = f"has {len(row)} tokens" + (f", {new} to follow" if new else "")
                 raise ValueError(f"the text {start!r} {wanted}: the model can read {limit}; shorten it or leave it out")

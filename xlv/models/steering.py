@@ -53,8 +53,10 @@ def _check(model: Model, vector: torch.Tensor, what: str) -> None:
 def _edited(outputs: Iterable[tuple[nn.Module, Edit]], inputs: Iterable[tuple[nn.Module, Edit]] = ()) -> Iterator[None]:
     """Change the outputs, and the inputs, of modules while the context lasts; they are left as they were found."""
 
-    def after(edit: Edit, _module, _inputs, output):
-        return (edit(output[0]), *output[1:]) if isinstance(output, tuple) else edit(output)
+    def after(edit: Edit, module, inputs, output):
+        if isinstance(output, tuple | list):  # the hidden state is the first thing in it
+            return type(output)((after(edit, module, inputs, output[0]), *output[1:]))
+        return edit(output)
 
     def before(edit: Edit, _module, args, kwargs):
         if args:
@@ -90,7 +92,8 @@ def steer(
 
 
 def _without(unit: torch.Tensor) -> Edit:
-    return lambda hidden: hidden - (hidden @ unit)[..., None] * unit
+    """Takes a direction out of hidden states, in their own dtype: a residual stream may be wider than the weights."""
+    return lambda hidden: hidden - (hidden @ unit.to(hidden.dtype))[..., None] * unit.to(hidden.dtype)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def of_hub(kind: type[Exception], status: int) -> Exception:
         (of_hub(hub.RepositoryNotFoundError, 404), "check the id; if it is private"),
         (of_hub(hub.RevisionNotFoundError, 404), "give a revision"),
         (of_hub(hub.HfHubHTTPError, 401), "log in"),
-        (of_hub(hub.HfHubHTTPError, 503), "the Hub answers with 503: try again later"),
+        (of_hub(hub.HfHubHTTPError, 503), "try again later, or download it elsewhere"),
         (hub.LocalEntryNotFoundError("nothing"), "check the id and the network"),
         (ConnectionRefusedError(), "check the id and the network"),
         (MemoryError(), "memory has run out: 8 GB"),

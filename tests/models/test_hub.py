@@ -41,11 +41,16 @@ def silence(asked):
 
 @pytest.fixture
 def refusal(asked):
-    """A Hub that answers everything with 404."""
+    """A Hub that answers everything with one status and kind of fault; returns how often it was asked."""
 
     class Refusing(BaseHTTPRequestHandler):
+        answer, times = (404, ""), 0
+
         def do_GET(self):
-            self.send_error(404)
+            type(self).times += 1
+            self.send_response(self.answer[0])
+            self.send_header("X-Error-Code", self.answer[1])
+            self.end_headers()
 
         do_HEAD = do_GET
 
@@ -55,7 +60,7 @@ def refusal(asked):
     server = HTTPServer(("127.0.0.1", 0), Refusing)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     asked(server.server_port)
-    yield
+    yield Refusing
     server.shutdown()
 
 
@@ -68,8 +73,7 @@ def cached(tiny_folder, root):
 
 
 def test_a_silent_hub_is_said_to_be_silent(silence):
-    assert not hub.answers("org/model")
-    with pytest.raises(ModelError, match="cannot load org/model: .*check the id and the network"):
+    with pytest.raises(ModelError, match=r"the Hub \(http://127.0.0.1:\d+\) does not answer.*check the network"):
         load_model("org/model", dtype="fp32")
 
 
@@ -83,7 +87,27 @@ def test_what_lies_whole_in_the_cache_of_a_silent_hub_is_read(silence, tiny_fold
         load_model("org/model", dtype="fp32")
 
 
-def test_a_hub_that_knows_no_such_model_answers(refusal):
-    assert hub.answers("org/model")
-    with pytest.raises(ModelError, match="cannot load org/model: .*check the id"):
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [
+        (401, "", r"answers with 401 \(HfHubHTTPError\).*check the id; if it is private"),
+        (401, "GatedRepo", "it is gated: accept its licence"),
+        (403, "GatedRepo", "it is gated: accept its licence"),
+        (404, "RepoNotFound", "check the id; if it is private"),
+        (404, "RevisionNotFound", "give a revision"),
+        (404, "EntryNotFound", "holds no config.json on the Hub: give a repository that holds a model"),
+        (429, "", "answers with 429.*try again later"),
+        (503, "", "answers with 503.*try again later"),
+    ],
+)
+def test_a_refusal_is_said_at_once_by_its_kind(refusal, status, kind, said):
+    refusal.answer = status, kind
+    with pytest.raises(ModelError, match=f"org/model.*{said}"):
         load_model("org/model", dtype="fp32")
+    assert refusal.times < 5
+
+
+def test_what_lies_whole_in_the_cache_is_read_where_the_hub_refuses(refusal, tiny_folder, tmp_path):
+    cached(tiny_folder, tmp_path / "hub")
+    refusal.answer = 503, ""
+    assert load_model("org/model", dtype="fp32").name == "model"

@@ -12,6 +12,7 @@ from contextlib import contextmanager, redirect_stderr
 from typing import TYPE_CHECKING
 
 import safetensors
+from huggingface_hub.errors import HfHubHTTPError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -57,9 +58,8 @@ def explained(model: str, memory: str = "a smaller dtype or model, or another de
     except ModelError:
         raise
     except BaseException as error:
-        if (
-            not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime"
-        ):  # a panic of tokenizers' is one
+        panic = type(error).__module__ == "pyo3_runtime"  # of tokenizers, at files that it did not expect
+        if not panic and not isinstance(error, Exception):
             raise
         text = str(error).strip()
         reason = " ".join(re.split(r"(?<!:)\n", text)[0].split()).rstrip(".") or type(error).__name__
@@ -69,43 +69,45 @@ def explained(model: str, memory: str = "a smaller dtype or model, or another de
         chain = [error]
         while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
             chain.append(cause)
-        advice = next(filter(None, (_advice(one, memory) for one in reversed(chain))), None) or _general()
-        raise ModelError(f"cannot load {model}: {reason}. What to do: {advice}") from error
+        if (status := _status(chain)) is not None:
+            reason = f"the Hub answers with {status} ({type(_first(chain, HfHubHTTPError)).__name__})"
+        raise ModelError(f"cannot load {model}: {reason}. What to do: {_advice(chain, memory)}") from error
 
 
-def _advice(error: BaseException, memory: str) -> str | None:
-    """What to do where an error says by its kind what went wrong."""
+def _first(chain: list[BaseException], *kinds: type[BaseException]) -> BaseException | None:
+    return next((error for error in chain if isinstance(error, kinds)), None)
+
+
+def _status(chain: list[BaseException]) -> int | None:
+    return getattr(getattr(_first(chain, HfHubHTTPError), "response", None), "status_code", None)
+
+
+def _advice(chain: list[BaseException], memory: str) -> str:
+    """What to do by the kinds of errors that led to one another, the last first."""
     import torch
     from huggingface_hub import errors as hub
-
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if isinstance(error, hub.GatedRepoError):
-        return "it is gated: accept its licence on its Hub page, then log in with `hf auth login`"
-    if isinstance(error, hub.RevisionNotFoundError):
-        return "give a revision (branch, tag or commit) that its Hub page lists"
-    if isinstance(error, hub.RepositoryNotFoundError) or status in (401, 403):
-        return "check the id; if it is private, log in with `hf auth login`"
-    if isinstance(error, hub.HfHubHTTPError) and status != 404:
-        return f"the Hub answers with {status}: try again later, or download it elsewhere and give the folder instead"
-    network = hub.LocalEntryNotFoundError | hub.OfflineModeIsEnabled | ConnectionError | TimeoutError
-    if isinstance(error, network) or type(error).__module__.startswith(("httpx", "httpcore", "requests")):
-        return "check the id and the network, or download it elsewhere and give the folder instead"
-    if isinstance(error, hub.EntryNotFoundError):
-        return "give a repository that holds a model as `save_pretrained` writes it"
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or os.strerror(errno.ENOMEM) in str(error):
-        return f"memory has run out: {memory}"
-    if any(frame.name == "resolve_trust_remote_code" for frame in traceback.extract_tb(error.__traceback__)):
-        return "it brings its own code: read it, then add --trust-remote-code"
-    if isinstance(error, ImportError):
-        return "install what it names"
-    if isinstance(error, safetensors.SafetensorError | json.JSONDecodeError | UnicodeDecodeError | EOFError):
-        return "its files are damaged: fetch or copy them again"
-    return None
-
-
-def _general() -> str:
     from transformers import __version__
 
+    status = _status(chain)
+    if _first(chain, hub.GatedRepoError):
+        return "it is gated: accept its licence on its Hub page, then log in with `hf auth login`"
+    if _first(chain, hub.RevisionNotFoundError):
+        return "give a revision (branch, tag or commit) that its Hub page lists"
+    if _first(chain, hub.RepositoryNotFoundError) or status in (401, 403, 404):
+        return "check the id; if it is private, log in with `hf auth login`"
+    network = hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, ConnectionError, TimeoutError
+    if status or _first(chain, *network) or any(type(one).__module__.startswith(("httpx", "httpc")) for one in chain):
+        return "check the id and the network, try again later, or download it elsewhere and give the folder instead"
+    full = os.strerror(errno.ENOMEM)  # of the system, which PyTorch and safetensors pass on as text only
+    if _first(chain, MemoryError, torch.OutOfMemoryError) or any(full in str(one) for one in chain):
+        return f"memory has run out: {memory}"
+    frames = (frame for one in chain for frame in traceback.extract_tb(one.__traceback__))
+    if any(frame.name == "resolve_trust_remote_code" for frame in frames):
+        return "it brings its own code: read it, then add --trust-remote-code"
+    if _first(chain, ImportError):
+        return "install what it names"
+    if _first(chain, safetensors.SafetensorError, json.JSONDecodeError, UnicodeDecodeError, EOFError):
+        return "its files are damaged: fetch or copy them again"
     return f"see that its files are whole and belong together, and that transformers {__version__} knows such a model"
 
 
@@ -118,7 +120,7 @@ def _not_converted(error: BaseException) -> list[str]:
 # What cannot move a hidden state of text: computed buffers, towers of other kinds of input, layers that predict further
 # ahead, heads that value.
 _STILL = re.compile(
-    r"(inv_freq|position_ids|rotary_emb\.\w+|(attn|attention)\.(masked_)?bias|causal_mask|num_batches_tracked)$"
+    r"(inv_freq|position_ids|rotary_emb\.\w+|(attn|attention)\.(masked_)?bias|causal_mask|embed_positions\.weights)$"
     r"|(^|[._])(vision|visual|image|img|video|audio|speech|multi_?modal|mm_projector|mtp|nextn|eagle|medusa|v_head)\w*\."
 )
 

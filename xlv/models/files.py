@@ -160,6 +160,8 @@ def check_config(raw: dict, what: str) -> None:
         if part.get("is_causal") is False or part.get("use_bidirectional_attention") in (True, "all"):
             fault = f"{what} is no decoder-only model: its config.json says that tokens see later ones (bidirectional)"
             raise ModelError(f"{fault}; expected a causal language model")
+    if any("Bidirectional" in name or "BiModel" in name for name in names):
+        raise ModelError(f"{what} is a bidirectional model ({kind}): expected a decoder-only model")
     if names and all("MaskedLM" in name for name in names):
         raise ModelError(f"{what} is a masked language model ({kind}): expected a decoder-only model")
     _check_counts(raw, text, what)

@@ -2,45 +2,51 @@
 
 from pathlib import Path
 
+from xlv.models.advice import ModelError
 from xlv.models.files import check_adapter
 
-_SECONDS = 10.0  # for each of two questions
-
-
-def answers(repository: str, revision: str | None = None) -> bool:
-    """Whether the Hub says anything of a repository and of a file there, be it a refusal; False after 20 seconds."""
-    from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import HfHubHTTPError
-
-    config = hf_hub_url(repository, "config.json", revision=revision)
-    asked = (
-        lambda: HfApi().model_info(repository, revision=revision, timeout=_SECONDS),
-        lambda: get_hf_file_metadata(config, timeout=_SECONDS),
-    )
-    for question in asked:
-        try:
-            question()
-        except HfHubHTTPError:
-            continue
-        except Exception:  # of the network, whose kinds differ by version
-            return False
-    return True
+_SECONDS = 10.0
 
 
 def located(location: str, revision: str | None = None) -> tuple[str, Path]:
     """What `from_pretrained` takes for a folder or an id, and the folder that holds its config.json.
 
-    Where the Hub does not answer both are the folder in its cache. Raises what `huggingface_hub` raises, and ModelError
-    for an adapter.
+    Where the Hub is silent or refuses, both are the folder in its cache. Raises ModelError if that holds no such model,
+    for a repository without one and for an adapter, and HfHubHTTPError where the Hub says why it refuses.
     """
+    from huggingface_hub import constants
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
     from transformers.utils import cached_file
 
     folder = Path(location)
     if folder.is_absolute():
         return location, folder
-    options = {"revision": revision, "local_files_only": not answers(location, revision)}
-    adapter = cached_file(location, "adapter_config.json", **options, _raise_exceptions_for_missing_entries=False)
+    fault = _fault(location, revision)
+    lacking = isinstance(fault, EntryNotFoundError)
+    given = {"revision": revision, "local_files_only": fault is not None and not lacking}
+    given |= {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+    adapter, config = (cached_file(location, name, **given) for name in ("adapter_config.json", "config.json"))
     if adapter is not None:
         check_adapter(Path(adapter).parent)
-    folder = Path(cached_file(location, "config.json", **options)).parent
-    return (str(folder) if options["local_files_only"] else location), folder
+    if config is not None:
+        folder = Path(config).parent
+        return (str(folder) if given["local_files_only"] else location), folder
+    if fault is None or lacking:
+        remedy = "give a repository that holds a model as `save_pretrained` writes it"
+        raise ModelError(f"{location} holds no config.json on the Hub: {remedy}")
+    if isinstance(fault, HfHubHTTPError):
+        raise fault
+    remedy = "check the network, or download it elsewhere and give the folder instead"
+    silence = f"the Hub ({constants.ENDPOINT}) does not answer, and its cache does not hold the model"
+    raise ModelError(f"cannot load {location}: {silence}. What to do: {remedy}") from fault
+
+
+def _fault(location: str, revision: str | None) -> Exception | None:
+    """What keeps the Hub from giving a repository's config.json, asked once: a refusal, or silence for ten seconds."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    try:
+        get_hf_file_metadata(hf_hub_url(location, "config.json", revision=revision), timeout=_SECONDS)
+    except Exception as error:  # of the Hub, or of the network, whose kinds differ by version
+        return error
+    return None

@@ -122,7 +122,9 @@ def check_name(model: str) -> tuple[str, str | None]:
     if path.is_dir():
         check_adapter(path)
     if path.is_dir() and not (path / "config.json").is_file():
-        raise ModelError(f"{path} holds no config.json: expected a folder written by `save_pretrained`")
+        gguf = next((file for file in sorted(path.iterdir()) if is_gguf(file)), None)
+        remedy = f"give {gguf}" if gguf else "expected a folder written by `save_pretrained`"
+        raise ModelError(f"{path} holds no config.json: {remedy}")
     on_hub = model.count("/") == 1 and not model.startswith((".", "/", "~"))
     if path.is_dir() or is_gguf(path) or on_hub:
         return model, revision

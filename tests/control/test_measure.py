@@ -48,6 +48,29 @@ def test_a_line_cut_short_costs_that_line_only(tmp_path):
     assert again.known["one"] == {"a": 1} and again.known["three"] == {"a": 3} and "two" not in again.known
 
 
+@pytest.mark.parametrize(
+    "tail", [b'["two", {"a": "na\xc3', b"[1, 2, 3]\n", b"7\n", b'{"a": 1}\n', b'["two", [4]]\n', b"\xff\n"]
+)
+def test_a_tail_cut_inside_a_character_and_odd_lines_are_dropped_and_the_rest_used(tmp_path, tail):
+    path = tmp_path / "j.jsonl"
+    Journal(path).recall("one", ["a"], lambda _: [1])
+    path.write_bytes(path.read_bytes() + tail)
+    Journal(path).recall("three", ["é"], lambda _: [3])
+    assert Journal(path).known == {"one": {"a": 1}, "three": {"é": 3}}
+
+
+@pytest.mark.parametrize("odd", [5, "text", [], [None, None, None, None], ["1", None, None, None], [1.0, None]])
+def test_a_value_that_nobody_wrote_is_measured_again(model, odd):
+    bench = Bench(model, 4)
+    known = bench.measure(UNSTEERED, "en", PROMPTS, generate=False)
+    (cell,) = bench.journal.known
+    bench.journal.known[cell] = dict.fromkeys(bench.journal.known[cell], odd)
+    assert bench.measure(UNSTEERED, "en", PROMPTS, generate=False) == known
+    effects = bench.side_effects(UNSTEERED, Neutral(model, PROMPTS))
+    bench.journal.known = {cell: dict.fromkeys(rows, odd) for cell, rows in bench.journal.known.items()}
+    assert bench.side_effects(UNSTEERED, Neutral(model, PROMPTS)) == effects
+
+
 @pytest.fixture
 def model(tiny):
     return tiny(template="chat")

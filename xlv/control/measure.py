@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,8 +36,10 @@ class Journal:
         self.path, self.known = path, {}
         if path is None or not path.is_file():
             return
-        for cell, values in json_lines(path):
-            self.known.setdefault(cell, {}).update(values)
+        for line in json_lines(path):
+            match line:
+                case [str(cell), {**values}]:  # anything else is no line of ours
+                    self.known.setdefault(cell, {}).update(values)
         if not path.read_bytes().endswith(b"\n"):
             self._append("\n")
 
@@ -57,9 +60,14 @@ class Journal:
                 stream.write(line)
 
 
+def _sound(row: object, size: int) -> bool:
+    """Whether what a journal holds of an item can be what was written of it: so many values, a number first."""
+    return isinstance(row, list) and len(row) == size and isinstance(row[0], float)
+
+
 def json_lines(path: Path) -> Iterator:
-    """The values of a file of JSON lines, one cut short by a kill left out."""
-    for line in path.read_text(encoding="utf-8").split("\n"):
+    """The values of a file of JSON lines; one cut short by a kill, or damaged, is left out."""
+    for line in path.read_bytes().split(b"\n"):
         try:
             yield json.loads(line)
         except ValueError:
@@ -148,16 +156,21 @@ class Bench:
             with steering.apply(self.model):
                 found = self._read(steering, code, [prompts[i] for i in indices], generate, condition)
             # A score once written stays: another batch would move it by a rounding error.
-            old = [self.journal.known[cell].get(items[i], row) for i, row in zip(indices, found, strict=True)]
-            return [[before[0], *row[1:]] for before, row in zip(old, found, strict=True)]
+            old = [self.journal.known[cell].get(items[i]) for i in indices]
+            pairs = zip(old, found, strict=True)
+            return [[before[0] if _sound(before, 4) else row[0], *row[1:]] for before, row in pairs]
 
-        rows = self.journal.recall(cell, items, missing, enough=lambda row: not generate or row[1] is not None)
+        def enough(row: list) -> bool:
+            return _sound(row, 4) and (not generate or row[1] is not None)
+
+        rows = self.journal.recall(cell, items, missing, enough)
         return [Reading(*row) for row in rows]
 
     def side_effects(self, steering: Steering, neutral: Neutral) -> list[Effect]:
         """Effects of a steering on neutral sentences; see `Neutral.effects`."""
         cell, items = fingerprint("neutral", steering.key), [fingerprint(text) for text in neutral.texts]
-        return self.journal.recall(cell, items, lambda missing: neutral.effects(missing, steering.apply(self.model)))
+        measure = partial(neutral.effects, steered=steering.apply(self.model))
+        return self.journal.recall(cell, items, measure, enough=lambda row: _sound(row, 3))
 
     def _read(self, steering: Steering, code: str, prompts: list[str], generate: bool, condition: str) -> list[Reading]:
         found = {}

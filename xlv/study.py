@@ -68,15 +68,18 @@ def run_study(
     stamp = fingerprint(identity(model), texts, neutral, asdict(settings), ANALYSIS, EXTRACTOR)
     paths = [result_path(out, name, question) for question in ("recognition", "consistency")]
     known = [matching(path, stamp) for path in paths]
-    done = all(dataset is not None for dataset in known)
-    if done and not vectors:
+    if all(dataset is not None for dataset in known) and not vectors:
         return known[0]
+    unfinished = fingerprint(stamp, "without the untrained model")
+    begun = known[1] is not None and (known[0] is not None or matching(paths[0], unfinished) is not None)
     from xlv.models.activations import concept_states
     from xlv.models.load import load_model
     from xlv.models.vectors import concept_vectors
 
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
-    if not done:
+    provenance = _provenance(model, stamp, loaded.weights_fingerprint, texts, settings)
+    provenance["parameters"] = loaded.network.num_parameters()
+    if not begun:
         by_concept = corpus.texts_of(table)
         loaded.token_ids(sum(by_concept.values(), []))  # whatever cannot be read is refused before anything is
         loaded.with_template("raw").token_ids(sum((neutral or {}).values(), []))
@@ -84,13 +87,16 @@ def run_study(
         recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
         for variable, values in baselines(loaded, table, neutral, settings, progress).items():
             recognition[variable] = (SCHEMA["recognition"][variable].dims, values)
-        provenance = _provenance(model, stamp, loaded.weights_fingerprint, texts, settings)
-        provenance["parameters"] = loaded.network.num_parameters()
-        for path, dataset in zip(paths, (recognition, consistency), strict=True):
-            save(dataset, path, provenance)
+        save(recognition, paths[0], provenance | ({"settings": unfinished} if settings.baselines else {}))
+        save(consistency, paths[1], provenance)
     for concept, code in dict.fromkeys(zip(table["concept"], table["language"], strict=True)) if vectors else ():
         found = concept_vectors(loaded, concept, code, pairs=settings.pairs, data=settings.folder)
         found.save(out / name / "vectors" / f"{concept}_{code}.safetensors")
+    if settings.baselines and known[0] is None:  # last of all, since it takes the place of the model
+        recognition = load(paths[0])
+        values = untrained(loaded, table, settings, progress)
+        recognition["untrained"] = (SCHEMA["recognition"]["untrained"].dims, values)
+        save(recognition, paths[0], provenance)
     return load(paths[0])
 
 
@@ -119,7 +125,6 @@ def baselines(
 ) -> dict[str, np.ndarray]:
     """What else is measured on the model: baselines, competence and token overlap, as SCHEMA has them."""
     from xlv.models import baselines as against
-    from xlv.models.activations import concept_states
     from xlv.models.decoding import total_nats
 
     texts, languages = corpus.texts_of(table), list(dict.fromkeys(table["language"]))
@@ -136,14 +141,23 @@ def baselines(
             sides = (side[: settings.likelihood_pairs] for side in corpus.full_texts(part))
             margins.append(against.likelihood_margins(model, *sides))
         found["likelihood"] = levelled(margins, int(parts.size().max()), (-1, len(languages)))
-        some, blank = languages[::UNTRAINED_STEP], against.untrained(model, seed=settings.seed)
-        asked = table[table["language"].isin(some)]
-        hits = _own_hits(concept_states(blank, corpus.texts_of(asked), progress=progress), blank.n_layers, asked)
-        found["untrained"] = np.full((len(hits), len(languages), hits.shape[-1]), np.nan)
-        found["untrained"][:, ::UNTRAINED_STEP] = hits
     if neutral is not None:
         sentences = counted(neutral.values(), f"competence of {model.name}", progress)
         found["neutral_nats"] = np.stack([total_nats(model, rows) for rows in sentences])
+    return found
+
+
+def untrained(model: "Model", table: pd.DataFrame, settings: Settings, progress: Progress) -> np.ndarray:
+    """Hits `[concept, language, pair]` in an untrained model, NaN where it is not measured; uses the model up."""
+    from xlv.models import baselines as against
+    from xlv.models.activations import concept_states
+
+    languages = list(dict.fromkeys(table["language"]))
+    asked = table[table["language"].isin(languages[::UNTRAINED_STEP])]
+    blank = against.untrained(model, seed=settings.seed)
+    hits = _own_hits(concept_states(blank, corpus.texts_of(asked), progress=progress), blank.n_layers, asked)
+    found = np.full((len(hits), len(languages), hits.shape[-1]), np.nan)
+    found[:, ::UNTRAINED_STEP] = hits
     return found
 
 

@@ -20,14 +20,36 @@ def test_embedding_states_are_means_of_token_embeddings_whatever_the_order(tiny)
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "bloom"])
 def test_an_untrained_model_has_the_shape_of_the_model_and_none_of_its_weights(tiny, architecture):
-    model = tiny(architecture)
-    blank = untrained(model)
+    model, blank = tiny(architecture), untrained(tiny(architecture))
     shapes = [{name: w.shape for name, w in m.network.named_parameters()} for m in (model, blank)]
     assert shapes[0] == shapes[1] and blank.n_layers == model.n_layers
-    assert blank.fingerprint != model.fingerprint
+    assert blank.fingerprint != model.fingerprint and blank.network.dtype == torch.bfloat16
     assert not torch.allclose(extract(blank, TEXTS).float(), extract(model, TEXTS).float(), atol=1e-2)
-    assert torch.equal(extract(untrained(model), TEXTS), extract(blank, TEXTS))
+    assert torch.equal(extract(untrained(tiny(architecture)), TEXTS), extract(blank, TEXTS))
     assert not torch.equal(extract(untrained(model, seed=1), TEXTS), extract(blank, TEXTS))
+
+
+def test_the_trained_weights_are_let_go_of_before_the_untrained_ones_are_made(tiny, monkeypatch):
+    model, left = tiny(), []
+    original = type(model.network)._from_config
+
+    def made(config, **how):
+        left.extend(tensor.numel() for tensor in (*model.network.parameters(), *model.network.buffers()))
+        return original(config, **how)
+
+    monkeypatch.setattr(type(model.network), "_from_config", made)
+    blank = untrained(model)
+    assert left and not any(left)
+    assert blank.network.device.type == "cpu"
+
+
+def test_an_untrained_model_is_spread_as_the_trained_one_was(tiny):
+    model = tiny()
+    model.network.hf_device_map = {"model": "cpu", "lm_head": "disk"}
+    wanted = extract(untrained(tiny()), TEXTS)
+    blank = untrained(model)
+    assert blank.network.hf_device_map == {"model": "cpu", "lm_head": "cpu"}
+    assert torch.equal(extract(blank, TEXTS), wanted)
 
 
 def test_making_an_untrained_model_leaves_the_random_state_alone(tiny):

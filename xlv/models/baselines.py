@@ -1,13 +1,16 @@
 """What a model's vectors must beat: its embeddings alone, its shape without training, the likelihood of the texts."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import torch
+from accelerate import dispatch_model
 
 from xlv.cache import fingerprint
 from xlv.models.blocks import find_blocks
 from xlv.models.decoding import total_nats
+from xlv.models.fast.probe import known, permits
 from xlv.models.model import DTYPES, Model
 
 
@@ -23,13 +26,27 @@ def embedding_states(model: Model, texts: Sequence[str]) -> np.ndarray:
 
 
 def untrained(model: Model, *, seed: int = 0) -> Model:
-    """A randomly initialised model of the same shape, tokenizer and template, in bf16."""
-    config = model.network.config
+    """A randomly initialised model of the same shape, tokenizer and template, in bf16, in place of the trained one.
+
+    Memory never holds both: the trained network gives up its weights first, and cannot be used any more.
+    """
+    network, weights = model.network, fingerprint("untrained", seed, model.weights_fingerprint)
+    permitted, device, spread = permits(model), network.device, getattr(network, "hf_device_map", None)
+    for tensor in chain(network.parameters(), network.buffers()):
+        tensor.data = tensor.new_empty(0)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = type(model.network)._from_config(config, dtype=DTYPES["bf16"]).eval().to(model.network.device)
-    weights, blocks = fingerprint("untrained", seed, model.weights_fingerprint), find_blocks(network)
-    return Model(f"{model.name}, untrained", network, model.tokenizer, blocks, "bf16", model.template, weights)
+        blank = type(network)._from_config(network.config, dtype=DTYPES["bf16"]).eval()
+    if spread:
+        dispatch_model(blank, {part: "cpu" if place == "disk" else place for part, place in spread.items()})
+    else:
+        blank.to(device)
+    known[blank] = permitted  # of its shape, not of its weights
+    return Model(
+        f"{model.name}, untrained", blank, model.tokenizer, find_blocks(blank), "bf16", model.template, weights
+    )
 
 
 def likelihood_margins(model: Model, positive: Sequence[str], negative: Sequence[str]) -> np.ndarray:

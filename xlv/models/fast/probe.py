@@ -21,7 +21,7 @@ _HALVES = (torch.float16, torch.bfloat16)
 _BEGIN = 12  # tokens that two of the texts tried begin with
 TOLERANCE = 1e-4  # of the distance between states of different texts; rounding in fp32 stays far below
 
-_known: WeakKeyDictionary[nn.Module, "Permits"] = WeakKeyDictionary()
+known: WeakKeyDictionary[nn.Module, "Permits"] = WeakKeyDictionary()  # what has been tried out
 
 
 class Permits(NamedTuple):
@@ -92,12 +92,12 @@ def same(found: torch.Tensor, wanted: torch.Tensor, among: torch.Tensor | None =
 
 def permits(model: Model) -> Permits:
     """What a model's network permits, tried out once; ModelError for one whose states cannot be read at all."""
-    if model.network not in _known:
+    if model.network not in known:
         try:
-            _known[model.network] = _tried(model)
+            known[model.network] = _tried(model)
         except RuntimeError:  # no memory to try it in fp32, or weights that know no other dtype than theirs
-            _known[model.network] = Permits(*[False] * len(Permits._fields))
-    return _known[model.network]
+            known[model.network] = Permits(*[False] * len(Permits._fields))
+    return known[model.network]
 
 
 @torch.no_grad()

@@ -71,7 +71,7 @@ def explained(model: str, memory: str = "a smaller dtype or model, or another de
             chain.append(cause)
         if (status := _status(chain)) is not None:
             reason = f"the Hub answers with {status} ({type(_first(chain, HfHubHTTPError)).__name__})"
-        raise ModelError(f"cannot load {model}: {reason}. What to do: {_advice(chain, memory)}") from error
+        raise ModelError(f"cannot load {model}: {reason[:999]}. What to do: {_advice(chain, memory)}") from error
 
 
 def _first(chain: list[BaseException], *kinds: type[BaseException]) -> BaseException | None:

@@ -94,7 +94,7 @@ def verified(folder: Path) -> bool:
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if not path.is_dir() and path.name != _MANIFEST)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _MANIFEST)
     return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
 
 

@@ -20,7 +20,7 @@ from xlv.models.model import Model
 _LOGITS = 2**27
 # A beginning that prompts share is read apart, and its keys and values repeated, from so many tokens on.
 _PREFIX = 8
-_ROUNDING = 0.05  # of how far logits lie from each other: more is no rounding, in whatever dtype
+_ROUNDING = 0.05  # of how far states lie from each other: more is no rounding, in whatever dtype
 
 Ids = Sequence[list[int]]
 
@@ -74,9 +74,8 @@ class Prefilled:
 
     def _alone(self, row: list[int]) -> torch.Tensor:
         """Logits `[1, token, vocabulary]` of a row by itself."""
-        return self.model.network(
-            input_ids=torch.tensor([row], device=self.model.network.device), use_cache=False
-        ).logits
+        tokens = torch.tensor([row], device=self.model.network.device)
+        return self.model.network(input_ids=tokens, use_cache=False).logits
 
     def _read_once(self, beginning: torch.Tensor) -> Cache | None:
         """Keys and values of what all prompts begin with, repeated for each, or None where that is not worth it."""
@@ -96,20 +95,12 @@ class Prefilled:
         """
         logs = self.first[:, [row[0] for row in openings]].T.double()
         longer = [i for i, row in enumerate(openings) if len(row) > 1]
-        if self.way is Way.ALONE:
-            for i in longer:
-                found = [self._alone(row + openings[i][:-1])[0, len(row) :] for row in self.ids]
-                places = range(len(openings[i]) - 1)
-                logs[i] += torch.tensor([path_log(logits, places, openings[i][1:]) for logits in found]).to(logs)
-            return logs
         width = min(max(1, _LOGITS // self.first.numel()), sum(map(len, openings)))
         many = self.way < Way.COPIED and layout_for(self.model, [range(self.positions.shape[1] + width)])
         for row in (many or one_a_row)([row[:-1] for row in openings], longer, width):
             logits, paths = self.behind([openings[i][:-1] for i in row])
-            found = [
-                [path_log(part, path, openings[i][1:]) for part in logits] for i, path in zip(row, paths, strict=True)
-            ]
-            logs[row] += torch.tensor(found).to(logs)
+            for i, path in zip(row, paths, strict=True):
+                logs[i] += torch.tensor([path_log(part, path, openings[i][1:]) for part in logits]).to(logs)
         return logs
 
     def behind(self, texts: Ids) -> tuple[torch.Tensor, list[list[int]]]:
@@ -117,15 +108,16 @@ class Prefilled:
 
         What is cached is left as it was.
         """
+        if self.way is Way.ALONE:
+            [text] = texts
+            return torch.cat([self._alone(row + text)[:, len(row) :] for row in self.ids]), [[*range(len(text))]]
         inputs, _, _, paths = sheet(texts, [[*range(len(texts))]], 0, next(self.model.network.parameters()))
         rows, mask = inputs["input_ids"].expand(len(self.first), -1), self._mask_behind(inputs)
         width = rows.shape[1]
         places = inputs.get("position_ids", torch.arange(width, device=rows.device)[None])
         if self.way is Way.COPIED:
-            cache, logits = deepcopy(self.cache), []
-            for k in range(width):
-                logits.append(self._step(rows[:, k : k + 1], k, cache))
-            return torch.stack(logits, dim=1), paths
+            cache = deepcopy(self.cache)
+            return torch.stack([self._step(rows[:, k : k + 1], k, cache) for k in range(width)], dim=1), paths
         unread = {"input_ids": rows, "attention_mask": mask, "position_ids": self.positions[:, -1:] + 1 + places}
         output = self.model.network(**unread, past_key_values=self.cache, use_cache=True)
         self.cache = output.past_key_values
@@ -214,9 +206,9 @@ def way_for(model: Model, reach: int) -> Way:
 @torch.inference_mode(False)
 @torch.no_grad()
 def _permitted(model: Model, way: Way) -> bool:
-    """Whether a padded prompt, and what is read behind it, twice over, gets the logits that it gets alone, in fp32.
+    """Whether a padded prompt, and what is read behind it, twice over, gets the states that it gets alone, in fp32.
 
-    Where weights compute in another dtype all the same, their rounding is what reading further does to earlier logits.
+    Where weights compute in another dtype all the same, their rounding is what reading further does to earlier states.
     """
     begin, branch, rest, opening = (
         [(7 * k + start) % 89 % model.rows for k in range(tokens)]
@@ -224,9 +216,9 @@ def _permitted(model: Model, way: Way) -> bool:
     )
     short, places = begin + branch, slice(len(begin + branch) - 1, len(begin + branch + opening))
     try:
-        with in_fp32(model):
+        with _headless(model.network), in_fp32(model):
             read = Prefilled(model, [short, begin + rest], way)
-            found = [torch.cat([read.first[:1], read.behind([opening])[0][0]]).log_softmax(-1) for _ in range(2)]
+            found = [torch.cat([read.first[:1], read.behind([opening])[0][0].log_softmax(-1)]) for _ in range(2)]
             wanted, further = (
                 read._alone(short + opening + more)[0, places].float().log_softmax(-1) for more in ([], rest)
             )
@@ -235,6 +227,17 @@ def _permitted(model: Model, way: Way) -> bool:
     spread = (wanted - wanted.mean(-1, keepdim=True)).norm()
     within = torch.clamp(3 * (further - wanted).norm() / spread, TOLERANCE, _ROUNDING)
     return all(bool((part - wanted).norm() <= within * spread) for part in found)
+
+
+@contextmanager
+def _headless(network: nn.Module) -> Iterator[None]:
+    """The network with states in place of logits: its head sees one token at a time, and costs most."""
+    head = network.get_output_embeddings()
+    network.set_output_embeddings(nn.Identity())
+    try:
+        yield
+    finally:
+        network.set_output_embeddings(head)
 
 
 def path_log(logits: torch.Tensor, places: Sequence[int], tokens: Sequence[int]) -> float:

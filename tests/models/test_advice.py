@@ -63,6 +63,12 @@ def test_what_says_all_already_is_passed_on():
         raise ModelError("the folder holds no tokenizer")
 
 
+def test_a_fault_is_one_line_whatever_a_file_puts_into_it():
+    said = str(ModelError("it is a " + "x\n" * 9999 + "\x1b[31m. What to do: give another"))
+    assert len(said) <= 1000 and said.isprintable()
+    assert said.startswith("it is a x x") and said.endswith(" [31m. What to do: give another")
+
+
 @pytest.mark.parametrize(
     ("kind", "names", "said"),
     [

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class ModelError(ValueError):
-    """A model that cannot be had; the message says what to do."""
+    """A model that cannot be had; the message says what to do, in one line whatever the files put into it."""
+
+    def __init__(self, message: str) -> None:
+        line = "".join(letter if letter.isprintable() else " " for letter in message)
+        super().__init__(line if len(line) <= 1000 else f"{line[:600]} … {line[-300:]}")
 
 
 @contextmanager

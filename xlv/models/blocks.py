@@ -35,8 +35,10 @@ def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
     if getattr(network.config, "is_encoder_decoder", False):
         raise ModelError(f"{name} is an encoder-decoder: expected a decoder-only model")
     config, base = network.config.get_text_config(), find_base(network)
-    depth = getattr(config, "num_hidden_layers", None)
-    lists = [m for m in base.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    # LongCat counts attention layers, two in a block, and blocks apart.
+    depths = {getattr(config, count, None) for count in ("num_hidden_layers", "num_layers")} - {None}
+    depth = " or ".join(map(str, sorted(depths))) or "unknown number of"
+    lists = [m for m in base.modules() if isinstance(m, nn.ModuleList) and len(m) in depths]
     if not lists:
         raise ModelError(f"found no list of {depth} decoder blocks in {name}: not a model xlv can read")
     handed = _one_pass(base, {block for blocks in lists for block in blocks})

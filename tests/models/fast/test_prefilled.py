@@ -10,6 +10,7 @@ import transformers as hf
 from tests.models.test_decoding import completed_alone, log_alone
 from xlv.models.blocks import find_blocks
 from xlv.models.decoding import ReadPrompts, generate
+from xlv.models.fast import prefilled
 from xlv.models.fast.prefilled import Way, way_for
 from xlv.models.model import Model
 from xlv.models.steering import directional_ablation, layer_ablation, steer
@@ -130,6 +131,27 @@ def test_the_way_is_the_same_in_bf16_and_under_what_steers(network, kind):
         model = network(kind, torch.bfloat16)
         with directional_ablation(model, unit):
             assert way_for(model, 24) is way
+
+
+@pytest.mark.parametrize("kind", ["rotary", "experts", "ALiBi by column", "convolutions"])
+def test_quantised_weights_are_allowed_the_rounding_of_half_precision(network, kind, monkeypatch):
+    monkeypatch.setattr(prefilled, "in_fp32", nullcontext)
+    model = network(kind, torch.bfloat16)
+    model.network.is_quantized = True
+    assert way_for(model, 24) is KINDS[kind][0]
+
+
+def test_a_head_that_cannot_be_taken_off_is_left_in_its_place(network, monkeypatch):
+    model = network("rotary")
+
+    def swap(head):
+        model.network.lm_head = head
+        if isinstance(head, torch.nn.Identity):
+            raise AttributeError("no bias")
+
+    head = model.network.lm_head
+    monkeypatch.setattr(model.network, "set_output_embeddings", swap)
+    assert way_for(model, 24) is Way.ALONE and model.network.lm_head is head
 
 
 def test_prompts_that_reach_beyond_a_window_are_read_on_from_copies(network):

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
-from transformers import Cache, GenerationConfig
+from transformers import Cache
 
 from xlv.models.blocks import find_base
 from xlv.models.fast.packing import layout_for, window_of
@@ -20,7 +20,7 @@ from xlv.models.model import Model
 _LOGITS = 2**27
 # A beginning that prompts share is read apart, and its keys and values repeated, from so many tokens on.
 _PREFIX = 8
-_ROUNDING = 0.05  # of how far states lie from each other: more is no rounding, in whatever dtype
+_ROUNDING = 0.02  # of how far a state's values lie apart: what quantised weights, always in half precision, lose
 
 Ids = Sequence[list[int]]
 
@@ -142,22 +142,20 @@ class Prefilled:
         return self.model.network(**unread, past_key_values=cache, use_cache=True).logits[:, -1]
 
     def completed(self, new: int) -> list[list[int]]:
-        """Greedy completions, as token ids, of at most `new` tokens, each up to its first end mark."""
-        with _greedy(self.model, new) as config:
-            end = config.eos_token_id
-            ends = {*end} if isinstance(end, list) else {end}
-            if self.way < Way.COPIED:
-                self.cache.crop(-1)  # generation wants at least one token that the cache does not hold
-                given = {**self.inputs, "past_key_values": self.cache, "generation_config": config}
-                rows = self.model.network.generate(**given)
-                found = rows[:, self.inputs["input_ids"].shape[1] :].tolist()
-            else:
-                found = self._token_by_token(new, ends)
-        return [row[: next((k for k, token in enumerate(row, 1) if token in ends), new)] for row in found]
+        """Greedy completions, as token ids, of at most `new` tokens, each up to its first end mark.
 
-    def _token_by_token(self, new: int, ends: set[int]) -> list[list[int]]:
-        found: list[list[int]] = [[] for _ in self.ids]
-        logits, cache = self.first, None if self.way is Way.ALONE else deepcopy(self.cache)
+        Nothing of the network's generation config counts but the end marks.
+        """
+        end = getattr(getattr(self.model.network, "generation_config", None), "eos_token_id", None)
+        end = self.model.tokenizer.eos_token_id if end is None else end
+        ends = {*end} if isinstance(end, list) else {end}
+        found, logits, cache = [[] for _ in self.ids], self.first, None
+        if self.way < Way.COPIED:
+            cache = self.cache
+            cache.crop(-1)  # read once more, in a row of its own as all that follow, for the same rounding
+            logits = self._step(self.inputs["input_ids"][:, -1:], -1, cache)
+        elif self.way is Way.COPIED:
+            cache = deepcopy(self.cache)
         for place in range(new):
             for row, token in zip(found, logits.argmax(-1).tolist(), strict=True):
                 row.append(token)
@@ -168,24 +166,7 @@ class Prefilled:
                 logits = torch.cat([self._alone([*row, *behind])[:, -1] for row, behind in both])
             else:
                 logits = self._step(torch.tensor([row[-1:] for row in found]).to(self.positions), place, cache)
-        return found
-
-
-@contextmanager
-def _greedy(model: Model, new: int) -> Iterator[GenerationConfig]:
-    """The network with a plain generation config in place of its own, of which only the special tokens are kept."""
-    network = model.network
-    own = getattr(network, "generation_config", None)
-    end = getattr(own, "eos_token_id", None)
-    end = model.tokenizer.eos_token_id if end is None else end
-    bos = getattr(own, "bos_token_id", None)
-    marks = {"eos_token_id": end, "pad_token_id": model.pad_id, "bos_token_id": bos}
-    plain = GenerationConfig(do_sample=False, max_new_tokens=new, **marks)
-    network.generation_config = plain  # what is unset in the config of a call is taken from here
-    try:
-        yield plain
-    finally:
-        network.generation_config = own
+        return [row[: next((k for k, token in enumerate(row, 1) if token in ends), new)] for row in found]
 
 
 def way_for(model: Model, reach: int) -> Way:
@@ -206,10 +187,7 @@ def way_for(model: Model, reach: int) -> Way:
 @torch.inference_mode(False)
 @torch.no_grad()
 def _permitted(model: Model, way: Way) -> bool:
-    """Whether a padded prompt, and what is read behind it, twice over, gets the states that it gets alone, in fp32.
-
-    Where weights compute in another dtype all the same, their rounding is what reading further does to earlier states.
-    """
+    """Whether a padded prompt, and what is read behind it, twice over, gets the states that it gets alone, in fp32."""
     begin, branch, rest, opening = (
         [(7 * k + start) % 89 % model.rows for k in range(tokens)]
         for start, tokens in ((5, _PREFIX + 1), (35, 2), (66, 11), (19, 3))
@@ -219,22 +197,20 @@ def _permitted(model: Model, way: Way) -> bool:
         with _headless(model.network), in_fp32(model):
             read = Prefilled(model, [short, begin + rest], way)
             found = [torch.cat([read.first[:1], read.behind([opening])[0][0].log_softmax(-1)]) for _ in range(2)]
-            wanted, further = (
-                read._alone(short + opening + more)[0, places].float().log_softmax(-1) for more in ([], rest)
-            )
+            wanted = read._alone(short + opening)[0, places].float().log_softmax(-1)
+            spread = (wanted - wanted.mean(-1, keepdim=True)).norm()
+            within = spread * (_ROUNDING if getattr(model.network, "is_quantized", False) else TOLERANCE)
+            return all(bool((part - wanted).norm() <= within) for part in found)
     except Exception:  # what a network cannot do is not foreseeable
         return False
-    spread = (wanted - wanted.mean(-1, keepdim=True)).norm()
-    within = torch.clamp(3 * (further - wanted).norm() / spread, TOLERANCE, _ROUNDING)
-    return all(bool((part - wanted).norm() <= within * spread) for part in found)
 
 
 @contextmanager
 def _headless(network: nn.Module) -> Iterator[None]:
     """The network with states in place of logits: its head sees one token at a time, and costs most."""
     head = network.get_output_embeddings()
-    network.set_output_embeddings(nn.Identity())
     try:
+        network.set_output_embeddings(nn.Identity())
         yield
     finally:
         network.set_output_embeddings(head)

@@ -58,7 +58,8 @@ class Prefilled:
     follows each. Ask for `logs` before `completed`, which consumes the KV cache.
     """
 
-    def __init__(self, model: Model, ids: Ids, way: Way) -> None:
+    def __init__(self, model: Model, ids: Ids, way: Way, begun: Cache | None = None) -> None:
+        """Read prompts; `begun` are keys and values of what all begin with, where they have been read before."""
         self.model, self.ids, self.way = model, list(ids), way
         if way is Way.ALONE:
             self.first = torch.cat([self._alone(row)[:, -1] for row in ids]).float().log_softmax(-1)
@@ -66,7 +67,7 @@ class Prefilled:
         self.inputs, shared = padded(model, ids, front=way > Way.SHARED)
         rows, mask = self.inputs["input_ids"], self.inputs["attention_mask"]
         self.positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        self.cache = self._read_once(rows[:1, :shared])
+        self.cache = self._read_once(rows[:1, :shared], begun)
         read = shared if self.cache is not None else 0
         unread = {"input_ids": rows[:, read:], "attention_mask": mask, "position_ids": self.positions[:, read:]}
         output = model.network(**unread, past_key_values=self.cache, use_cache=True, logits_to_keep=1)
@@ -77,12 +78,13 @@ class Prefilled:
         tokens = torch.tensor([row], device=self.model.network.device)
         return self.model.network(input_ids=tokens, use_cache=False).logits
 
-    def _read_once(self, beginning: torch.Tensor) -> Cache | None:
+    def _read_once(self, beginning: torch.Tensor, cache: Cache | None) -> Cache | None:
         """Keys and values of what all prompts begin with, repeated for each, or None where that is not worth it."""
         prompts = len(self.ids)
         if prompts == 1 or beginning.shape[1] < _PREFIX:
             return None
-        cache = find_base(self.model.network)(input_ids=beginning, use_cache=True).past_key_values
+        if cache is None:
+            cache = find_base(self.model.network)(input_ids=beginning, use_cache=True).past_key_values
         if not isinstance(cache, Cache):
             return None
         cache.batch_repeat_interleave(prompts)
@@ -187,7 +189,10 @@ def way_for(model: Model, reach: int) -> Way:
 @torch.inference_mode(False)
 @torch.no_grad()
 def _permitted(model: Model, way: Way) -> bool:
-    """Whether a padded prompt, and what is read behind it, twice over, gets the states that it gets alone, in fp32."""
+    """Whether a padded prompt, and what is read behind it, gets the states that it gets alone, in fp32.
+
+    What all begin with is cropped out of the cache of the prompt alone, so that cropping is tried out, too.
+    """
     begin, branch, rest, opening = (
         [(7 * k + start) % 89 % model.rows for k in range(tokens)]
         for start, tokens in ((5, _PREFIX + 1), (35, 2), (66, 11), (19, 3))
@@ -195,9 +200,13 @@ def _permitted(model: Model, way: Way) -> bool:
     short, places = begin + branch, slice(len(begin + branch) - 1, len(begin + branch + opening))
     try:
         with _headless(model.network), in_fp32(model):
-            read = Prefilled(model, [short, begin + rest], way)
-            found = [torch.cat([read.first[:1], read.behind([opening])[0][0].log_softmax(-1)]) for _ in range(2)]
-            wanted = read._alone(short + opening)[0, places].float().log_softmax(-1)
+            alone = model.network(input_ids=torch.tensor([short + opening]).to(model.network.device), use_cache=True)
+            wanted, begun = alone.logits[0, places].float().log_softmax(-1), alone.past_key_values
+            if way is Way.SHARED:
+                begun.crop(-len(branch + opening))
+            read = Prefilled(model, [short, begin + rest], way, begun)
+            turns = 1 if way is Way.SHARED else 2  # where nothing was cropped yet, what is cached is read twice
+            found = [torch.cat([read.first[:1], read.behind([opening])[0][0].log_softmax(-1)]) for _ in range(turns)]
             spread = (wanted - wanted.mean(-1, keepdim=True)).norm()
             within = spread * (_ROUNDING if getattr(model.network, "is_quantized", False) else TOLERANCE)
             return all(bool((part - wanted).norm() <= within) for part in found)

@@ -129,7 +129,8 @@ def cached_activations(model: Model, texts: dict[Key, list[str]], *, progress: P
             continue
         for key, states in extract_parts(model, {key: texts[key] for key in missing}).items():
             with whole_file(shards[key]) as temporary:
-                save_file({"states": states}, temporary, metadata={"concept": key[0], "language": key[1]})
+                # One entry only: of several, the order in the file is drawn by chance.
+                save_file({"states": states}, temporary, metadata={"texts": " in ".join(key)})
     return shards
 
 

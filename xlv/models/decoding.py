@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from xlv.models.fast.packing import Row, run_batches, sheet
+from xlv.models.fast.packing import run_batches
 from xlv.models.fast.prefilled import Prefilled, path_log, way_for
+from xlv.models.fast.rows import Row, sheet
 from xlv.models.model import Model
 
 _BUDGET = 256  # tokens per batch where the logits of each over the whole vocabulary are held at once

@@ -9,7 +9,7 @@ import torch
 from xlv.models.advice import ModelError
 from xlv.models.fast.attention import suited_attention
 from xlv.models.fast.probe import permits
-from xlv.models.fast.rows import Ids, Layout, Row, batches, many_a_row, one_a_row, padded_size, shared_tokens, sheet
+from xlv.models.fast.rows import Ids, Layout, Row, batches, many_a_row, one_a_row, padded_size
 from xlv.models.model import Model
 from xlv.statistics.threads import AT_A_TIME, for_each
 
@@ -18,7 +18,6 @@ _BUDGETS = {"cpu": 512}
 _BUDGET = 16384
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # of CUDA and other devices; of the processor
 _WINDOW = re.compile("window(_size)?$|attention_chunk_size$")  # names in a config of how far a layer sees
-__all__ = ["Row", "layout_for", "run_batches", "shared_tokens", "sheet", "window_of"]
 
 
 def run_batches(

@@ -1,14 +1,20 @@
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import transformers as hf
 from safetensors.torch import load_file
 
 from tests.conftest import ARCHITECTURES
+from tests.models.architectures import small_network
 from xlv import cache
 from xlv.models import activations
 from xlv.models.activations import cached_activations, concept_states, extract, layer_reader, read_fast, read_shard
+from xlv.models.advice import ModelError
+from xlv.models.blocks import find_blocks
+from xlv.models.model import Model
 
 TEXTS = [
     "I kept the promise.",
@@ -200,3 +206,65 @@ def test_hooks_are_removed_even_after_an_error(tiny, error):
         read_fast(model, TEXTS)
     handle.remove()
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.network.modules())
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_the_bits_of_a_shard_depend_on_nothing_else_that_is_read(tiny, dtype, monkeypatch, tmp_path):
+    texts = {("a", "en"): TEXTS * 2, ("b", "en"): ALIKE + TEXTS[:2], ("c", "en"): [t + " Yes." for t in ALIKE + TEXTS]}
+    whole = {key: path.read_bytes() for key, path in cached_activations(tiny("llama", dtype), texts).items()}
+    for kept in ([("b", "en")], [("c", "en"), ("a", "en")]):
+        monkeypatch.setenv("XLV_CACHE", str(tmp_path / kept[0][0]))
+        few = cached_activations(tiny("llama", dtype), {key: texts[key] for key in kept})
+        assert {key: path.read_bytes() for key, path in few.items()} == {key: whole[key] for key in kept}
+        rest = cached_activations(tiny("llama", dtype), texts)  # goes on from there
+        assert {key: path.read_bytes() for key, path in rest.items()} == whole
+
+
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [
+        (
+            "fp16",
+            "the states of tiny-llama overflow in fp16 from layer 2 on, in texts of c in en: choose --dtype bf16 or",
+        ),
+        (
+            "bf16",
+            "the weight model.layers.1.mlp.up_proj.weight of tiny-llama holds values that are not finite, and so do",
+        ),
+    ],
+)
+def test_states_that_are_not_finite_are_refused_in_one_line_and_not_kept(tiny, dtype, message):
+    model = tiny("llama", dtype)
+    mlp = model.blocks[1].mlp
+    if dtype == "fp16":  # as Gemma's do
+        mlp.register_forward_hook(lambda _module, _inputs, output: (output.float() * 1e12).to(output.dtype))
+    else:
+        mlp.up_proj.weight[3, 4] = torch.nan
+    with pytest.raises(ModelError, match=message) as refused:
+        cached_activations(model, {("c", "en"): TEXTS})
+    assert "\n" not in str(refused.value) and not list(cache.cache_root().rglob("*.safetensors"))
+
+
+def test_a_last_state_of_another_width_is_read_in_front_of_its_projection(tokenizer):
+    config = ARCHITECTURES["opt"]()
+    config.word_embed_proj_dim, config._remove_final_layer_norm = 16, True  # as OPT-350m
+    network = hf.OPTForCausalLM(config).eval().requires_grad_(False)
+    model = Model("narrow", network, tokenizer, find_blocks(network), "fp32", "raw", "narrow")
+    given = []
+    handle = network.get_decoder().project_out.register_forward_pre_hook(
+        lambda _module, inputs: given.append(inputs[0])
+    )
+    found = extract(model, TEXTS[:1], fast=False)
+    handle.remove()
+    assert torch.equal(found[0, -1], given[-1][0, -1]) and found.shape == (1, 4, 32)
+    torch.testing.assert_close(extract(model, TEXTS[:1]), found)
+
+
+def test_states_that_blocks_hand_on_in_fp32_are_kept_in_the_model_s_dtype(tokenizer):
+    network = small_network("mamba")
+    model = Model("mamba", network, tokenizer, find_blocks(network), "fp32", "raw", "mamba")
+    exact = extract(model, TEXTS)
+    half = replace(model, network=network.to(torch.bfloat16), dtype="bf16")
+    for fast in (True, False):
+        found = extract(half, TEXTS, fast=fast)
+        assert found.dtype == torch.bfloat16 and (found.float() - exact).norm() < 0.05 * exact.norm()

@@ -55,7 +55,8 @@ def _edited(outputs: Iterable[tuple[nn.Module, Edit]], inputs: Iterable[tuple[nn
 
     def after(edit: Edit, module, inputs, output):
         if isinstance(output, tuple | list):  # the hidden state is the first thing in it
-            return type(output)((after(edit, module, inputs, output[0]), *output[1:]))
+            make = getattr(output, "_make", type(output))  # of named tuples
+            return make([after(edit, module, inputs, output[0]), *output[1:]])
         return edit(output)
 
     def before(edit: Edit, _module, args, kwargs):

@@ -37,6 +37,39 @@ def test_batches_hold_every_text_once_within_the_budget(layout, budget):
         assert len(texts) == 1 or sheet(IDS, batch, 0, torch.ones(1)).inputs["input_ids"].numel() <= budget
 
 
+@pytest.mark.parametrize("multiple", [1, 2])
+def test_where_nothing_may_be_padded_all_rows_of_a_batch_are_of_one_length(multiple):
+    parts = list(batches(IDS, range(len(IDS)), 8, one_a_row, multiple, padded=False))
+    assert sorted(i for batch in parts for row in batch for i in row) == list(range(len(IDS)))
+    lengths = [{len(IDS[row[0]]) for row in batch} for batch in parts]
+    assert all(len(found) == 1 for found in lengths) and max(map(len, parts)) == 3 - multiple
+
+
+def test_each_part_of_some_texts_is_batched_for_itself(tiny):
+    ids, parts = IDS * 3, [range(7), range(7, 12), range(12, 18)]
+    alone, together = [], []
+    for part in parts:
+        run_batches(tiny(), ids, alone.append, 12, [part])
+    run_batches(tiny(), ids, together.append, 12, parts)
+    assert together == alone and len(alone) > 3
+    assert all(any(set(sum(batch, [])) <= {*part} for part in parts) for batch in together)
+
+
+def test_a_part_that_runs_out_of_memory_begins_anew_and_the_others_are_as_they_were(tiny):
+    model, ids, ran = tiny(), [[k] * 4 for k in range(16)], []
+
+    def run(batch):
+        texts = sum(batch, [])
+        if 9 in texts and len(texts) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        ran.append(texts)
+
+    run_batches(model, ids, run, 16, [range(5), range(5, 16)])
+    assert sorted(sum((texts for texts in ran if max(texts) < 5), [])) == list(range(5))
+    last = ran[-6:]  # of eleven texts, two at a time
+    assert sorted(sum(last, [])) == list(range(5, 16)) and max(map(len, last)) == 2
+
+
 @pytest.mark.parametrize("count", [5, 9, 100])
 def test_batches_are_as_even_as_their_number_allows(count):
     ids = [[n] * (4 + n % 3) for n in range(count)]

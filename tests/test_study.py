@@ -1,5 +1,6 @@
 """The paper's steps in order for one model: what is asked, what a result depends on, what is not computed twice."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +139,16 @@ def test_too_few_situations_are_found_before_anything_is_computed(corpus, monkey
 def test_what_is_not_known_is_refused(model, settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         run_study(model, settings, tmp_path)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, CONTROL], ids=["study", "control"])
+def test_a_text_longer_than_the_context_ends_a_run_before_the_first_is_read(tiny_folder, tmp_path, settings):
+    config = json.loads((tiny_folder / "config.json").read_text())
+    (tiny_folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 12}))
+    run = run_control if isinstance(settings, ControlSettings) else run_study
+    with pytest.raises(ValueError, match=r"has \d+ tokens.*: the model can read 12"):
+        run(str(tiny_folder), settings, tmp_path)
+    assert not list((tmp_path / "cache").rglob("activations/*/*"))
 
 
 def test_controls_are_read_when_asked_for():

@@ -1,8 +1,10 @@
+import json
 from dataclasses import replace
 
 import pytest
 
 from xlv.control.steer import checked_direction, steer
+from xlv.models.decoding import generate
 from xlv.models.load import load_model
 from xlv.models.vectors import ConceptVectors, concept_vectors
 from xlv.settings import ControlSettings
@@ -73,3 +75,19 @@ def test_vectors_that_do_not_say_their_concept_or_are_of_another_model_are_refus
 def test_a_window_that_is_none_is_refused_before_anything_is_loaded():
     with pytest.raises(ValueError, match="windows of relative depth"):
         steer("no-such-model", "Sing.", settings=SETTINGS, window=(0.7, 0.2))
+
+
+def test_a_prompt_that_is_too_long_is_refused_before_anything_is_read(tiny_folder, tmp_path):
+    config = json.loads((tiny_folder / "config.json").read_text())
+    (tiny_folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 12}))
+    with pytest.raises(ValueError, match="3 to follow: the model can read 12"):
+        steer(str(tiny_folder), "Write a note to my neighbour, please.", settings=SETTINGS)
+    assert not list((tmp_path / "cache").rglob("activations/*/*"))
+
+
+def test_a_template_may_be_chosen(tiny_folder):
+    raw = steer(str(tiny_folder), "Write a note.", settings=replace(SETTINGS, template="raw"))
+    model = load_model(str(tiny_folder), dtype="fp32")
+    assert raw.plain == generate(model, ["Write a note."], max_new_tokens=3)[0]
+    chat = generate(model.with_template("chat"), ["Write a note."], max_new_tokens=3)[0]
+    assert steer(str(tiny_folder), "Write a note.", settings=SETTINGS).plain == chat != raw.plain

@@ -1,6 +1,7 @@
 """A model in memory: its network and decoder blocks, its prompt template, its fingerprint."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -57,7 +58,7 @@ class Model:
         """Tokens that the model can read at once, or None where its config names no limit."""
         return context_of(self.network.config.get_text_config())
 
-    @property
+    @cached_property  # seconds for a large vocabulary
     def fingerprint(self) -> str:
         """Hash of weights, tokenizer, dtype, template and a prompt: what activations depend on besides the texts."""
         how = sorted(self.tokenizer.get_vocab().items())

@@ -28,6 +28,10 @@ class ChatTemplate:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer, self.parts = tokenizer, False
         fault = None
+        try:
+            _settle(tokenizer.get_chat_template())
+        except Exception as error:
+            raise _unusable(str(error)) from error
         for self.parts in (False, True):
             try:
                 shown = self.render(PROBE)
@@ -61,7 +65,6 @@ class ChatTemplate:
             return count if frame.f_code.co_filename == "<template>" else None
 
         try:
-            _settle(self.tokenizer.get_chat_template())
             sys.settrace(count)  # stops a loop in any thread, and needs no process of its own
             prompt = self.tokenizer.apply_chat_template(
                 chat, tokenize=False, add_generation_prompt=opened, enable_thinking=False

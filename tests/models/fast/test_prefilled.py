@@ -42,6 +42,7 @@ KINDS = {  # an architecture, what it is changed to, and how its prompts of some
     "falcon_h1": ({}, Way.COPIED),  # and beside it
     "mamba": ({}, Way.ALONE),
     "rwkv": ({}, Way.ALONE),  # a state without a mask
+    "trocr": ({}, Way.ALONE),  # learned positions, of the column
     "whisper": ({}, Way.SHARED),  # a generate of its own
 }
 PROMPTS = [f"I paid my neighbour for the {thing}" for thing in ("car", "very old door, and then I went on", "door")]

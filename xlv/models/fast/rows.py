@@ -3,13 +3,16 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 import torch
 
 # Attention in a row grows with the square of its width, so that only texts that share much fill a row to the last
-# token, others half of it. On two small models this read faster than rows of 64 or of 96 for all.
-ROW_WIDTH = 128
+# token, others half of it. Of these widths, that is taken whose batches cost least: with few texts, all depends on how
+# they happen to fit.
+_WIDTHS = range(64, 208, 8)
+_PASS, _PAIR = 32, 1 / 700  # what a pass costs, and what a token for each token of its row, in tokens; on a small model
 
 Ids = Sequence[Sequence[int]]
 Row = list[int]  # indices of its texts
@@ -76,8 +79,15 @@ def batches(
     For several to run at a time, they are as even as their number, rounded up to a `multiple`, allows. Where nothing
     may be `padded`, all rows of a batch are of one length.
     """
-    rows = sorted(layout(ids, texts, min(ROW_WIDTH, budget)), key=lambda row: _size(ids, row))
-    sizes = [_size(ids, row) for row in rows]
+    found, least = ([], []), inf
+    for width in _WIDTHS if layout is many_a_row else _WIDTHS[:1]:
+        rows = sorted(layout(ids, texts, min(width, budget)), key=lambda row: _size(ids, row))
+        sizes = [_size(ids, row) for row in rows]
+        cuts = pairwise([0, *_cuts(sizes, budget, padded)])
+        cost = sum(_PASS + sizes[stop - 1] * (stop - start) * (1 + _PAIR * sizes[stop - 1]) for start, stop in cuts)
+        if cost < least:
+            found, least = (rows, sizes), cost
+    rows, sizes = found
     if multiple > 1:
         wanted = -(-len(_cuts(sizes, budget, padded)) // multiple) * multiple
         budget = bisect_left(range(budget), True, lo=1, key=lambda least: len(_cuts(sizes, least, padded)) <= wanted)

@@ -24,17 +24,30 @@ def test_the_built_in_corpus_is_complete_and_parallel():
     assert list(dict.fromkeys(table["language"])) == list(LANGUAGES)
     counts = table.groupby(["concept", "language"]).size()
     assert len(counts) == len(CONCEPTS) * len(LANGUAGES) and (counts == 64).all()
+    assert load_pairs(VALUES, ["en"]).equals(load_pairs(VALUES, ["en"], cohort="first"))
     assert (table.groupby("concept")["group"].nunique() >= 32).all()
     origins = table[table["language"] == "en"].groupby("concept")["origin"].value_counts().unstack()
     assert (origins[["en", "zh", "sw"]] == [32, 16, 16]).all(axis=None)
     assert (table.groupby(["concept", "pair"])["group"].nunique() == 1).all()
 
 
+def test_the_second_cohort_has_its_counts_in_situations_of_two_pairs_and_ids_that_go_on():
+    table = load_pairs(cohort="second")
+    assert list(dict.fromkeys(table["language"])) == list(LANGUAGES)
+    large = {"toxicity", "harmfulness", "deontology"}
+    for (concept, _), rows in table.groupby(["concept", "language"], sort=False):
+        count = 128 if concept in large else 64
+        assert list(rows["pair"]) == [str(64 + k) for k in range(1, count + 1)]
+        assert (rows.groupby("group").size() == 2).all()
+        assert rows["origin"].value_counts().between(count // 3 - 2, count // 3 + 2).all()
+    assert len(load_pairs(cohort="all")) == len(load_pairs()) + len(table)
+
+
 def test_control_set_and_neutral_sentences_are_complete_and_disjoint_from_the_pairs():
-    pairs = load_pairs(["harmfulness"])
+    pairs = load_pairs(["harmfulness"], cohort="all")
     for code in LANGUAGES:
         search, evaluation = load_instructions(code, "search"), load_instructions(code, "evaluation")
-        assert (len(search), len(evaluation), len(load_neutral(code))) == (24, 40, 48)
+        assert (len(search), len(evaluation), len(load_neutral(code))) == (24, 80, 48)
         assert not set(search["id"]) & set(evaluation["id"])
         texts = pairs[pairs["language"] == code]
         known = {*texts["positive"], *texts["negative"]}
@@ -46,7 +59,7 @@ def test_the_data_card_names_the_fingerprint_of_the_texts_it_describes():
     card = (BUILT_IN / "README.md").read_text(encoding="utf-8")
     assert f"fingerprint `{folder_fingerprint()}`" in card
     readings = [line.split("\t")[0] for line in (BUILT_IN / "review.tsv").read_text().splitlines()[1:]]
-    assert readings == list(LANGUAGES)
+    assert readings == 2 * list(LANGUAGES)
 
 
 def test_default_is_the_values_and_limits_are_kept():

@@ -43,7 +43,7 @@ def check_corpus(
     Errors: files that cannot be read, ids or groups that differ between languages, empty, equal or repeated texts,
     texts left in English, a wrong script, a language that the identifier does not find in 95 % of a file, mean lengths
     that differ by over 10 %, endings in over 5 % of the pairs, and texts of the second cohort that share 60 % of their
-    sequences of characters with one of another situation, or stand in a situation of the first. Figures: a row per
+    sequences of characters with one of the first, or stand in a situation of the first. Figures: a row per
     concept and language with the columns FIGURES, NaN where there is nothing to measure; SURFACES are accuracies of
     surface classifiers, folds by group.
     """
@@ -105,7 +105,7 @@ def _text_faults(concept: str, code: str, tables: dict[str, pd.DataFrame], sides
 
 
 def _near_copies(texts: pd.DataFrame) -> Iterator[str]:
-    """Faults of the second cohort in one language: situations of the first, and near copies of other texts."""
+    """Faults of the second cohort in one language: situations of the first, and near copies of its texts."""
     second = texts["cohort"] == "second"
     for group in sorted({*texts["group"][second]} & {*texts["group"][~second]}):
         yield f"{group}: this situation stands in two cohorts"
@@ -118,8 +118,7 @@ def _near_copies(texts: pd.DataFrame) -> Iterator[str]:
     shared = (grams[second.to_numpy()] @ grams.T).toarray()
     alike = shared / np.maximum(sizes[second][:, None] + sizes - shared, 1)
     new = texts[second].reset_index(drop=True)
-    alike[new["group"].to_numpy()[:, None] == texts["group"].to_numpy()] = 0
-    for i, j in np.argwhere(alike > NEAR_COPY):
+    for i, j in np.argwhere((alike > NEAR_COPY) & ~second.to_numpy()):
         yield f"{code}: {new['pair'][i]} is a near copy of {texts['pair'][j]}: {new['text'][i]} | {texts['text'][j]}"
 
 

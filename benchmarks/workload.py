@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.contenders import ROOT
 from xlv.corpus.pairs import full_texts, load_pairs
-from xlv.models.blocks import find_blocks
+from xlv.models.blocks import find_base
 from xlv.models.weights import resolve
 
 PLAIN_TOKENIZER = {
@@ -94,7 +94,7 @@ def useful_gflop(folder: Path, places: Sequence[int]) -> float:
     """
     config = AutoConfig.from_pretrained(folder)
     with torch.device("meta"):
-        blocks = find_blocks(AutoModelForCausalLM.from_config(config))
+        blocks = find_base(AutoModelForCausalLM.from_config(config))  # below the head, nothing else is linear
     weights = sum(m.weight.numel() for m in blocks.modules() if isinstance(m, torch.nn.Linear))
     width = config.num_attention_heads * getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
     attention = 4 * width * sum(places) * config.num_hidden_layers

@@ -17,6 +17,7 @@ from xlv.models.advice import ModelError
 from xlv.models.blocks import find_blocks
 from xlv.models.load import checked_device, has_chat_template, load_model
 from xlv.models.model import DTYPES
+from xlv.models.prompts import ChatTemplate
 
 SYSTEM = "{% if messages[0].role == 'system' %}{{ messages[0].content }}|{% endif %}{{ messages[-1].content }}"
 NO_SYSTEM = (
@@ -84,9 +85,8 @@ def test_a_text_becomes_a_prompt_by_its_template(tiny):
 def test_a_system_text_goes_where_the_model_sees_it(tiny, chat, monkeypatch):
     model = tiny(template="chat")
     monkeypatch.setattr(model.tokenizer, "chat_template", chat)
-    assert model.has_system_role == (chat == SYSTEM)
+    assert ChatTemplate(model.tokenizer).has_system_role == (chat == SYSTEM)
     assert model.prompt("Hi.", "Be kind.") == ("Be kind.|Hi." if chat == SYSTEM else "Be kind.\n\nHi.")
-    assert not model.with_template("raw").has_system_role
     assert model.with_template("raw").prompt("Hi.", "Be kind.") == "Be kind.\n\nHi."
 
 

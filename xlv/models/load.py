@@ -70,8 +70,6 @@ def load_model(
     progress(f"loading {model}", 1, 1)
     if (head := network.get_output_embeddings()) is not None:
         head.register_forward_pre_hook(_contiguous)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
     of_hub = not Path(source.location).is_absolute()
     weights = fingerprint(source.location, folder.name) if of_hub else source.fingerprint  # the folder is a commit's
     loaded = Model(source.name, network, tokenizer, blocks, dtype, "raw", weights)

@@ -95,11 +95,6 @@ class Model:
         pattern = {"raw": "{input}", "llama2": _LLAMA2}.get(self.template, self.template)
         return [pattern.replace("{input}", text) for text in texts]
 
-    @property
-    def has_system_role(self) -> bool:
-        """Whether the template is a chat template that shows the model a system text."""
-        return self.template == "chat" and ChatTemplate(self.tokenizer).has_system_role
-
     def token_ids(self, texts: list[str], system: str | None = None, *, new: int = 0) -> list[list[int]]:
         """Token ids of texts under the template, without a mark that the tokenizer puts behind them.
 

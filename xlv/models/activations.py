@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from xlv.cache import EXTRACTOR, Progress, cache_root, counted, fingerprint, silent, whole_file
+from xlv.models.blocks import find_base, state_of
 from xlv.models.fast.last_tokens import LastTokens, require_finite
 from xlv.models.fast.packing import run_batches
 from xlv.models.fast.probe import permits
@@ -42,14 +43,26 @@ def read_fast(
 
 
 def read_plainly(model: Model, texts: Sequence[str]) -> torch.Tensor:
-    """Hidden states `[example, layer, d_model]` of each text's last token, layers 1 … L: the definition, as code.
+    """Hidden states `[example, layer, d_model]` of each text's last token: the definition, as code.
 
-    One text at a time: what block k hands on, for k = L behind the final norm.
+    One text at a time: what block k hands on, for k = L behind the final norm (where that keeps the width).
     """
-    with LastTokens(model, narrow=False) as last:
-        tokens = (torch.tensor([ids], device=model.network.device) for ids in model.token_ids(list(texts)))
-        rows = [last.read({"input_ids": row}, [0], [row.shape[1] - 1]).cpu() for row in tokens]
-    return torch.cat(rows).to(model.network.dtype)
+    base, handed, rows = find_base(model.network), [], []
+    hooks = [
+        block.register_forward_hook(lambda _block, _inputs, output: handed.append(state_of(output)[0, -1].cpu()))
+        for block in model.blocks
+    ]
+    try:
+        for ids in model.token_ids(list(texts)):
+            handed.clear()
+            tokens = torch.tensor([ids], device=model.network.device)
+            final = base(input_ids=tokens, use_cache=False).last_hidden_state[0, -1].cpu()
+            layers = [*handed[:-1], final if final.shape == handed[-1].shape else handed[-1]]
+            rows.append(torch.stack([state.to(model.network.dtype) for state in layers]))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return torch.stack(rows)
 
 
 @torch.inference_mode()

@@ -69,7 +69,7 @@ def explained(model: str, memory: str = "a smaller dtype or model, or another de
         reason = " ".join(re.split(r"(?<!:)\n", text)[0].split()).rstrip(".") or type(error).__name__
         reason = f"{type(error).__name__} {reason}" if isinstance(error, LookupError | AttributeError) else reason
         if names := _not_converted(error):
-            reason = f"the weights {_some(names)} do not have the number or the shapes that its config.json describes"
+            reason = f"the weights {listed(names)} do not have the number or the shapes that its config.json describes"
         chain = [error]
         while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
             chain.append(cause)
@@ -144,14 +144,15 @@ def check_loaded(info: dict, network: "PreTrainedModel", what: str) -> None:
     )
     other = [f"{name} is {list(here)}, expected {list(there)}" for name, here, there in sorted(info["mismatched_keys"])]
     faults = {"the files lack": lacking, "there is no place in the model for": spare, "of another shape:": other}
-    said = [f"{fault} {_some(names)}" for fault, names in faults.items() if names]
+    said = [f"{fault} {listed(names)}" for fault, names in faults.items() if names]
     if said or info["error_msgs"]:
         kind = type(network).__name__
         reason = "; ".join(said or info["error_msgs"]).splitlines()[0]
         raise ModelError(f"cannot load {what} as {kind}: {reason}. What to do: {_completed(lacking, spare)}")
 
 
-def _some(names: Collection[str]) -> str:
+def listed(names: Collection[str]) -> str:
+    """The first three of some names, and how many more there are."""
     first = list(names)[:3]
     return ", ".join(first) + (f" and {len(names) - len(first)} more" if len(names) > len(first) else "")
 

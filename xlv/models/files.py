@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,28 +11,14 @@ from safetensors import safe_open
 
 from xlv.models.advice import ModelError
 
-_WHOLE = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".ckpt", ".npz"}
-_NO_PART = _WEIGHTS | {".nc", ".md", ".html", ".ipynb", ".csv", ".tsv", ".log", ".png", ".jpg", ".svg", ".pdf"}
+_TABLE = tomllib.loads(Path(__file__).with_name("files.toml").read_text(encoding="utf-8"))
+_NO_PART = {*_TABLE["weights"], *_TABLE["added"]}
 _VOCABULARY = re.compile(
     r"tokenizer\.(json|model.*)|.*vocab.*|merges\.txt|.*\.(model|tiktoken|spm|bpe|codes)|dict\.txt"
 )
 _POINTER = b"version https://git-lfs.github.com/spec/"
-_READERS = {  # what reads a quantised checkpoint, by its quant_method: a package to install, and its module
-    "gptq": ("gptqmodel", "gptqmodel"),
-    "awq": ("gptqmodel", "gptqmodel"),
-    "bitsandbytes": ("bitsandbytes", "bitsandbytes"),
-    "compressed-tensors": ("compressed-tensors", "compressed_tensors"),
-    "aqlm": ("aqlm", "aqlm"),
-    "auto-round": ("auto-round", "auto_round"),
-    "hqq": ("hqq", "hqq"),
-    "quanto": ("optimum-quanto", "optimum.quanto"),
-    "quark": ("amd-quark", "quark"),
-    "torchao": ("torchao", "torchao"),
-    "vptq": ("vptq", "vptq"),
-}
 _PROBE = "I kept the promise"
-_DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_REMEDY = "copy tokenizer.json (or tokenizer.model) from the model that this one was trained from"
 
 
 def read_json(path: Path) -> dict:
@@ -52,10 +39,10 @@ def weight_files(folder: Path) -> list[Path]:
 
     Raises ModelError for an index that is none, or whose shards lie outside the folder or are not there.
     """
-    named = (
-        [read_json(folder / "config.json").get("transformers_weights")] if (folder / "config.json").is_file() else []
-    )
-    whole = next((name for name in (*named, *_WHOLE) if isinstance(name, str) and (folder / name).is_file()), None)
+    config = folder / "config.json"
+    named = read_json(config).get("transformers_weights") if config.is_file() else None
+    names = [named, *_TABLE["whole"]] if isinstance(named, str) else _TABLE["whole"]
+    whole = next((name for name in names if (folder / name).is_file()), None)
     if whole is None:
         return []
     if not whole.endswith(".index.json"):
@@ -75,16 +62,13 @@ def weight_files(folder: Path) -> list[Path]:
 
 def model_files(folder: Path) -> list[Path]:
     """Every file that loading from a folder reads, sorted: config, tokenizer, templates, code, weights; no results."""
-    files = {
-        path for path in folder.iterdir() if path.is_file() and path.suffix not in _NO_PART and path.name[0] not in "._"
-    }
-    files |= {path for path in folder.glob("additional_chat_templates/*.jinja") if path.is_file()}
-    files |= {path for path in folder.glob("_*.py") if path.is_file()}
+    files = {path for path in folder.iterdir() if path.suffix not in _NO_PART and path.name[0] not in "._"}
+    files |= {*folder.glob("additional_chat_templates/*.jinja"), *folder.glob("_*.py")}
     try:
-        files |= set(weight_files(folder))
+        files |= {*weight_files(folder)}
     except ModelError:  # said when it is loaded; until then the index distinguishes it
-        files |= {path for path in folder.glob("*.safetensors") if path.is_file()}
-    return sorted(files)
+        files |= {*folder.glob("*.safetensors")}
+    return sorted(path for path in files if path.is_file())
 
 
 def check_folder(folder: Path, *, whole: bool = True) -> None:
@@ -94,7 +78,7 @@ def check_folder(folder: Path, *, whole: bool = True) -> None:
     """
     check_adapter(folder)
     for path in folder.iterdir():
-        part = path.suffix not in _NO_PART or path.name in _WHOLE
+        part = path.suffix not in _NO_PART or path.name in _TABLE["whole"]
         if part and path.name[0] != "." and not path.is_file() and not path.is_dir():
             raise ModelError(f"{path} is no regular file, or links to none: expected the files of a model")
         if re.match(r"shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors$", path.name):
@@ -110,9 +94,8 @@ def check_folder(folder: Path, *, whole: bool = True) -> None:
         if path.suffix == ".safetensors" and not quantised:
             _check_numbers(path)
     if whole and not weights:
-        raise ModelError(
-            f"{folder} holds no weights: expected model.safetensors, its index and shards, or a .gguf file"
-        )
+        remedy = "expected model.safetensors, its index and shards, or a .gguf file"
+        raise ModelError(f"{folder} holds no weights: {remedy}")
 
 
 def _check_sizes(path: Path) -> None:
@@ -154,16 +137,15 @@ def check_config(raw: dict, what: str) -> None:
     text = raw.get("text_config") if isinstance(raw.get("text_config"), dict) else {}
     names = [name for name in raw.get("architectures") or [] if isinstance(name, str)]
     kind = names[0] if names else raw.get("model_type")
-    if raw.get("is_encoder_decoder") is True or text.get("is_encoder_decoder") is True:
-        raise ModelError(f"{what} is an encoder-decoder ({kind}): expected a decoder-only model")
-    for part in (raw, text):
-        if part.get("is_causal") is False or part.get("use_bidirectional_attention") in (True, "all"):
-            fault = f"{what} is no decoder-only model: its config.json says that tokens see later ones (bidirectional)"
-            raise ModelError(f"{fault}; expected a causal language model")
-    if any("Bidirectional" in name or "BiModel" in name for name in names):
-        raise ModelError(f"{what} is a bidirectional model ({kind}): expected a decoder-only model")
-    if names and all("MaskedLM" in name for name in names):
-        raise ModelError(f"{what} is a masked language model ({kind}): expected a decoder-only model")
+    ahead = [p.get("is_causal") is False or p.get("use_bidirectional_attention") in (True, "all") for p in (raw, text)]
+    ahead += ["Bidirectional" in name or "BiModel" in name for name in names]
+    faults = {
+        "an encoder-decoder": any(part.get("is_encoder_decoder") is True for part in (raw, text)),
+        "a bidirectional model, whose tokens see later ones": any(ahead),
+        "a masked language model": names and all("MaskedLM" in name for name in names),
+    }
+    if said := [fault for fault, holds in faults.items() if holds]:
+        raise ModelError(f"{what} is {said[0]} ({kind}): expected a decoder-only model")
     _check_counts(raw, text, what)
     _check_method(raw, text, what)
 
@@ -177,7 +159,7 @@ def _check_counts(raw: dict, text: dict, what: str) -> None:
             deep, wide = re.search(r"(^|_)n?_?(layers?|blocks|depth)$", key), "expert" in key
             if not (deep or wide) or not isinstance(count, int):
                 continue
-            least = 1 if (part is raw or part is text) and key in _DEPTHS else -1000
+            least = 1 if (part is raw or part is text) and key in _TABLE["depths"] else -1000
             kind = "layer" if deep else "expert"
             most[kind] = max(most[kind], count)
             if not least <= count or most["layer"] > 1000 or most["layer"] * most["expert"] > 100_000:
@@ -188,16 +170,10 @@ def _check_method(raw: dict, text: dict, what: str) -> None:
     quantised = raw.get("quantization_config") or text.get("quantization_config") or {}
     method = quantised.get("quant_method") if isinstance(quantised, dict) else None
     if raw.get("quantization") and not method:
-        remedy = "give the model that it was converted from"
-        raise ModelError(
-            f"{what} has quantised weights in the format of MLX, which transformers does not read: {remedy}"
-        )
-    package, module = _READERS.get(str(method), ("", ""))
-    try:
-        here = not module or find_spec(module) is not None
-    except ImportError:
-        here = False
-    if not here:
+        fault = "has quantised weights in the format of MLX, which transformers does not read"
+        raise ModelError(f"{what} {fault}: give the model that it was converted from")
+    package, module = _TABLE["readers"].get(str(method), ("", ""))
+    if module and find_spec(module.split(".")[0]) is None:
         remedy = f"`pip install {package}`, which reads such weights, or give the model before quantisation"
         raise ModelError(f"{what} is quantised by {method}, which cannot be read here: {remedy}")
 
@@ -208,28 +184,23 @@ def check_vocabulary(folder: Path, what: str, own_code: bool = False) -> None:
     settings = read_json(folder / "tokenizer_config.json") if "tokenizer_config.json" in names else {}
     if own_code or "byt5" in str(settings.get("tokenizer_class")).lower() or any(map(_VOCABULARY.fullmatch, names)):
         return
-    remedy = "copy tokenizer.json (or tokenizer.model) from the model that this one was trained from"
-    if "tekken.json" in names:
-        remedy = f"its tekken.json is read by mistral-common only; {remedy}"
-    raise ModelError(f"{what} holds no tokenizer, tokenizer.json or tokenizer.model is missing: {remedy}")
+    more = "its tekken.json is read by mistral-common only; " if "tekken.json" in names else ""
+    raise ModelError(f"{what} holds no tokenizer, tokenizer.json or tokenizer.model is missing: {more}{_REMEDY}")
 
 
 def check_tokenizer(tokenizer, folder: Path, what: str) -> None:
     """Raise ModelError for a tokenizer made of too few files, one without a vocabulary, or one that reads no text."""
-    names = {
-        key: name for key, name in tokenizer.vocab_files_names.items() if key.endswith(("vocab_file", "merges_file"))
-    }
-    whole = tokenizer.vocab_files_names.get("tokenizer_file", "tokenizer.json")
-    lacking = [name for name in names.values() if not (folder / name).is_file()]
-    if not (folder / whole).is_file() and lacking and len(names) > 1:
+    files = tokenizer.vocab_files_names
+    whole = files.get("tokenizer_file", "tokenizer.json")
+    parts = [name for key, name in files.items() if key.endswith(("vocab_file", "merges_file"))]
+    lacking = [name for name in parts if not (folder / name).is_file()]
+    if not (folder / whole).is_file() and lacking and len(parts) > 1:
         raise ModelError(f"{what} has no tokenizer to read: {folder} lacks {' and '.join(lacking)}, or {whole}")
     ids = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
-    remedy = "copy tokenizer.json (or tokenizer.model) from the model that this one was trained from"
     if not ids or set(ids) <= {tokenizer.unk_token_id}:
-        raise ModelError(f"the tokenizer of {what} knows no words: {remedy}")
+        raise ModelError(f"the tokenizer of {what} knows no words: {_REMEDY}")
     spaced = any(token.startswith(("\u0120", "\u2581")) and len(token) > 1 for token in tokenizer.get_vocab())
     back = " ".join(tokenizer.decode(ids).split())
-    if (
-        spaced and tokenizer.unk_token_id not in ids and back.lower() != _PROBE.lower()
-    ):  # of others words may come joined
-        raise ModelError(f"the tokenizer of {what} makes {back[:80]!r} of {_PROBE!r}: {remedy}")
+    # Of tokenizers whose tokens do not hold the spaces, words may come joined.
+    if spaced and tokenizer.unk_token_id not in ids and back.lower() != _PROBE.lower():
+        raise ModelError(f"the tokenizer of {what} makes {back[:80]!r} of {_PROBE!r}: {_REMEDY}")

@@ -6,19 +6,8 @@ from pathlib import Path
 import psutil
 import torch
 import transformers
-from torch import nn
-from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
-    MODEL_FOR_MASKED_LM_MAPPING,
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto import modeling_auto as auto
 
 from xlv.cache import Progress, fingerprint, silent
 from xlv.models.advice import ModelError, check_loaded, explained
@@ -69,7 +58,8 @@ def load_model(
         blocks = find_blocks(network)
     progress(f"loading {model}", 1, 1)
     if (head := network.get_output_embeddings()) is not None:
-        head.register_forward_pre_hook(_contiguous)
+        # For a strided input, a matmul on a CPU copies the whole vocabulary matrix, once per prompt.
+        head.register_forward_pre_hook(lambda _head, inputs: (inputs[0].contiguous(), *inputs[1:]))
     of_hub = not Path(source.location).is_absolute()
     weights = fingerprint(source.location, folder.name) if of_hub else source.fingerprint  # the folder is a commit's
     loaded = Model(source.name, network, tokenizer, blocks, dtype, "raw", weights)
@@ -79,22 +69,19 @@ def load_model(
 def _kind(config: PreTrainedConfig, raw: dict, model: str, trusted: bool) -> type:
     """The class that loads a config's language model; ModelError for what is no decoder-only language model."""
     names = [name for name in raw.get("architectures") or () if isinstance(name, str)] or [type(config).__name__]
-    if config.is_encoder_decoder or config.get_text_config().is_encoder_decoder:
-        raise ModelError(f"{model} is an encoder-decoder ({names[0]}): expected a decoder-only model")
     if trusted and "AutoModelForCausalLM" in (raw.get("auto_map") or {}):
         return AutoModelForCausalLM
     named = getattr(getattr(transformers, names[0], None), "config_class", None) or type(config)
     if not {named, *named.sub_configs.values()} & {type(config), *type(config).sub_configs.values()}:
-        raise ModelError(
-            f"{model} cannot be read: its config.json says {names[0]}, but {config.model_type} as model_type"
-        )
+        said = f"its config.json says {names[0]}, but {config.model_type} as model_type"
+        raise ModelError(f"{model} cannot be read: {said}")
     causal = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
-    if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not causal:
+    if type(config) in auto.MODEL_FOR_MASKED_LM_MAPPING and not causal:
         raise ModelError(f"{model} is a masked language model ({names[0]}): expected a decoder-only model")
-    if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING:
+    if type(config) in auto.MODEL_FOR_CAUSAL_LM_MAPPING:
         return AutoModelForCausalLM
-    if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        return AutoModelForImageTextToText
+    if type(config) in auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        return auto.AutoModelForImageTextToText
     raise ModelError(f"{model} is a {names[0]}, which holds no language model that xlv can read")
 
 
@@ -109,10 +96,8 @@ def _memory(config: PreTrainedConfig, kind: type, folder: Path, dtype: str, devi
     count = sum(part.numel() for part in network.parameters())
     stored = sum(path.stat().st_size for path in weight_files(folder))
     if stored and count > 4 * stored:  # weights of two bits, one to a byte of what is needed, are the smallest
-        fault = f"its config.json describes {count:,} weights, its files hold {stored:,} bytes"
-        raise ModelError(
-            f"cannot load {model}: {fault}. What to do: give weights and a config.json that belong together"
-        )
+        fault = f"cannot load {model}: its config.json describes {count:,} weights, its files hold {stored:,} bytes"
+        raise ModelError(f"{fault}. What to do: give weights and a config.json that belong together")
     need = sum(part.nbytes for part in (*network.parameters(), *network.buffers()))
     if device.startswith("cuda"):
         free, total = torch.cuda.mem_get_info(device)
@@ -146,7 +131,7 @@ def _network(
     return network if spread else network.to(device)
 
 
-def _tokenizer(location: str, folder: Path, model: str, options: dict) -> PreTrainedTokenizerBase:
+def _tokenizer(location: str, folder: Path, model: str, options: dict) -> transformers.PreTrainedTokenizerBase:
     if Path(location).is_absolute():
         check_vocabulary(folder, model, options["trust_remote_code"])
     tokenizer = AutoTokenizer.from_pretrained(location, **options)
@@ -174,11 +159,6 @@ def checked_device(device: str | None, dtype: str = "fp32") -> str:
         except Exception:  # of many kinds
             raise ValueError(f"device {device!r} is not here, or does not compute in {dtype}: choose cpu") from None
     return device
-
-
-def _contiguous(_module: nn.Module, inputs: tuple) -> tuple:
-    """Copy sliced hidden states: for a strided input a CPU matmul copies the whole vocabulary matrix per prompt."""
-    return (inputs[0].contiguous(), *inputs[1:])
 
 
 def has_chat_template(model: str, *, trust_remote_code: bool = False) -> bool:

@@ -108,12 +108,9 @@ def _turned(config: "PreTrainedConfig", rope: dict, header: Header, keys: dict) 
 
 def _scaling(header: Header, keys: dict, base: float, turned: int) -> dict:
     """How positions are scaled, in transformers' words; empty where they are not."""
-    kind, factor = (
-        keys.get("rope.scaling.type"),
-        keys.get("rope.scaling.factor") or keys.get("rope.scale_linear") or 1.0,
-    )
-    stretch, trained = keys.get("rope.scaling.attn_factor", 1.0), keys.get("rope.scaling.original_context_length")
-    trained = trained or keys.get("context_length", 1)
+    kind, stretch = keys.get("rope.scaling.type"), keys.get("rope.scaling.attn_factor", 1.0)
+    factor = keys.get("rope.scaling.factor") or keys.get("rope.scale_linear") or 1.0
+    trained = keys.get("rope.scaling.original_context_length") or keys.get("context_length", 1)
     numbers = ("factor", factor), ("attn_factor", stretch), ("original_context_length", trained), ("freq_base", base)
     for name, value in numbers:
         if type(value) not in (int, float) or not 0 < value < math.inf:
@@ -133,16 +130,14 @@ def _scaling(header: Header, keys: dict, base: float, turned: int) -> dict:
         return found | {"attention_factor": stretch * (0.1 * math.log(max(factor, 1.0)) + 1.0)}
     if kind in (None, "none", "linear") and not tables and stretch == 1.0:
         return {} if factor == 1.0 or kind == "none" else {"rope_type": "linear", "factor": factor}
-    raise _unfollowed(
-        header, tables[0] if tables else "rope.scaling.attn_factor" if kind != "longrope" else "rope.scaling.type"
-    )
+    culprit = "rope.scaling.type" if kind == "longrope" else "rope.scaling.attn_factor"
+    raise _unfollowed(header, tables[0] if tables else culprit)
 
 
 def _llama3(factors: list[float], base: float) -> dict:
     """The scaling of Llama 3.1 and later where it divides frequencies by these factors; else empty."""
     turns = 8192 / (2 * math.pi) * base ** -(np.arange(len(factors)) / len(factors))
     smooth = np.clip((turns - 1) / 3, 0, 1)
-    if not np.allclose(factors, 1 / ((1 - smooth) / max(factors) + smooth), rtol=1e-4):
-        return {}
     found = {"rope_type": "llama3", "factor": max(factors), "low_freq_factor": 1.0, "high_freq_factor": 4.0}
-    return found | {"original_max_position_embeddings": 8192}
+    found["original_max_position_embeddings"] = 8192
+    return found if np.allclose(factors, 1 / ((1 - smooth) / max(factors) + smooth), rtol=1e-4) else {}

@@ -60,16 +60,14 @@ class _Reader:
     def __init__(self, data: mmap.mmap):
         self.data, self.place, self.strings = data, 4, 0
 
-    def number(self, form: str):
-        (value,) = struct.unpack_from(f"<{form}", self.data, self.place)
-        self.place += struct.calcsize(f"<{form}")
-        return value
-
     def passed(self, size: int) -> bytes:
         self.place += size
         if self.place > len(self.data):
-            raise struct.error("a string is longer than the file")
+            raise struct.error("a value is longer than the file")
         return self.data[self.place - size : self.place]
+
+    def number(self, form: str):
+        return struct.unpack(f"<{form}", self.passed(struct.calcsize(f"<{form}")))[0]
 
     def text(self) -> str:
         return self.passed(self.number("Q")).decode()
@@ -114,8 +112,7 @@ def shards(path: Path) -> list[Path]:
     if not (split := _SHARD.search(path.name)):
         return [path]
     count = int(split[2])
-    names = (_SHARD.sub(f"-{k:05d}-of-{split[2]}", path.name) for k in range(1, count + 1))
-    files = [path.with_name(name) for name in names]
+    files = [path.with_name(_SHARD.sub(f"-{k:05d}-of-{split[2]}", path.name)) for k in range(1, count + 1)]
     if missing := [file.name for file in files if not file.is_file()]:
         there = f"{path} is split in {count} files, {count - len(missing)} of which lie in {path.parent}"
         raise ModelError(f"{there}: put {listed(missing)} beside it")
@@ -156,18 +153,16 @@ def _header(path: Path, data: mmap.mmap) -> Header:
     if not isinstance(alignment, int) or alignment not in (1 << k for k in range(17)):
         raise ValueError(f"general.alignment is {alignment}")
     start = -(-reader.place // alignment) * alignment
-    tensors = {name: _tensor(name, start, *row) for name, row in table.items()}
+    tensors = {}
+    for name, (shape, kind, offset) in table.items():
+        block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+        if not shape or shape[-1] % block or not prod(shape):
+            raise ValueError(f"tensor {name} has shape {list(shape)}")
+        tensors[name] = Tensor(shape, kind, start + offset, prod(shape) // block * size)
     end = max((tensor.place + tensor.size for tensor in tensors.values()), default=0)
     if end > len(data) or sum(tensor.size for tensor in tensors.values()) > len(data):
         raise ValueError(f"it has {len(data)} bytes, its tensors need {end}")
     return Header(path, keys, tensors, table_at, path)
-
-
-def _tensor(name: str, start: int, shape: tuple[int, ...], kind: int, offset: int) -> Tensor:
-    block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
-    if not shape or shape[-1] % block or not prod(shape):
-        raise ValueError(f"tensor {name} has shape {list(shape)}")
-    return Tensor(shape, kind, start + offset, prod(shape) // block * size)
 
 
 def joined(headers: list[Header], target: Path) -> Header:
@@ -176,9 +171,8 @@ def joined(headers: list[Header], target: Path) -> Header:
     tensors = [(name, header, tensor) for header in headers for name, tensor in header.tensors.items()]
     names, count = {name for name, *_ in tensors}, first.keys.get("split.tensors.count", len(tensors))
     if len(names) < len(tensors) or count != len(tensors):
-        raise ModelError(
-            f"{first.path} and the files beside it hold {len(names)} tensors, not the {count} of one model"
-        )
+        held = f"{first.path} and the files beside it hold {len(names)} tensors"
+        raise ModelError(f"{held}, not the {count} of one model")
     with open(first.path, "rb") as metadata, open(target, "wb") as out:
         metadata.seek(16)
         out.write(b"GGUF" + struct.pack("<IQ", 3, count) + metadata.read(first.table - 16))

@@ -1,20 +1,25 @@
-"""Convert results of xlv 0.1 (schema 3) to those of 0.2 (schema 4), in place: python scripts/convert_results.py FOLDER.
+"""Convert results of earlier schemas (3, 4) in place: python scripts/convert_results.py FOLDER [PROFILE].
 
 The headline `accuracy`, at the chosen layer, becomes a variable of its own; conditions of question 4 get coordinates in
-place of names that have to be parsed. No number is computed anew.
+place of names that have to be parsed; the file is sealed. No number is computed anew. Earlier files do not hold all
+settings: name the PROFILE that they were made with, and its settings are written into them.
 """
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from xlv.archive import said
 from xlv.corpus.languages import LANGUAGES
+from xlv.models.presets import PRESETS
+from xlv.profiles import Profile
 from xlv.results import ABLATION, ADDITION, DIRECTIONS, NOTHING, OWN, RANDOM, SYSTEM, VERSION, load, save
 
-OLD = 3
+OLD = 3, 4
 _METHODS = {
     "nothing": NOTHING,
     "source vector": ADDITION,
@@ -86,20 +91,33 @@ def _condition(name: str, means: str, main: str, concept: str) -> tuple[str, str
     return _METHODS[means], source, of, draw
 
 
-def convert(path: Path) -> bool:
-    """Convert one file; False for one that is not of the old schema."""
+def convert(path: Path, profile: str = "") -> bool:
+    """Convert one file, made with the settings of a profile; False for one that is not of an old schema."""
     old = xr.load_dataset(path, engine="netcdf4")
-    if old.attrs.get("schema") != OLD:
+    schema = old.attrs.get("schema")
+    if schema not in OLD:
         return False
-    new = {"recognition": recognition, "control": control}.get(path.stem, lambda dataset: dataset)(old)
-    written = str(old.attrs["xlv"])
-    attributes = {name: value for name, value in old.attrs.items() if name not in ("schema", "xlv")}
+    change = {"recognition": recognition, "control": control}.get(path.stem)
+    new = change(old) if schema == 3 and change else old
+    about = {name: value for name, value in old.attrs.items() if name not in ("schema", "xlv")}
+    about = {"computed_by": f"xlv {old.attrs['xlv']}"} | about
+    preset = PRESETS.get(about["model"])
+    about["preset"] = preset.name if preset else ""
+    about["identity"] = about["weights"] if preset and preset.embedded else ""
+    about["stamp"], about["settings"] = about["settings"], "{}"
+    if profile:
+        sizes = Profile.named(profile)
+        how = {name: about[name] for name in ("dtype", "template")} | {"seed": int(about.get("seed", 0))}
+        if path.stem != "control":
+            with xr.open_dataset(path.with_name("recognition.nc"), engine="netcdf4") as read:
+                how["baselines"] = "likelihood" in read
+        about["settings"] = said(replace(sizes.control if path.stem == "control" else sizes.study, **how))
     for array in new.variables.values():
         array.encoding = {}
-    save(new.assign_attrs({}), path, attributes | {"computed_by": f"xlv {written}"})
+    save(new.assign_attrs({}), path, about)
     return load(path).attrs["schema"] == VERSION
 
 
 if __name__ == "__main__":
     for found in sorted(Path(sys.argv[1]).rglob("*.nc")):
-        print(found, "converted" if convert(found) else "left as it is")
+        print(found, "converted" if convert(found, *sys.argv[2:]) else "left as it is")

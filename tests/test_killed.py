@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.fuzz
-RENAMES = 8  # of a whole run
+RENAMES = 11  # of a whole run
 
 
 def test_a_study_killed_anywhere_and_resumed_has_the_same_results_to_the_bit(saved_model, tmp_path, runs):

@@ -5,15 +5,12 @@ from dataclasses import FrozenInstanceError, asdict, fields
 import pytest
 
 from xlv.cache import fingerprint
-from xlv.corpus.languages import LANGUAGES
 from xlv.settings import (
     DTYPES,
-    PROFILES,
     TEMPLATES,
     Comparisons,
     ControlSettings,
     Loading,
-    Profile,
     Search,
     Settings,
     known_dtype,
@@ -25,6 +22,12 @@ from xlv.settings import (
     ("make", "wrong", "message"),
     [
         (Settings, {"pairs": 1}, "pairs is 1: expected at least 2"),
+        (Settings, {"pairs": True}, "pairs is True: expected at least 2"),
+        (Settings, {"languages": ("en", "fr", "en")}, "languages: en is given twice"),
+        (Settings, {"concepts": ("courage", "courage")}, "concepts: courage is given twice"),
+        (Settings, {"languages": "en"}, "languages is 'en': expected a tuple of names"),
+        (ControlSettings, {"targets": ("sw", "sw")}, "targets: sw is given twice"),
+        (Comparisons, {"sources": ("en", "en")}, "sources: en is given twice"),
         (Settings, {"neutral": 0}, "neutral is 0: expected at least 1"),
         (Settings, {"likelihood_pairs": 0}, "likelihood_pairs is 0: expected at least 1"),
         (Settings, {"seed": -1}, "seed is -1: expected at least 0"),
@@ -107,48 +110,3 @@ def test_a_folder_is_a_path_or_the_built_in_corpus():
 def test_detailed_targets_are_those_that_are_measured_at_all():
     settings = ControlSettings(targets=("en", "sw", "fr"), compare=Comparisons(detailed=("fr", "zh", "en")))
     assert settings.detailed_targets == ("en", "fr")
-
-
-@pytest.mark.parametrize("name", PROFILES)
-def test_profiles_are_named_and_speak_the_corpus_s_languages(name):
-    profile = Profile.named(name)
-    assert profile is PROFILES[name] and profile.name == name
-    assert set(profile.control.targets) | set(profile.control.compare.sources) <= set(LANGUAGES)
-
-
-def test_an_unknown_profile_is_refused():
-    with pytest.raises(ValueError, match="unknown profile 'huge': choose one of quick, medium, full"):
-        Profile.named("huge")
-
-
-def test_profiles_grow():
-    quick, medium, full = (PROFILES[name] for name in ("quick", "medium", "full"))
-    assert quick.study.pairs < medium.study.pairs and full.study.pairs is None
-    assert quick.control.prompts < medium.control.prompts < full.control.prompts
-    assert full.study.dtype == "fp32" and full.study.controls and full.study.baselines
-
-
-def test_profiles_can_be_narrowed():
-    narrow = PROFILES["quick"].changed(languages=("en", "sw"), pairs=8, seed=3)
-    assert narrow.study.languages == ("en", "sw") and narrow.control.targets == ("en", "sw")
-    assert PROFILES["full"].changed(languages=("en", "fr")).control.compare.sources == ("en", "fr")
-    assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].study.pairs == 16
-    assert narrow.study.seed == narrow.control.seed == 3
-    assert PROFILES["quick"].changed(languages=("ta",)).control.targets == PROFILES["quick"].control.targets
-    assert PROFILES["quick"].changed(languages=None, pairs=None) == PROFILES["quick"]
-
-
-def test_narrowing_is_validated_as_well():
-    with pytest.raises(ValueError, match="pairs is 1"):
-        PROFILES["quick"].changed(pairs=1)
-
-
-def test_a_corpus_folder_brings_its_own_concepts_and_serves_control_where_it_has_a_control_set(tmp_path):
-    full = PROFILES["full"]
-    assert full.changed(data="folder").study.concepts is None
-    assert full.changed(data="folder", concepts=("courage",)).study.concepts == ("courage",)
-    assert full.changed(pairs=8).study.concepts == full.study.concepts
-    without = full.changed(data=str(tmp_path))
-    assert without.study.data == str(tmp_path) and without.control.data is None
-    (tmp_path / "control").mkdir()
-    assert full.changed(data=str(tmp_path)).control.data == str(tmp_path)

@@ -20,7 +20,7 @@ _HOMES = {
     "generate": "xlv.models.decoding",
     "run_study": "xlv.study",
     "run_control": "xlv.study",
-    "Profile": "xlv.settings",
+    "Profile": "xlv.profiles",
     "open_results": "xlv.edition.notebook",
     "open_ledger": "xlv.edition.notebook",
     "check_parameters": "xlv.edition.notebook",

@@ -1,19 +1,22 @@
 """Results on disk: what is stored, declared once, and netCDF files that hold it, each written whole or not at all.
 
 SCHEMA is the contract: a reader opens a file with xarray and needs to know nothing else. The book's page on results is
-made of it by `schema_page`.
+made of it by `schema_page`. A file ends in the SHA-256 of the rest, which readers of netCDF pass over.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from xlv import __version__
-from xlv.cache import whole_file
+from xlv.cache import file_sha256, whole_file
 
-VERSION = 4  # of the schema
+VERSION = 5  # of the schema
+_SEAL = b"\nxlv-sha256:"
 Results = Mapping[str, xr.Dataset]  # one dataset per model
 
 # Coordinates of question 4: what was asked, what came of it, and what was done to the model.
@@ -132,9 +135,25 @@ COORDINATES = {
 }
 
 
-def result_path(folder: Path, model: str, question: str) -> Path:
-    """Where the results of a model and a question lie: `{folder}/{model}/{question}.nc`."""
-    return folder / model / f"{question}.nc"
+ATTRIBUTES = {
+    "model": "label of the model, under which its results are filed",
+    "title": "what figures call it",
+    "preset": "its name among the models that xlv knows, if it is one of them",
+    "weights": "fingerprint of its weights",
+    "identity": "stamp of its files, or its name on the Hub",
+    "revision": "of a model on the Hub",
+    "settings": "all of the run, as JSON",
+    "corpus": "fingerprint of the texts",
+    "stamp": "fingerprint of settings, texts and the analysis: results of the same stamp and weights are the same",
+    "dtype": "numbers that the model computed in",
+    "template": "how a text became a prompt",
+}
+LABELLED = set(COORDINATES) - {"draw"}
+
+
+def result_path(folder: Path, name: str, question: str) -> Path:
+    """Where results of a question lie, by label and key of the settings: `{folder}/{label}/{key}/{question}.nc`."""
+    return Path(folder) / name / f"{question}.nc"
 
 
 def check(dataset: xr.Dataset, question: str) -> None:
@@ -146,17 +165,26 @@ def check(dataset: xr.Dataset, question: str) -> None:
         if declared is None or declared.dims != array.dims:
             expected = f"the dimensions {declared.dims}" if declared else "no such variable"
             raise ResultsError(f"{question}: {name!r} has dimensions {array.dims}, expected {expected}")
+        if array.dtype.kind not in "biuf" or (declared.unit == "share" and not _within(array.values)):
+            raise ResultsError(f"{question}: {name!r} holds what is no {declared.unit}")
     if HEADLINES[question] not in dataset:
         raise ResultsError(f"{question}: no variable {HEADLINES[question]!r}, which every such file has")
+    if bare := [dim for dim in dataset.dims if dim in LABELLED - set(dataset.coords)]:
+        raise ResultsError(f"{question}: no coordinate for {bare[0]!r}, expected {COORDINATES[bare[0]]}")
 
 
-def save(dataset: xr.Dataset, path: Path, provenance: dict[str, object]) -> None:
+def _within(shares: np.ndarray) -> bool:
+    return bool(np.all(np.isnan(shares) | (np.abs(shares - 0.5) <= 0.501)))
+
+
+def save(dataset: xr.Dataset, path: Path, provenance: Mapping[str, object]) -> None:
     """Write the results of the question that the file is named after, with their provenance as attributes.
 
     Units and meanings go with the variables. Raises ResultsError for what SCHEMA does not declare.
     """
     check(dataset, path.stem)
-    dataset = dataset.assign_attrs(schema=VERSION, xlv=__version__, **provenance)
+    about = dict.fromkeys(ATTRIBUTES, "") | provenance
+    dataset = dataset.assign_attrs(schema=VERSION, xlv=__version__, **about)
     encoding = {}
     for name, array in dataset.data_vars.items():
         declared = SCHEMA[path.stem][str(name)]
@@ -167,25 +195,32 @@ def save(dataset: xr.Dataset, path: Path, provenance: dict[str, object]) -> None
                 encoding[name]["least_significant_digit"] = declared.digits
     with whole_file(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        with open(temporary, "ab") as stream:
+            stream.write(_SEAL + file_sha256(temporary).encode())
 
 
-def load(path: Path) -> xr.Dataset:
-    """Read a dataset into memory; raises ResultsError for one that is absent, damaged or of another schema."""
+def load(path: Path | str) -> xr.Dataset:
+    """Read a dataset into memory; raises ResultsError for one that is absent, changed, foreign or of another schema."""
     path = Path(path)
     if not path.is_file():
+        raise ResultsError(f"no results at {path}: expected a file that `xlv run` wrote, as {path.stem}.nc")
+    content, mark, seal = path.read_bytes().rpartition(_SEAL)
+    if not mark or hashlib.sha256(content).hexdigest().encode() != seal:
         raise ResultsError(
-            f"no results at {path}: make them with `xlv run {path.parent.name} --out {path.parent.parent}`"
+            f"{path} is damaged, or was not written by this version of xlv: take it away and run again; results of an "
+            "earlier version are converted by scripts/convert_results.py"
         )
     try:
         dataset = xr.load_dataset(path, engine="netcdf4")
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ResultsError(f"{path} cannot be read ({error}): delete it and run again") from None
-    if dataset.attrs.get("schema") != VERSION:
+        if dataset.attrs.get("schema") != VERSION:
+            raise ResultsError(f"it has schema {dataset.attrs.get('schema')}, expected {VERSION}")
+        check(dataset, path.stem)
+        if missing := [name for name in ATTRIBUTES if not isinstance(dataset.attrs.get(name), str)]:
+            raise ResultsError(f"no attribute {missing[0]!r}, expected {ATTRIBUTES[missing[0]]}")
+    except Exception as error:  # netCDF4 raises many kinds
         raise ResultsError(
-            f"{path} has schema {dataset.attrs.get('schema')}, expected {VERSION}: it was written by another version "
-            "of xlv; run again, or convert it with scripts/convert_results.py"
-        )
-    check(dataset, path.stem)
+            f"{path} cannot be read ({' '.join(str(error).split())}): take it away and run again"
+        ) from None
     return dataset
 
 
@@ -202,15 +237,6 @@ def has_published(folder: Path, model: str) -> bool:
         return False
 
 
-def matching(path: Path, settings: str) -> xr.Dataset | None:
-    """The dataset at `path` if it is sound and was computed under this settings fingerprint, else None."""
-    try:
-        dataset = load(path)
-    except ResultsError:
-        return None
-    return dataset if dataset.attrs.get("settings") == settings else None
-
-
 def schema_page() -> str:
     """SCHEMA as Markdown tables, a section per question, then the coordinates: the book's page on results."""
     lines = []
@@ -218,5 +244,7 @@ def schema_page() -> str:
         lines += [f"## `{question}.nc`", "", "| variable | dimensions | unit | meaning |", "| --- | --- | --- | --- |"]
         lines += [f"| `{name}` | {', '.join(v.dims)} | {v.unit} | {v.meaning} |" for name, v in variables.items()]
         lines.append("")
-    lines += ["## Coordinates", "", "| coordinate | meaning |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| `{name}` | {meaning} |" for name, meaning in COORDINATES.items())]) + "\n"
+    for title, meanings in (("Coordinates", COORDINATES), ("Attributes", ATTRIBUTES)):
+        lines += [f"## {title}", "", "| name | meaning |", "| --- | --- |"]
+        lines += [*(f"| `{name}` | {meaning} |" for name, meaning in meanings.items()), ""]
+    return "\n".join(lines)

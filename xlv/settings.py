@@ -1,9 +1,8 @@
 """What a run depends on, besides the model: validated at construction, hashed into every result."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 DTYPES = ("fp32", "bf16", "fp16")
 TEMPLATES = ("raw", "chat", "llama2")
@@ -11,8 +10,16 @@ TEMPLATES = ("raw", "chat", "llama2")
 
 def _at_least(least: float, **values: float | None) -> None:
     for name, value in values.items():
-        if value is not None and not value >= least:
-            raise ValueError(f"{name} is {value}: expected at least {least:g}")
+        if value is not None and (isinstance(value, bool | str) or not value >= least):
+            raise ValueError(f"{name} is {value!r}: expected at least {least:g}")
+
+
+def _once(**names: tuple[str, ...] | None) -> None:
+    for name, values in names.items():
+        if isinstance(values, str) or any(not isinstance(value, str) or not value for value in values or ()):
+            raise ValueError(f"{name} is {values!r}: expected a tuple of names")
+        if twice := [value for value in values or () if values.count(value) > 1]:
+            raise ValueError(f"{name}: {twice[0]} is given twice, so that its pairs would count twice: name it once")
 
 
 def known_dtype(dtype: str) -> str:
@@ -38,13 +45,13 @@ class _Reading:
     pairs: int | None = None
     data: str | None = None
     dtype: str = "bf16"
-    template: str = "raw"
+    template: str = ""
     seed: int = 0
 
     def __post_init__(self) -> None:
         _at_least(2, pairs=self.pairs)
         _at_least(0, seed=self.seed)
-        known_dtype(self.dtype), known_template(self.template)
+        known_dtype(self.dtype), known_template(self.template or "raw")
 
     @property
     def folder(self) -> Path | None:
@@ -65,7 +72,8 @@ class Settings(_Reading):
     baselines         whether likelihood and an untrained model are measured
     data              folder of the corpus; None: the built-in one
     dtype             numbers that the model computes in, one of DTYPES
-    template          how a text becomes a prompt: one of TEMPLATES, or a pattern with {input}
+    template          how a text becomes a prompt: one of TEMPLATES, or a pattern with {input}; empty: the paper's for
+                      its models, raw for others
     seed              draws folds, resamples, null distributions and the untrained model
     """
 
@@ -79,6 +87,7 @@ class Settings(_Reading):
     def __post_init__(self) -> None:
         super().__post_init__()
         _at_least(1, neutral=self.neutral, likelihood_pairs=self.likelihood_pairs)
+        _once(concepts=self.concepts, languages=self.languages)
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,7 @@ class Comparisons:
     def __post_init__(self) -> None:
         _at_least(1, prompts=self.prompts)
         _at_least(0, random=self.random, random_generated=self.random_generated)
+        _once(sources=self.sources)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +179,7 @@ class ControlSettings(_Reading):
                 f"expected 1 to 32 tokens per completion, got {self.tokens}: refusals show in the first words"
             )
         _at_least(2, prompts=self.prompts)
+        _once(targets=self.targets), known_template(self.template)
         if not re.fullmatch(r"rules|chat:.+|classifier:.+:.+", self.judge):
             raise ValueError(f"unknown judge {self.judge!r}: expected rules, chat:MODEL or classifier:MODEL:LABEL")
 
@@ -191,59 +202,3 @@ class Loading:
 
 
 DEFAULT_LOADING = Loading()
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A named size of run: settings of questions 1 to 3 (`study`) and of question 4 (`control`)."""
-
-    name: str
-    study: Settings
-    control: ControlSettings
-
-    @staticmethod
-    def named(name: str) -> "Profile":
-        """The profile of a name; raises ValueError for an unknown one."""
-        if name not in PROFILES:
-            raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
-        return PROFILES[name]
-
-    def changed(
-        self,
-        *,
-        languages: tuple[str, ...] | None = None,
-        pairs: int | None = None,
-        data: str | None = None,
-        seed: int | None = None,
-        **study: object,
-    ) -> Self:
-        """The profile with some settings replaced; None leaves one as it is.
-
-        A corpus folder brings its own concepts. Pairs and the seed go for question 4 too, languages for its targets (if
-        any of them remains) and its further sources, and a corpus folder if it has a control set.
-        """
-        asked = {"languages": languages, "pairs": pairs, "data": data, "seed": seed, **study}
-        wanted = {name: value for name, value in asked.items() if value is not None}
-        common = {name: wanted[name] for name in ("pairs", "seed") if name in wanted}
-        if data and (Path(data) / "control").is_dir():
-            common["data"] = data
-        if languages:
-            kept = [code for code in self.control.targets if code in languages]
-            sources = tuple(code for code in self.control.compare.sources if code in languages)
-            common["targets"] = tuple(kept) or self.control.targets
-            common["compare"] = replace(self.control.compare, sources=sources)
-        return replace(self, study=replace(self.study, **wanted), control=replace(self.control, **common))
-
-
-ALL = ("en", "fr", "zh", "es", "pt", "vi", "ca", "id", "ja", "ko", "fi", "hu", "ta", "te", "sw", "ny")
-_SHORT = Search(prompts=8, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=2)
-_FEWEST = Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",), doses=(0.01, 0.04))
-_QUICK = ControlSettings(pairs=16, prompts=8, tokens=24, search=_SHORT, compare=_FEWEST)
-_FEW = Comparisons(prompts=4, random=3, random_generated=1, detailed=("en", "zh", "sw"), doses=(0.01, 0.02, 0.04))
-_MEDIUM = ControlSettings(targets=ALL, pairs=32, prompts=20, search=Search(prompts=16, neutral=16), compare=_FEW)
-_FULL = ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr")))
-PROFILES = {
-    "quick": Profile("quick", Settings(pairs=16, neutral=16, baselines=False), _QUICK),
-    "medium": Profile("medium", Settings(controls=True, pairs=32), _MEDIUM),
-    "full": Profile("full", Settings(controls=True, dtype="fp32"), _FULL),
-}

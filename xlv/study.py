@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xlv.archive import keep, known, place, provenance_of, said, whole
 from xlv.cache import EXTRACTOR, Progress, counted, fingerprint, silent
 from xlv.corpus import pairs as corpus
 from xlv.corpus.concepts import CONTROLS, VALUES
 from xlv.corpus.shortcut import surface_margins
-from xlv.models.presets import caption
-from xlv.models.weights import identity, short_name, split_revision
+from xlv.models.names import check_name
 from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelled, recognition_arrays
 from xlv.questions.recognition.accuracy import own_hits
-from xlv.results import SCHEMA, has_published, load, matching, result_path, save
+from xlv.results import SCHEMA, has_published, load, result_path
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 from xlv.statistics.resampling import MIN_GROUPS, group_indices
 from xlv.statistics.vectors import Layers
@@ -47,37 +47,42 @@ def pairs_of(settings: Settings) -> pd.DataFrame:
 def run_study(
     model: str,
     settings: Settings,
-    out: Path,
+    out: Path | str,
     *,
     loading: Loading = DEFAULT_LOADING,
     vectors: bool = False,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> xr.Dataset:
-    """Questions 1 to 3 for one model: compute what is not in `out` yet, and return the recognition results.
+    """Questions 1 to 3 for one model: compute what is not known yet, and return the recognition results.
 
-    With `vectors`, also write the concept vectors, `{out}/{model}/vectors/{concept}_{language}.safetensors`.
-    Raises ValueError for an unknown model, language, concept or device, and for a malformed corpus or one of fewer than
-    four situations per concept, before anything is computed.
+    They lie in `place(model, settings, out)`, and with `vectors` the concept vectors as
+    `vectors/{concept}_{language}.safetensors` there. With `overwrite`, files that are damaged or of another model are
+    replaced. Raises ValueError for such files without it, for an unknown model, language, concept or device, and for a
+    malformed corpus or one of fewer than four situations per concept, before anything is computed.
     """
-    out, name = Path(out), short_name(model)
-    if has_published(out, name) and not vectors:
-        return load(result_path(out, name, "recognition"))
-    table = pairs_of(settings)
+    if has_published(Path(out), model) and not vectors:
+        return load(result_path(Path(out), model, "recognition"))
+    check_name(model)
+    settings = whole(settings, model)
+    folder, table = place(model, settings, out), pairs_of(settings)
     neutral = corpus.neutral_of(list(dict.fromkeys(table["language"])), settings.folder, settings.neutral)
     texts = corpus.corpus_fingerprint(table)
-    stamp = fingerprint(identity(model), texts, neutral, asdict(settings), ANALYSIS, EXTRACTOR)
-    paths = [result_path(out, name, question) for question in ("recognition", "consistency")]
-    known = [matching(path, stamp) for path in paths]
-    if all(dataset is not None for dataset in known) and not vectors:
-        return known[0]
+    stamp = fingerprint(texts, neutral, said(settings), ANALYSIS, EXTRACTOR)
+    paths = [folder / f"{question}.nc" for question in ("recognition", "consistency")]
+    found = [known(path, stamp, model, overwrite) for path in paths]
+    if all(dataset is not None for dataset in found) and not vectors:
+        return found[0]
     unfinished = fingerprint(stamp, "without the untrained model")
-    begun = known[1] is not None and (known[0] is not None or matching(paths[0], unfinished) is not None)
+    begun = found[1] is not None and any(
+        dataset is not None for dataset in (found[0], known(paths[0], unfinished, model, overwrite))
+    )
     from xlv.models.activations import concept_states
     from xlv.models.load import load_model
     from xlv.models.vectors import concept_vectors
 
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
-    provenance = _provenance(model, stamp, loaded.weights_fingerprint, texts, settings)
+    provenance = provenance_of(model, stamp, loaded.weights_fingerprint, texts, settings)
     provenance["parameters"] = loaded.network.num_parameters()
     if not begun:
         by_concept = corpus.texts_of(table)
@@ -87,16 +92,16 @@ def run_study(
         recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
         for variable, values in baselines(loaded, table, neutral, settings, progress).items():
             recognition[variable] = (SCHEMA["recognition"][variable].dims, values)
-        save(recognition, paths[0], provenance | ({"settings": unfinished} if settings.baselines else {}))
-        save(consistency, paths[1], provenance)
+        keep(recognition, paths[0], provenance | ({"stamp": unfinished} if settings.baselines else {}), model)
+        keep(consistency, paths[1], provenance, model)
     for concept, code in dict.fromkeys(zip(table["concept"], table["language"], strict=True)) if vectors else ():
-        found = concept_vectors(loaded, concept, code, pairs=settings.pairs, data=settings.folder)
-        found.save(out / name / "vectors" / f"{concept}_{code}.safetensors")
-    if settings.baselines and known[0] is None:  # last of all, since it takes the place of the model
+        made = concept_vectors(loaded, concept, code, pairs=settings.pairs, data=settings.folder)
+        made.save(folder / "vectors" / f"{concept}_{code}.safetensors")
+    if settings.baselines and found[0] is None:  # last of all, since it takes the place of the model
         recognition = load(paths[0])
         values = untrained(loaded, table, settings, progress)
         recognition["untrained"] = (SCHEMA["recognition"]["untrained"].dims, values)
-        save(recognition, paths[0], provenance)
+        keep(recognition, paths[0], provenance, model)
     return load(paths[0])
 
 
@@ -169,10 +174,11 @@ def _own_hits(states: Mapping[str, Layers], n_layers: int, table: pd.DataFrame) 
 def run_control(
     model: str,
     settings: ControlSettings,
-    out: Path,
+    out: Path | str,
     *,
     loading: Loading = DEFAULT_LOADING,
     keep_completions: bool = False,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Question 4 for one model: what is in `out` already is read, the rest computed. Raises as `run_study` does.
@@ -182,7 +188,8 @@ def run_control(
     """
     from xlv.control.refusal import RULES_FINGERPRINT
 
-    path = result_path(Path(out), short_name(model), "control")
+    check_name(model)
+    path = place(model, settings, out) / "control.nc"
     pairs = corpus.load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
     codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
     limits = {"search": settings.search.prompts, "evaluation": settings.prompts}
@@ -194,12 +201,10 @@ def run_control(
         corpus.load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)
     ]
     texts = [sheet.to_csv() for sheet in sheets] + neutral
-    stamp = fingerprint(
-        identity(model), corpus.corpus_fingerprint(pairs), texts, asdict(settings), RULES_FINGERPRINT, EXTRACTOR
-    )
-    known = matching(path, stamp)
-    if known is not None and not keep_completions:
-        return known
+    stamp = fingerprint(corpus.corpus_fingerprint(pairs), texts, said(settings), RULES_FINGERPRINT, EXTRACTOR)
+    found = known(path, stamp, model, overwrite)
+    if found is not None and not keep_completions:
+        return found
     from xlv.control.evaluate import evaluate
     from xlv.control.measure import bench_for
     from xlv.models.load import load_model
@@ -213,14 +218,5 @@ def run_control(
     loaded.with_template("raw").token_ids(sum(neutral, []))
     bench = bench_for(loaded, settings, keep_completions=keep_completions)
     dataset = evaluate(bench, settings, progress=progress)
-    save(dataset, path, _provenance(model, stamp, loaded.weights_fingerprint, fingerprint(texts), settings))
+    keep(dataset, path, provenance_of(model, stamp, loaded.weights_fingerprint, fingerprint(texts), settings), model)
     return load(path)
-
-
-def _provenance(
-    model: str, stamp: str, weights: str, texts: str, settings: Settings | ControlSettings
-) -> dict[str, object]:
-    name = short_name(model)
-    about = {"settings": stamp, "model": name, "title": caption(name), "weights": weights, "corpus": texts}
-    how = {"dtype": settings.dtype, "template": settings.template, "seed": settings.seed}
-    return {**about, **how, "revision": split_revision(model)[1] or ""}

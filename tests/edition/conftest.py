@@ -1,10 +1,13 @@
 """Results of a tiny model on disk, of all questions: what notebooks, books and cards are made of."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from xlv.settings import Comparisons, ControlSettings, Profile, Search, Settings
+from xlv.archive import place
+from xlv.profiles import Profile
+from xlv.settings import Comparisons, ControlSettings, Search, Settings
 from xlv.study import run_control, run_study
 
 LANGUAGES = ("en", "fr", "sw", "zh")
@@ -24,11 +27,13 @@ PROFILE = Profile(
 
 @pytest.fixture(scope="session")
 def studied(saved_model, tmp_path_factory) -> Path:
-    """A folder of results of the tiny model `my-model`, not to be changed."""
+    """A collection of results of the tiny model `my-model`, not to be changed."""
     folder = tmp_path_factory.mktemp("studied")
     (folder / "my-model").symlink_to(saved_model)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XLV_CACHE", str(folder / "cache"))
-        run_study(str(folder / "my-model"), PROFILE.study, folder / "results")
-        run_control(str(folder / "my-model"), PROFILE.control, folder / "results")
+        for run, settings in ((run_study, PROFILE.study), (run_control, PROFILE.control)):
+            run(str(folder / "my-model"), settings, folder / "out")
+            made = place(str(folder / "my-model"), settings, folder / "out")
+            shutil.copytree(made, folder / "results" / "my-model", dirs_exist_ok=True)
     return folder / "results"

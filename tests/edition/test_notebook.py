@@ -7,10 +7,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from xlv.edition import notebook
-from xlv.edition.notebook import check_parameters, names, open_ledger, open_results, profile_of
+from xlv.edition.notebook import check_parameters, open_ledger, open_results
 from xlv.questions.claims.rules import CLAIMS
 from xlv.results import ResultsError, load, save
-from xlv.settings import PROFILES
 
 OWN = 'models = "a"  # names\nprofile: str = "full"\npairs = 0\nprotocol = "cv"'
 
@@ -61,41 +60,6 @@ def test_a_protocol_is_cv_or_paper(cells):
 
 def test_outside_a_notebook_there_is_nothing_to_check():
     check_parameters()
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"pairs": "16"}, "'pairs' is '16', expected int"),
-        ({"pairs": True}, "'pairs' is True, expected int"),
-        ({"languages": 3}, "'languages' is 3, expected str"),
-        ({"profile": "huge"}, "unknown profile 'huge': choose one of quick, medium, full"),
-        ({"pairs": 1}, "pairs is 1: expected at least 2"),
-    ],
-)
-def test_values_of_another_kind_and_out_of_range_are_refused(given, message):
-    with pytest.raises(ValueError, match=message):
-        profile_of(**given)
-
-
-def test_a_profile_is_changed_by_what_is_not_empty():
-    found = profile_of("quick", languages="en, sw", concepts="morality", pairs=8, seed=3)
-    assert found.study.languages == found.control.targets == ("en", "sw")
-    assert (found.study.concepts, found.study.pairs, found.study.seed) == (("morality",), 8, 3)
-    assert profile_of("quick") == PROFILES["quick"]
-    assert PROFILES["quick"].changed(dtype=None) == PROFILES["quick"]
-
-
-def test_further_settings_of_the_study_are_changed_by_name():
-    wanted = profile_of("quick", data="corpus", concepts="courage", languages="en,de", pairs=8).changed(template="chat")
-    study = wanted.study
-    assert (study.data, study.concepts, study.languages, study.pairs) == ("corpus", ("courage",), ("en", "de"), 8)
-    assert study.template == "chat" and wanted.control.pairs == 8
-
-
-def test_names_are_separated_by_commas_and_none_is_none():
-    assert names("en, fr,,sw ") == ("en", "fr", "sw")
-    assert names("") is None and names(" , ") is None
 
 
 def test_stored_results_are_shown_whatever_their_size_and_nothing_is_computed(studied, monkeypatch):

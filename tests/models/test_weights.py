@@ -19,7 +19,7 @@ from xlv.models.activations import extract
 from xlv.models.advice import ModelError, quiet
 from xlv.models.load import load_model
 from xlv.models.presets import PRESETS, Preset, Wheels
-from xlv.models.weights import identity, resolve, short_name, split_revision
+from xlv.models.weights import identity, resolve
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "missing.gguf"])
@@ -61,7 +61,6 @@ def test_a_revision_goes_into_location_fingerprint_and_name(monkeypatch):
     assert (tagged.location, tagged.revision) == ("org/model", "v1.0") and plain.revision is None
     assert len({plain.fingerprint, tagged.fingerprint, resolve("org/model@v1.1").fingerprint}) == 3
     assert resolve("bloomz-560m@abc").location == "bigscience/bloomz-560m"
-    assert short_name("org/model@refs/pr/1") == "model@refs-pr-1"
     assert identity("org/model@v1.0") != identity("org/model")
 
 
@@ -199,21 +198,3 @@ def test_a_folder_s_identity_changes_with_its_files(tiny_folder):
     (tiny_folder / "config.json").write_text((tiny_folder / "config.json").read_text() + " ")
     assert identity(str(tiny_folder)) != before
     assert identity("smollm2-135m") == PRESETS["smollm2-135m"].wheels.sha256[:16]
-
-
-@pytest.mark.parametrize(
-    ("model", "name"),
-    [
-        ("smollm2-135m", "smollm2-135m"),
-        ("org/name", "name"),
-        ("some/folder/", "folder"),
-        ("files/tiny-base.gguf", "tiny-base"),
-    ],
-)
-def test_results_are_filed_under_the_last_part_of_a_name(model, name):
-    assert short_name(model) == name and split_revision(model) == (model, None)
-
-
-def test_a_path_with_an_at_sign_is_no_revision(tmp_path):
-    (tmp_path / "model@home").mkdir()
-    assert split_revision(str(tmp_path / "model@home")) == (str(tmp_path / "model@home"), None)

@@ -44,7 +44,7 @@ def results() -> dict[str, xr.Dataset]:
         token_overlap=(("source", "target"), (overlap + overlap.T) / 2),
         neutral_nats=(("source", "sentence"), nats),
     )
-    about = {"model": "my-model", "title": "My model"}
+    about = {"model": "my-model", "title": "My model", "preset": ""}
     return {
         "recognition": recognition.assign_attrs(about),
         "consistency": consistency_arrays(found, LANGUAGES).assign_attrs(about),

@@ -1,5 +1,6 @@
-"""Results of schema 3 become results of schema 4 with the same numbers; other files stay as they are."""
+"""Results of earlier schemas become results of this one with the same numbers; other files stay as they are."""
 
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import xarray as xr
 
 from scripts.convert_results import convert
-from xlv.results import ABLATION, ADDITION, DIRECTIONS, NOTHING, OWN, RANDOM, SYSTEM, VERSION, load, save
+from xlv.results import ABLATION, ADDITION, ATTRIBUTES, DIRECTIONS, NOTHING, OWN, RANDOM, SYSTEM, VERSION, load, save
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "convert_results.py"
 OLD = {"schema": 3, "xlv": "0.1.0", "settings": "abc", "model": "m", "corpus": "def"}
@@ -92,7 +93,20 @@ def test_accuracy_at_the_chosen_layer_becomes_a_variable_of_its_own(tmp_path):
     np.testing.assert_allclose(new["accuracy"], np.nanmean(correct, axis=-1), atol=1e-6)
     np.testing.assert_allclose(new["accuracy_by_layer"], old["accuracy"], atol=1e-6)
     np.testing.assert_allclose(new["correct"], correct)
-    assert new.attrs == OLD | {"schema": VERSION, "xlv": new.attrs["xlv"], "computed_by": "xlv 0.1.0"}
+    about = {"schema": VERSION, "xlv": new.attrs["xlv"], "computed_by": "xlv 0.1.0", "stamp": "abc", "settings": "{}"}
+    assert new.attrs == dict.fromkeys(ATTRIBUTES, "") | OLD | about
+
+
+def test_the_settings_of_the_profile_named_are_written_into_a_file_of_the_last_schema(tmp_path):
+    about = OLD | {"schema": 4, "dtype": "fp32", "template": "raw", "model": "gemma-3-270m", "weights": "w"}
+    old = old_recognition()["accuracy"].max("layer").to_dataset().assign_attrs(about)
+    path = written(old, tmp_path / "m" / "recognition.nc")
+    assert convert(path, "medium")
+    new = load(path)
+    np.testing.assert_allclose(new["accuracy"], old["accuracy"], atol=1e-6)
+    assert (new.attrs["preset"], new.attrs["identity"]) == ("gemma-3-270m", "w")
+    settings = json.loads(new.attrs["settings"])
+    assert (settings["pairs"], settings["dtype"], settings["baselines"]) == (32, "fp32", False)
 
 
 def test_without_single_pairs_the_best_layer_is_the_chosen_one(tmp_path):
@@ -132,7 +146,8 @@ def test_the_search_has_dimensions_of_its_own(tmp_path):
 def test_consistency_only_gets_the_number_of_the_schema(tmp_path):
     cosine = GENERATOR.uniform(size=(1, 2, 2, 4))
     dims = ("concept", "source", "target", "layer")
-    path = written(xr.Dataset({"cosine": (dims, cosine)}, attrs=OLD), tmp_path / "m" / "consistency.nc")
+    coords = {"source": LANGUAGES, "target": LANGUAGES, "layer": range(1, 5)}
+    path = written(xr.Dataset({"cosine": (dims, cosine)}, coords, OLD), tmp_path / "m" / "consistency.nc")
     assert convert(path)
     np.testing.assert_allclose(load(path)["cosine"], cosine, atol=1e-6)
 

@@ -20,13 +20,13 @@ from xlv.cache import EXTRACTOR, file_sha256, fingerprint, whole_file
 from xlv.control.refusal import RULES_FINGERPRINT
 from xlv.corpus.pairs import folder_fingerprint, full_texts
 from xlv.edition.book import repository
-from xlv.edition.notebook import profile_of
-from xlv.models.presets import PRESETS
-from xlv.models.weights import check_name, identity, short_name, split_revision
+from xlv.models.names import check_name, named
+from xlv.models.weights import identity
+from xlv.profiles import profile_of
 from xlv.results import VERSION
 from xlv.study import ANALYSIS, pairs_of
 
-DONE, RESULTS = "done.json", "results/*/*.nc"  # in a run's folder
+DONE, RESULTS = "done.json", "results/*/*/*.nc"  # in a run's folder
 TEXTS = ("profile", "data", "languages", "concepts", "pairs")  # parameters by which runs read the same texts
 RATE = 3e10  # operations per second, roughly those of two processor cores in fp32
 BYTES_PER_TOKEN, INSTRUCTION_TOKENS, NOTEBOOK_SECONDS = 4, 25, 10  # roughly
@@ -80,17 +80,18 @@ def plan(spec: Spec) -> list[Run]:
         raise ValueError("the matrix has no run left: exclude takes all of them out")
     models: dict[str, str] = {}
     for run in runs:
-        if (other := models.setdefault(short_name(run.model), run.model)) != run.model:
+        if (other := models.setdefault(named(run.model).label, run.model)) != run.model:
             raise ValueError(f"{other} and {run.model} would be filed under one name: rename one of them")
     return runs
 
 
 def _run(spec: Spec, chosen: dict[str, object]) -> Run:
     parameters, needs = {**spec.parameters, **chosen}, dict(spec.needs)
-    for name in ("models", "data"):
-        path = spec.folder / Path(str(parameters.get(name, ""))).expanduser()
-        if parameters.get(name) and path.exists():
-            parameters[name] = str(path.resolve())
+    if parameters.get("data"):
+        parameters["data"] = str((spec.folder / Path(str(parameters["data"])).expanduser()).resolve())
+    known = named(str(parameters["models"]))
+    if known.preset is None and (path := spec.folder / known.path).exists():
+        parameters["models"] = f"{known.label}={path.resolve()}"
     for entry in spec.overrides:
         needs |= entry["needs"] if entry["where"].items() <= chosen.items() else {}
     if "memory" in needs:  # such as 4 GB
@@ -106,7 +107,7 @@ def _run(spec: Spec, chosen: dict[str, object]) -> Run:
     key = fingerprint(kind, parameters.get("seed"), __version__, ANALYSIS, EXTRACTOR, RULES_FINGERPRINT, VERSION)
     varied = [name for name in chosen if name != "models" and len(spec.matrix[name]) > 1]
     variant = ", ".join(str(chosen[name]) if name == "profile" else f"{name} {chosen[name]}" for name in varied)
-    name = re.sub(r"[^\w.@+=-]+", "-", f"{short_name(model)} {variant}").strip("-")[:100]  # as a file may be called
+    name = re.sub(r"[^\w.@+=-]+", "-", f"{named(model).label} {variant}").strip("-")[:100]  # as a file may be called
     folder = spec.out / "runs" / f"{name}-{key[:8]}"
     parameters["results"] = str(folder / "results")
     return Run(name, model, variant, tuple(spec.notebooks), parameters, needs, key, kind, tokens, folder)
@@ -144,10 +145,11 @@ def estimate(runs: Sequence[Run]) -> dict[str, tuple[float | None, str]]:
 def parameter_count(model: str) -> float | None:
     """Parameters of a model: of a folder as its safetensors files say, else as its name says; None if neither does."""
     total = 0.0
-    for path in Path(model).expanduser().glob("*.safetensors"):
+    found = named(model)
+    for path in found.path.glob("*.safetensors"):
         with suppress(SafetensorError, OSError), safe_open(path, "np") as stored:
             total += sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())
-    name = Path(PRESETS[model].hub if model in PRESETS else split_revision(model)[0]).name
+    name = Path(found.preset.hub if found.preset else found.name).name
     sizes = re.findall(r"(?<![\w.])(\d+(?:[._]\d+)?)(b|m)(\d*)(?![a-z])", name.lower().replace("_", "."))
     if total or not sizes:
         return total or None

@@ -7,6 +7,7 @@ import typer
 
 from xlv.cli import terminal
 from xlv.cli.terminal import Ticker, say, show
+from xlv.settings import Loading
 
 
 def book(
@@ -17,17 +18,25 @@ def book(
     languages: terminal.Languages = "",
     concepts: terminal.Concepts = "",
     pairs: terminal.Pairs = 0,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the edition.")] = Path("build"),
+    seed: terminal.Seed = 0,
+    dtype: terminal.Dtype = "",
+    template: terminal.Template = "",
+    device: terminal.Device = "",
+    trust_remote_code: terminal.Trust = False,
+    overwrite: terminal.Overwrite = False,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for editions, each in one of its own.")] = Path(
+        "build"
+    ),
 ) -> None:
     """Compute what is missing, execute the notebooks, build the book, and say where its index.html is."""
     from xlv.edition.book import build_edition
-    from xlv.edition.notebook import names, profile_of
     from xlv.models.presets import BOOK_MODELS
+    from xlv.profiles import names, profile_of
 
-    data = data and str(Path(data).resolve())
-    wanted = profile_of(profile, data=data, concepts=concepts, languages=languages, pairs=pairs)
-    shown = names(models) or BOOK_MODELS
-    say(f"The book: {build_edition(shown, wanted, out_dir / wanted.name, results, progress=Ticker())}")
+    size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
+    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template)
+    how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
+    say(f"The book: {build_edition(names(models) or BOOK_MODELS, wanted, out_dir, results, **how)}")
 
 
 def batch(

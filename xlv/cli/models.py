@@ -35,33 +35,35 @@ def run(
     languages: terminal.Languages = "",
     pairs: terminal.Pairs = 0,
     protocol: Annotated[str, typer.Option(help="Protocol of the printed table, cv or paper; both are stored.")] = "cv",
-    template: Annotated[str, typer.Option(help="raw, chat, llama2 or one with {input}; default: the paper's.")] = "",
-    dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16; default: the profile's.")] = "",
+    template: terminal.Template = "",
+    dtype: terminal.Dtype = "",
+    seed: terminal.Seed = 0,
     profile: terminal.ProfileName = "full",
     revision: terminal.Revision = "",
     device: terminal.Device = "",
     trust_remote_code: terminal.Trust = False,
-    baselines: Annotated[bool, typer.Option(help="Also measure likelihood and an untrained model.")] = True,
+    baselines: Annotated[
+        bool | None, typer.Option(help="Measure likelihood and an untrained model; default: the profile's.")
+    ] = None,
     vectors: Annotated[bool, typer.Option("--vectors", help="Also store the concept vectors.")] = False,
     control: Annotated[bool, typer.Option("--control", help="Also question 4.")] = False,
     keep_completions: terminal.KeepCompletions = False,
+    overwrite: terminal.Overwrite = False,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
 ) -> None:
     """Questions 1 to 3 (and 4 with --control) for one model; prints a table and writes netCDF files."""
-    from xlv.edition.notebook import profile_of
-    from xlv.models.presets import PRESETS
-    from xlv.models.weights import short_name
+    from xlv.archive import place
+    from xlv.profiles import profile_of
     from xlv.questions.control import rates as control_tables
     from xlv.questions.recognition.tables import own_accuracy
     from xlv.study import run_control, run_study
 
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
-    template = template or (PRESETS[model].template if model in PRESETS else "raw")
-    wanted = profile_of(profile, data=data, concepts=concepts, languages=languages, pairs=pairs)
-    wanted = wanted.changed(dtype=dtype or None, baselines=baselines, template=template)
+    size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
+    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template, baselines=baselines)
     model = terminal.at(model, revision)
-    how = {"loading": Loading(device or None, trust_remote_code), "progress": Ticker()}
+    how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
     dataset = run_study(model, wanted.study, out_dir, vectors=vectors, **how)
     say(f"{dataset.attrs['title']}: own-language recognition accuracy, protocol {protocol}")
     found = own_accuracy(dataset, protocol)
@@ -69,14 +71,15 @@ def run(
     columns = found.index, text["accuracy"], text["low"] + "–" + text["high"], text["surface"], found["pairs"].map(str)
     show(["language", "accuracy", "95 % interval", "surface", "pairs"], zip(*columns, strict=True))
     if vectors:
-        say(f"Concept vectors: {out_dir / short_name(model) / 'vectors'}")
+        say(f"Concept vectors: {place(model, wanted.study, out_dir) / 'vectors'}")
     if control:
         found = run_control(model, wanted.control, out_dir, keep_completions=keep_completions, **how)
         what, means = control_tables.main_table(found)
         say(f"{found.attrs['title']}: {what} by instructions and condition")
         rows = [(code, *(f"{value:.2f}" for value in row)) for code, row in means.iterrows()]
         show(["language", *map(", ".join, means.columns)], rows)
-    say(f"Results: {out_dir / short_name(model)}")
+        say(f"Results: {place(model, wanted.control, out_dir)}")
+    say(f"Results: {place(model, wanted.study, out_dir)}")
 
 
 def steer(
@@ -121,16 +124,21 @@ def audit(
     concepts: terminal.Concepts = "",
     languages: terminal.Languages = "",
     pairs: terminal.Pairs = 0,
+    seed: terminal.Seed = 0,
+    dtype: terminal.Dtype = "",
+    template: terminal.Template = "",
     profile: terminal.ProfileName = "quick",
     revision: terminal.Revision = "",
     device: terminal.Device = "",
     trust_remote_code: terminal.Trust = False,
+    overwrite: terminal.Overwrite = False,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the card and its results.")] = Path("audit"),
 ) -> None:
     """The four questions on one model, and one page with the verdicts: a card to attach to the model."""
     from xlv.edition.book import audit_model
-    from xlv.edition.notebook import profile_of
+    from xlv.profiles import profile_of
 
-    wanted = profile_of(profile, data=data, concepts=concepts, languages=languages, pairs=pairs)
-    loading = Loading(device or None, trust_remote_code)
-    say(f"The card: {audit_model(terminal.at(model, revision), wanted, out_dir, loading=loading, progress=Ticker())}")
+    size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
+    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template)
+    how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
+    say(f"The card: {audit_model(terminal.at(model, revision), wanted, out_dir, **how)}")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from typer.core import TyperGroup
 
-from xlv.settings import PROFILES
+from xlv.profiles import PROFILES
 
 Model = Annotated[str, typer.Argument(help="Embedded name, preset, Hub id, folder or .gguf file.")]
 Models = Annotated[str, typer.Option(help="Models, separated by commas.")]
@@ -18,6 +18,10 @@ Data = Annotated[str, typer.Option(help="Corpus folder; default: the built-in co
 Concepts = Annotated[str, typer.Option(help="Concepts, separated by commas; default: all of the profile.")]
 Languages = Annotated[str, typer.Option(help="Language codes, separated by commas; default: all of the corpus.")]
 Pairs = Annotated[int, typer.Option(help="Pairs per concept; 0: as many as the profile has.", min=0)]
+Seed = Annotated[int, typer.Option(help="Draws folds, resamples and random vectors.", min=0)]
+Dtype = Annotated[str, typer.Option(help="fp32, bf16 or fp16; default: the profile's.")]
+Template = Annotated[str, typer.Option(help="raw, chat, llama2 or one with {input}; default: the paper's, else raw.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are damaged or of another model.")]
 ProfileName = Annotated[str, typer.Option(help=f"Size of the run: {', '.join(PROFILES)}.")]
 Revision = Annotated[str, typer.Option(help="Revision of a Hub model: a branch, tag or commit (or org/name@revision).")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 … or auto (spread over all); default: cuda if here.")]

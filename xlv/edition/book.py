@@ -13,11 +13,14 @@ import yaml
 from papermill.exceptions import PapermillExecutionError
 
 from xlv import __version__
+from xlv.archive import place
 from xlv.cache import Progress, counted, silent, whole_file
-from xlv.models.presets import caption
-from xlv.models.weights import short_name
-from xlv.results import has_published, load, result_path
-from xlv.settings import DEFAULT_LOADING, Loading, Profile
+from xlv.corpus.pairs import folder_fingerprint
+from xlv.models.names import from_anywhere, models_of, named
+from xlv.models.presets import BOOK_MODELS
+from xlv.profiles import Profile, as_folder, key_of
+from xlv.results import has_published, load
+from xlv.settings import DEFAULT_LOADING, Loading
 from xlv.study import run_control, run_study
 
 Parameters = Mapping[str, object]  # of notebooks, by name
@@ -28,11 +31,14 @@ class BookError(ValueError):
 
 
 def repository() -> Path:
-    """The folder with `_toc.yml`, `notebooks/` and `book/`: the current one, one above it, or the package's own."""
-    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]):
-        if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
+    """The checkout of xlv, with `_toc.yml` and `notebooks/`: the package's own, the current folder or one above it.
+
+    Raises BookError where there is none: xlv may be installed without it.
+    """
+    for folder in (Path(__file__).resolve().parents[2], Path.cwd(), *Path.cwd().parents):
+        if (folder / "_toc.yml").is_file() and (folder / "notebooks" / "q1_recognition.ipynb").is_file():
             return folder
-    raise BookError("found no notebooks/ and _toc.yml: run this inside a checkout of the xlv repository")
+    raise BookError("books are made of notebooks, which are not installed: run this in a checkout of xlv's repository")
 
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
@@ -76,25 +82,49 @@ def execute_notebooks(
 
 
 def build_edition(
-    models: Sequence[str], profile: Profile, folder: Path, results: Path | None = None, *, progress: Progress = silent
+    models: Sequence[str],
+    profile: Profile,
+    out: Path,
+    results: Path | None = None,
+    *,
+    loading: Loading = DEFAULT_LOADING,
+    overwrite: bool = False,
+    progress: Progress = silent,
 ) -> Path:
     """Compute what is missing, execute the notebooks, assemble and build; returns the path of index.html.
 
-    Everything of the edition lies in `folder`; results in `results` (default `{folder}/results`). A second call
-    computes nothing again. Raises ValueError for unknown models and settings, BookError for what fails later.
+    The edition lies in a folder of `out` named after its models and settings; results in `results` (default: its folder
+    `results`). A second call computes nothing again. Raises ValueError for unknown models and settings, BookError for
+    what fails later.
     """
-    folder, study = folder.resolve(), profile.study
+    repository()
+    models = [from_anywhere(model) for model in models_of(models)]
+    folder, study = out.resolve() / edition_name(models, profile), profile.study
     results = (results or folder / "results").resolve()
+    how = {"loading": loading, "overwrite": overwrite, "progress": progress}
     for model in models:
-        run_study(model, study, results, progress=progress)
-        if not has_published(results, short_name(model)):
-            run_control(model, profile.control, results, progress=progress)
-    parameters = {"models": ",".join(models), "data": study.data or "", "results": str(results)}
+        run_study(model, study, results, **how)
+        if not has_published(results, model):
+            run_control(model, profile.control, results, **how)
+    parameters = {"models": ",".join(models), "data": study.data and str(study.folder.resolve()) or ""}
     parameters |= {name: ",".join(getattr(study, name) or ()) for name in ("languages", "concepts")}
-    parameters |= {"profile": profile.name, "pairs": study.pairs or 0, "seed": study.seed}
-    shown, size = ", ".join(map(caption, models)), "all" if study.pairs is None else study.pairs
+    parameters |= {"profile": profile.name, "pairs": study.pairs or 0, "seed": study.seed, "results": str(results)}
+    usual = Profile.named(profile.name)
+    changed = (study.dtype, profile.control.dtype) != (usual.study.dtype, usual.control.dtype)
+    parameters |= {"dtype": study.dtype if changed else "", "template": study.template}
+    parameters |= {"device": loading.device or "", "trust_remote_code": loading.trust_remote_code}
+    shown, size = ", ".join(named(m).title for m in models), "all" if study.pairs is None else study.pairs
     banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept, {study.dtype}."
     return build_book(parameters, folder, banner, progress=progress)
+
+
+def edition_name(models: Sequence[str], profile: Profile) -> str:
+    """A folder's name for an edition: the profile's, with models and settings where they are not the usual ones."""
+    if tuple(models) == BOOK_MODELS and profile == Profile.named(profile.name):
+        return profile.name
+    labels = "+".join(named(model).label for model in models)
+    corpus = folder_fingerprint(profile.study.folder) if profile.study.folder else ""
+    return as_folder(f"{labels},{key_of(profile.study, corpus)}")
 
 
 def build_book(
@@ -131,9 +161,15 @@ def build_book(
 
 
 def audit_model(
-    model: str, profile: Profile, out: Path, *, loading: Loading = DEFAULT_LOADING, progress: Progress = silent
+    model: str,
+    profile: Profile,
+    out: Path,
+    *,
+    loading: Loading = DEFAULT_LOADING,
+    overwrite: bool = False,
+    progress: Progress = silent,
 ) -> Path:
-    """Ask the questions of a model and write `{out}/{model}.html`; results lie in `{out}/results`. Returns the path.
+    """Ask the questions of a model and write `{out}/{label}/{key}/card.html`, beside its results. Returns the path.
 
     Question 4 is asked of models with a chat template only; the card says where it was not. A second call computes
     nothing again. Raises as `run_study` does.
@@ -141,13 +177,12 @@ def audit_model(
     from xlv.models.load import has_chat_template
     from xlv.report.card import card
 
-    results, name = out / "results", short_name(model)
-    recognition = run_study(model, profile.study, results, loading=loading, progress=progress)
-    consistency = load(result_path(results, name, "consistency"))
+    how = {"loading": loading, "overwrite": overwrite, "progress": progress}
+    recognition, folder = run_study(model, profile.study, out, **how), place(model, profile.study, out)
     control = None
     if has_chat_template(model, trust_remote_code=loading.trust_remote_code):
-        control = run_control(model, profile.control, results, loading=loading, progress=progress)
-    path = out / f"{name}.html"
+        control = run_control(model, profile.control, out, **how)
+    path = folder / "card.html"
     with whole_file(path) as temporary:
-        temporary.write_text(card(recognition, consistency, control), encoding="utf-8")
+        temporary.write_text(card(recognition, load(folder / "consistency.nc"), control), encoding="utf-8")
     return path

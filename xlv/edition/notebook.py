@@ -1,6 +1,7 @@
 """What the notebooks call first: refuse mistyped parameters, find or compute the results."""
 
 import ast
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -8,15 +9,19 @@ from pathlib import Path
 import xarray as xr
 from IPython import get_ipython
 
+from xlv.archive import place
 from xlv.cache import cache_root
 from xlv.edition.book import BookError, refuse_unknown, repository
-from xlv.models.weights import short_name
+from xlv.models.names import models_of
+from xlv.models.presets import PRESETS
+from xlv.models.weights import identity
+from xlv.profiles import Profile, profile_of
 from xlv.questions.claims.ledger import Finding, findings
 from xlv.questions.control.rates import moves
 from xlv.questions.recognition.tables import PROTOCOLS
 from xlv.report.drawing import use_style
-from xlv.results import has_published, is_published, load, result_path
-from xlv.settings import Profile
+from xlv.results import SCHEMA, has_published, is_published, load, result_path
+from xlv.settings import Loading
 from xlv.study import run_control, run_study
 
 STORED = "stored"  # the profile of an edition that shows what is in its folder of results, and computes nothing
@@ -51,27 +56,6 @@ def _assigned(source: str) -> list[str]:
     return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
-def names(text: str) -> tuple[str, ...] | None:
-    """Names separated by commas; None for none."""
-    return tuple(part.strip() for part in text.split(",") if part.strip()) or None
-
-
-def profile_of(
-    profile: str = "full", *, data: str = "", languages: str = "", concepts: str = "", pairs: int = 0, seed: int = 0
-) -> Profile:
-    """The profile that parameters or options ask for; what is empty or 0 stays as the profile has it.
-
-    Raises ValueError for an unknown profile, values of another type, and what `Settings` refuses.
-    """
-    texts = {"profile": profile, "data": data, "languages": languages, "concepts": concepts}
-    for kind, given in ((str, texts), (int, {"pairs": pairs, "seed": seed})):
-        for name, value in given.items():
-            if type(value) is not kind:
-                raise ValueError(f"the parameter {name!r} is {value!r}, expected {kind.__name__}")
-    size = {"languages": names(languages), "concepts": names(concepts), "pairs": pairs or None, "seed": seed or None}
-    return Profile.named(profile).changed(data=data or None, **size)
-
-
 def _reference() -> Path | None:
     """The committed reference results of the checkout that the notebook runs in, or that xlv lies in."""
     with suppress(BookError):
@@ -86,45 +70,69 @@ def _leave_out(title: str) -> None:
 
 
 def open_results(
-    models: str, question: str, *, results: str = "", profile: str = "full", published: bool = False, **size: str | int
+    models: str | Sequence[str],
+    question: str,
+    *,
+    results: str = "",
+    profile: str = "full",
+    published: bool = False,
+    device: str = "",
+    trust_remote_code: bool = False,
+    **size: str | int,
 ) -> dict[str, xr.Dataset]:
     """Results of a question, `recognition`, `consistency` or `control`, by model; computed where they are not on disk.
 
-    models     names, Hub ids, folders or .gguf files, separated by commas
+    models     names, Hub ids, folders or .gguf files, separated by commas; `label=model` labels one
     results    folder of results; empty: the reference results where no other size of run is asked for, else the cache
     profile    size of the run; `stored` shows what the folder holds, whatever its size, and computes nothing
     published  whether results that the authors published, which hold no single pairs, are shown too
-    size       data, languages, concepts, pairs, seed: they change the profile, see `profile_of`
+    device, trust_remote_code  as in `Loading`
+    size       data, languages, concepts, pairs, seed, dtype, template: they change the profile, see `profile_of`
 
-    Also sets the book's style. Raises ValueError for unknown models, languages and concepts, and values out of range.
+    Also sets the book's style. Raises ValueError for unknown models, languages and concepts, values out of range, and
+    two models of one label.
     """
     use_style()
-    stored = profile == STORED
-    wanted = profile_of("full" if stored else profile, **size)
-    folder = Path(results) if results else cache_root() / "results" / wanted.name
-    whole = wanted.name == "full" and not results and not any(size.values())
-    reference = folder if stored else _reference() if whole else None
-    if not names(models):
-        raise ValueError("the parameter 'models' is empty: name at least one model")
-    found = {}
-    for model in names(models):
-        name = short_name(model)
-        kept = reference is not None and (stored or (reference / name).is_dir())
-        path = result_path(reference if kept else folder, name, question)
-        if not kept and question != "control":
-            run_study(model, wanted.study, folder)
-        elif not kept and not has_published(folder, name):
-            run_control(model, wanted.control, folder)
-        if not path.is_file() and (question == "control" or has_published(path.parents[1], name)):
-            continue  # this was not asked of this model
-        dataset = load(path)
-        if is_published(dataset) and not published:
-            _leave_out(dataset.attrs["title"])
+    if question not in SCHEMA:
+        raise ValueError(f"unknown question {question!r}: choose one of {', '.join(SCHEMA)}")
+    stored, wanted = profile == STORED, profile_of("full" if profile == STORED else profile, **size)
+    folder = Path(results) if results else cache_root() / "results"
+    reference = _reference() if not results and wanted == profile_of() else None
+    loading, found = Loading(device or None, trust_remote_code), {}
+    for model in models_of(models):
+        if reference is not None and _is_reference(reference, model):
+            dataset = _kept(reference, model, question)
+        elif stored or has_published(folder, model):
+            dataset = _kept(folder, model, question)
         else:
+            dataset = _computed(model, wanted, question, folder, loading)
+        if dataset is not None and is_published(dataset) and not published:
+            _leave_out(dataset.attrs["title"])
+        elif dataset is not None:
             found[model] = dataset
     if not found and question != "control":
         raise ValueError(f"none of the models has results of its own on {question}: name at least one more")
     return found
+
+
+def _kept(folder: Path, model: str, question: str) -> xr.Dataset | None:
+    """What a collection of results has of a model; None for a question that was not asked of it."""
+    path = result_path(folder, model, question)
+    unasked = question == "control" or has_published(folder, model)
+    return None if unasked and not path.is_file() else load(path)
+
+
+def _computed(model: str, wanted: Profile, question: str, folder: Path, loading: Loading) -> xr.Dataset:
+    """What a model's run of this size has found, computed if it is not known yet."""
+    run, settings = (run_control, wanted.control) if question == "control" else (run_study, wanted.study)
+    run(model, settings, folder, loading=loading)
+    return load(place(model, settings, folder) / f"{question}.nc")
+
+
+def _is_reference(folder: Path, model: str) -> bool:
+    """Whether a folder has results of this very model: the preset of that name, and its weights."""
+    preset, path = PRESETS.get(model), result_path(folder, model, "recognition")
+    return preset is not None and path.is_file() and load(path).attrs["weights"] == identity(model)
 
 
 def open_ledger(models: str, *, results: str = "", **size) -> tuple[dict[str, list[Finding]], dict[str, str]]:

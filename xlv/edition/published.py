@@ -22,8 +22,9 @@ def import_results(res: Path, out: Path) -> dict[str, Published]:
         found[name if name in PRESETS else model.folder] = model
     for name, model in found.items():
         about = {"model": name, "title": f"{caption(name)} (published)", "published": model.stamp}
+        about |= {"preset": name if name in PRESETS else "", "identity": "", "stamp": f"published {model.stamp}"}
         about |= {"dtype": "not stated", "template": PRESETS[name].template if name in PRESETS else ""}
-        about |= {"settings": f"published {model.stamp}", "corpus": "MVALUE", "weights": "", "revision": ""}
+        about |= {"settings": "{}", "corpus": "MVALUE", "weights": "", "revision": ""}
         for question in ("recognition", "consistency"):
             if (dataset := getattr(model, question)) is not None:
                 save(dataset, result_path(out, name + SUFFIX, question), about)

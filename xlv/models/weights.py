@@ -13,10 +13,11 @@ from filelock import FileLock
 from xlv import cache
 from xlv.cache import Progress, fingerprint, silent
 from xlv.models.advice import ModelError
-from xlv.models.files import check_adapter, model_files
+from xlv.models.files import model_files
 from xlv.models.gguf import convert, converted, usable
 from xlv.models.gguf_header import is_gguf, shards, stem
-from xlv.models.presets import PRESETS, Preset
+from xlv.models.names import check_name, named
+from xlv.models.presets import Preset
 
 
 @dataclass(frozen=True)
@@ -39,34 +40,16 @@ def ready(preset: Preset) -> bool:
     return gguf_path(preset).exists() or converted(preset.wheels.sha256).exists()
 
 
-def split_revision(model: str) -> tuple[str, str | None]:
-    """`org/name@revision` in its two parts; the revision is None without an `@`, and for a path that exists."""
-    name, mark, revision = model.rpartition("@")
-    if not mark or Path(model).expanduser().exists():
-        return model, None
-    if not name or not revision:
-        raise ModelError(f"{model!r} names no revision: expected org/name@revision")
-    return name, revision
-
-
 def identity(model: str) -> str:
     """What distinguishes a model from others without loading it: a checksum, a file's or folder's stamp, or its id."""
-    preset, path = PRESETS.get(model), Path(model).expanduser()
-    if preset is not None and preset.wheels is not None:
-        return preset.wheels.sha256[:16]
-    if path.exists():
+    found, path = named(model), named(model).path
+    if found.preset is not None and found.preset.wheels is not None:
+        return found.preset.wheels.sha256[:16]
+    if found.preset is None and path.exists():
         files = model_files(path) if path.is_dir() else shards(path)
         stamps = [(file, file.stat()) for file in files]
         return fingerprint([(_below(file, path), stamp.st_size, stamp.st_mtime_ns) for file, stamp in stamps])
-    return model
-
-
-def short_name(model: str) -> str:
-    """The name under which a model's results are filed: the last part of its path or id, with the revision if any."""
-    model, revision = split_revision(model)
-    path = Path(model.rstrip("/"))
-    name = model if model in PRESETS else stem(path) if is_gguf(path) else path.name
-    return f"{name}@{revision.replace('/', '-')}" if revision else name
+    return f"{found.name}@{found.revision}" if found.revision else found.name
 
 
 def resolve(model: str, *, progress: Progress = silent) -> Source:
@@ -75,23 +58,23 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
     Embedded models are fetched and verified; GGUF files are converted to safetensors once, in the cache.
     Raises ModelError for a name that is none of these, a revision of what is not on the Hub, or damaged weights.
     """
-    name, revision = check_name(model)
-    preset, path = PRESETS.get(name), Path(name).expanduser()
+    found = check_name(model)
+    label, preset, path, revision = found.label, found.preset, found.path, found.revision
     if preset is not None and preset.embedded:
-        with _one_at_a_time(name):
-            return Source(name, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
+        with _one_at_a_time(preset.name):
+            return Source(label, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
     if preset is not None:
-        return Source(model, preset.hub, fingerprint(preset.hub, revision), revision)
+        return Source(label, preset.hub, fingerprint(preset.hub, revision), revision)
     if is_gguf(path):
         usable((files := shards(path))[0])  # said before all of a large file is read
         sums = [cache.file_sha256(file) for file in files]
         with _one_at_a_time(stem(path)):
             folder = convert(files, sums[0] if len(sums) == 1 else fingerprint(sums), stem(path), progress)
-        return Source(stem(path), str(folder), fingerprint(folder.name))
+        return Source(label, str(folder), fingerprint(folder.name))
     if path.is_dir():
         stamp = fingerprint([(_below(file, path), cache.file_sha256(file)) for file in model_files(path)])
-        return Source(path.resolve().name, str(path.resolve()), stamp)
-    return Source(model.split("/", 1)[1], name, fingerprint(name, revision), revision)
+        return Source(label, str(path.resolve()), stamp)
+    return Source(label, found.name, fingerprint(found.name, revision), revision)
 
 
 def _below(file: Path, path: Path) -> str:
@@ -103,35 +86,6 @@ def _one_at_a_time(name: str) -> FileLock:
     folder = cache.cache_root() / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / f".{name}.lock")
-
-
-def check_name(model: str) -> tuple[str, str | None]:
-    """A model's name and revision, for what `resolve` can find; nothing is fetched.
-
-    Raises ModelError for a name that is none of those, a folder that holds no model, or a revision of what is not on
-    the Hub.
-    """
-    model, revision = split_revision(model)
-    preset, path = PRESETS.get(model), Path(model).expanduser()
-    if revision and (path.exists() or (preset is not None and preset.embedded)):
-        raise ModelError(f"{model} has no revisions: only models of the Hub have; leave out @{revision}")
-    if preset is not None:
-        return model, revision
-    if is_gguf(path) and not path.is_file():
-        raise ModelError(f"no file {path}: give the path of an existing .gguf file")
-    if path.is_dir():
-        check_adapter(path)
-    if path.is_dir() and not (path / "config.json").is_file():
-        gguf = next((file for file in sorted(path.iterdir()) if is_gguf(file)), None)
-        remedy = f"give {gguf}" if gguf else "expected a folder written by `save_pretrained`"
-        raise ModelError(f"{path} holds no config.json: {remedy}")
-    on_hub = model.count("/") == 1 and not model.startswith((".", "/", "~"))
-    if path.is_dir() or is_gguf(path) or on_hub:
-        return model, revision
-    raise ModelError(
-        f"unknown model {model!r}: give a name that `xlv models` lists, a Hugging Face id such as `org/name`, an "
-        "existing folder or a .gguf file"
-    )
 
 
 def _ready_embedded(preset: Preset, progress: Progress) -> Path:

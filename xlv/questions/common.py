@@ -71,14 +71,14 @@ def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
 
 def dominant_languages(dataset: xr.Dataset) -> np.ndarray:
     """Marks of the languages that dominate a model's training, `[language]`; English for a model xlv does not know."""
-    preset = PRESETS.get(dataset.attrs["model"])
+    preset = PRESETS.get(dataset.attrs["preset"])
     return np.isin(dataset["source"].values, preset.dominant if preset else ("en",))
 
 
 def resource_order(dataset: xr.Dataset) -> tuple[list[str], str]:
     """Languages from most to least resourced, and what says so: a published share or the measured competence."""
     languages = [str(code) for code in dataset["source"].values]
-    preset = PRESETS.get(dataset.attrs["model"])
+    preset = PRESETS.get(dataset.attrs["preset"])
     if preset and preset.shares and all(code in preset.shares for code in languages):
         return sorted(languages, key=lambda code: -preset.shares[code]), "published share of pre-training data"
     if "neutral_nats" not in dataset:

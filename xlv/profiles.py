@@ -1,0 +1,134 @@
+"""Named sizes of run, what parameters and options make of them, and the key under which results are filed."""
+
+import re
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from xlv.cache import fingerprint
+from xlv.settings import Comparisons, ControlSettings, Search, Settings
+
+LONGEST = 80  # characters of a key
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named size of run: settings of questions 1 to 3 (`study`) and of question 4 (`control`)."""
+
+    name: str
+    study: Settings
+    control: ControlSettings
+
+    @staticmethod
+    def named(name: str) -> "Profile":
+        """The profile of a name; raises ValueError for an unknown one."""
+        if name not in PROFILES:
+            raise ValueError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
+        return PROFILES[name]
+
+    def changed(self, *, languages: tuple[str, ...] | None = None, data: str | None = None, **more: object) -> Self:
+        """The profile with some settings replaced; None leaves one as it is.
+
+        A corpus folder brings its own concepts. Pairs, dtype and the seed go for question 4 too, languages for its
+        targets (if any of them remains) and its further sources, and a corpus folder if it has a control set.
+        """
+        asked = {"languages": languages, "data": data, **more}
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        common = {name: wanted[name] for name in ("pairs", "dtype", "seed") if name in wanted}
+        if data and (Path(data) / "control").is_dir():
+            common["data"] = data
+        if languages:
+            kept = [code for code in self.control.targets if code in languages]
+            sources = tuple(code for code in self.control.compare.sources if code in languages)
+            common["targets"] = tuple(kept) or self.control.targets
+            common["compare"] = replace(self.control.compare, sources=sources)
+        return replace(self, study=replace(self.study, **wanted), control=replace(self.control, **common))
+
+
+ALL = ("en", "fr", "zh", "es", "pt", "vi", "ca", "id", "ja", "ko", "fi", "hu", "ta", "te", "sw", "ny")
+_SHORT = Search(prompts=8, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=2)
+_FEWEST = Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",), doses=(0.01, 0.04))
+_QUICK = ControlSettings(pairs=16, prompts=8, tokens=24, search=_SHORT, compare=_FEWEST)
+_FEW = Comparisons(prompts=4, random=3, random_generated=1, detailed=("en", "zh", "sw"), doses=(0.01, 0.02, 0.04))
+_MEDIUM = ControlSettings(targets=ALL, pairs=32, prompts=20, search=Search(prompts=16, neutral=16), compare=_FEW)
+_FULL = ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr")))
+PROFILES = {
+    "quick": Profile("quick", Settings(pairs=16, neutral=16, baselines=False), _QUICK),
+    "medium": Profile("medium", Settings(controls=True, pairs=32), _MEDIUM),
+    "full": Profile("full", Settings(controls=True, dtype="fp32"), _FULL),
+}
+
+
+def names(text: str) -> tuple[str, ...] | None:
+    """Names separated by commas; None for none."""
+    return tuple(part.strip() for part in text.split(",") if part.strip()) or None
+
+
+def profile_of(
+    profile: str = "full",
+    *,
+    data: str = "",
+    languages: str = "",
+    concepts: str = "",
+    pairs: int = 0,
+    seed: int = 0,
+    dtype: str = "",
+    template: str = "",
+    baselines: bool | None = None,
+) -> Profile:
+    """The profile that parameters or options ask for; what is empty, 0 or None stays as the profile has it.
+
+    Raises ValueError for an unknown profile, values of another type, and what `Settings` refuses.
+    """
+    texts = {"profile": profile, "data": data, "languages": languages, "concepts": concepts}
+    texts |= {"dtype": dtype, "template": template}
+    for kind, given in ((str, texts), (int, {"pairs": pairs, "seed": seed})):
+        for name, value in given.items():
+            if type(value) is not kind:
+                hint = "; papermill's -p makes numbers of names, its -r does not" if kind is str else ""
+                raise ValueError(f"the parameter {name!r} is {value!r}, expected {kind.__name__}{hint}")
+    listed = {"languages": names(languages), "concepts": names(concepts)}
+    single = {"data": data, "pairs": pairs, "seed": seed, "dtype": dtype, "template": template}
+    chosen = {name: value or None for name, value in single.items()}
+    return Profile.named(profile).changed(**listed, **chosen, baselines=baselines)
+
+
+def key_of(settings: Settings | ControlSettings, corpus: str = "") -> str:
+    """A folder's name for settings: the nearest profile, template, dtype, and where they differ from that profile.
+
+    `quick-raw-bf16`, `full-chat-fp32,languages=en+fr,pairs=8`. Different settings have different keys; `corpus` is the
+    fingerprint of a corpus folder, whose name stands in its key.
+    """
+    part = "control" if isinstance(settings, ControlSettings) else "study"
+    own = _flat(asdict(settings) | {"data": settings.data and f"{Path(settings.data).resolve().name}-{corpus[:6]}"})
+    choices = []
+    for name, profile in PROFILES.items():
+        usual = _flat(asdict(getattr(profile, part)) | {"template": settings.template, "dtype": settings.dtype})
+        choices.append((name, {what: value for what, value in own.items() if value != usual[what]}))
+    name, different = min(choices, key=lambda choice: len(choice[1]))
+    template = settings.template if settings.template.isalnum() else "own"
+    key = ",".join([f"{name}-{template}-{settings.dtype}", *(f"{what}={_said(v)}" for what, v in different.items())])
+    atoms = [atom for value in different.values() for atom in (value if isinstance(value, tuple) else [value])]
+    plain = template == settings.template and all(re.fullmatch(r"[\w.@-]*", str(atom)) for atom in atoms)
+    return as_folder(key if plain else f"{key}-{fingerprint(own)[:8]}")
+
+
+def as_folder(name: str) -> str:
+    """A name as a folder may be called; one that is too long or has other characters ends in a hash of the whole."""
+    if re.fullmatch(r"[-\w.@+,=]+", name) and len(name) <= LONGEST:
+        return name
+    return re.sub(r"[^-\w.@+,=]+", "-", name)[: LONGEST - 9] + "-" + fingerprint(name)[:8]
+
+
+def _flat(settings: dict) -> dict[str, object]:
+    """Settings with those of a part of them beside the rest, as `search.prompts`."""
+    inner = {f"{k}.{name}": v for k, part in settings.items() if isinstance(part, dict) for name, v in part.items()}
+    return {k: value for k, value in settings.items() if not isinstance(value, dict)} | inner
+
+
+def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return "+".join(map(_said, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "all" if value is None else str(value) or "none"

@@ -39,7 +39,7 @@ def results(concepts, languages, layers: int, pairs: int = 8, seed: int = 0) -> 
             "chosen_layer": (protocol, draw.integers(1, layers + 1, (2, *shape))),
         },
         coords={**names, "protocol": ["cv", "paper"]},
-        attrs={"title": "A model <b>", "model": "a-model"},
+        attrs={"title": "A model <b>", "model": "a-model", "preset": ""},
     )
     consistency = xr.Dataset(
         {

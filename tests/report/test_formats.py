@@ -1,7 +1,9 @@
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
+from markdown_it import MarkdownIt
 
-from xlv.report.formats import counted, p_equals, p_value, plain, readable, signed, told_apart
+from xlv.report.formats import Said, counted, p_equals, p_value, plain, readable, say, signed, told_apart
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,40 @@ def test_titles_are_whole_where_two_would_be_the_same():
 
 def test_results_of_others_say_so_in_their_short_title():
     assert told_apart(["Model A (Q4_1)", "Model A (published)"]) == ["Model A", "Model A (published)"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<script>alert(1)</script>",
+        "[here](javascript:alert(1))",
+        "![x](y.png)",
+        "<https://example.org>",
+        "$\\href{javascript:alert(1)}{x}$",
+        "{raw}`html` {{ config }}",
+        "a | b `c` **d** __e__ ~f~ &lt; \\*",
+        "1. first",
+        "- item",
+        "# head",
+        "> said",
+        "two\n\n# lines",
+        "www.example.org and model.sh",
+    ],
+)
+def test_a_name_from_outside_is_text_in_markdown_wherever_it_enters(name):
+    shown = " ".join(name.split())
+    phrase = say("refusals", "not_asked", title=name)
+    for markdown in (
+        Said.escape(name),
+        phrase,
+        Said(", ").join([name, "x"]),
+        Said("*{}*").format(name),
+        Said("") + name,
+    ):
+        page = BeautifulSoup(MarkdownIt("gfm-like", {"html": True}).render(markdown), "html.parser")
+        assert shown in page.get_text() and {tag.name for tag in page.find_all()} <= {"p", "em"}
+
+
+def test_what_is_markdown_of_ours_stays_so_however_often_it_is_put_into_a_phrase():
+    inner = say("claims", "model", title="A & B", verdicts="*")
+    assert inner == "- **A &#38; B**. &#42;" and inner in say("claims", "model", title="", verdicts=inner)

@@ -17,15 +17,15 @@ from xlv.questions.control.judge import load_validation, quality_table
 from xlv.questions.control.rates import hardly_refuses, mean_rates
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
-from xlv.report.formats import counted, say, short, told_apart
+from xlv.report.formats import Said, counted, say, short, told_apart
 from xlv.report.ledger import Ledger, of, value
 from xlv.results import BASELINE, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, REFUSING, Results, is_published
 
 
-def names_of(codes: list[str]) -> str:
+def names_of(codes: list[str]) -> Said:
     """Names of languages as a list in words."""
-    names = [language(code).name for code in codes]
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}" if names else "none"
+    names = [language(code).name for code in codes] or ["none"]
+    return Said(" and ").join([Said(", ").join(names[:-1]), names[-1]][len(names) == 1 :])
 
 
 def recognition(datasets: Results, protocol: str = "cv") -> str:
@@ -66,7 +66,7 @@ def kinship(regressions: Mapping[str, pd.DataFrame]) -> str:
     lines = []
     for title, table in regressions.items():
         rows = table[table["p_holm"] < 0.05].itertuples()
-        words = " and ".join(say("kinship", "similarity", row=row) for row in rows)
+        words = Said(" and ").join(say("kinship", "similarity", row=row) for row in rows)
         found = say("kinship", "followed" if words else "none", similarities=words)
         lines.append(say("kinship", "model", title=title, found=found))
     return "\n".join(lines)
@@ -77,7 +77,7 @@ def transfer(datasets: Results, found: Ledger, protocol: str = "cv") -> str:
     lines, rows = [], transfer_summary(datasets, protocol)
     for model, dataset in datasets.items():
         title, fifth = dataset.attrs["title"], of(found[model], 5)
-        judged = say("transfer", fifth.verdict) + (f" ({fifth.why})" if fifth.why else "")
+        judged = say("transfer", fifth.verdict) + (Said(f" ({fifth.why})") if fifth.why else "")
         lines.append(say("transfer", "model", title=title, judged=judged, **rows.loc[title]))
     return "\n".join(lines)
 
@@ -93,7 +93,7 @@ def claims(found: Ledger, titles: Mapping[str, str]) -> str:
             else:
                 said.setdefault(f.verdict, []).append(f"{f.claim} ({CLAIMS[f.claim].rstrip('.').lower()})")
         words = [f"{verdict[0].upper()}{verdict[1:]}: {', '.join(which)}." for verdict, which in said.items()]
-        lines.append(say("claims", "model", title=titles[model], verdicts=" ".join(words)))
+        lines.append(say("claims", "model", title=titles[model], verdicts=Said(" ".join(words))))
     return "\n".join(lines)
 
 
@@ -112,19 +112,20 @@ def in_short(claim: int, found: Ledger, titles: Mapping[str, str]) -> str:
     names = told_apart(titles[model] for model in found)
     for name, findings in zip(names, found.values(), strict=True):
         finding = of(findings, claim)
-        numbers += [f"**{value(finding)}** ({name})"] if np.isfinite(finding.value) else []
+        numbers += [Said("**{}** ({})").format(Said(value(finding)), name)] if np.isfinite(finding.value) else []
         verdicts.setdefault(finding.verdict, []).append(name)
     if len(verdicts) == 1:
         verdicts = {verdict: ["all models"] for verdict in verdicts}
-    said = "; ".join(f"*{verdict}* for {', '.join(models)}" for verdict, models in verdicts.items())
+    said = (Said("*{}* for {}").format(verdict, Said(", ").join(models)) for verdict, models in verdicts.items())
     measure = say("measures", str(claim), threshold=READ)
-    return say("claims", "short", measure=measure, numbers=", ".join(numbers) or "not measured", verdicts=said)
+    measured = Said(", ").join(numbers) or "not measured"
+    return say("claims", "short", measure=measure, numbers=measured, verdicts=Said("; ").join(said))
 
 
 def tally(found: Ledger) -> str:
     """How many verdicts of each kind the ledger has."""
     verdicts = Counter(finding.verdict for findings in found.values() for finding in findings)
-    counts = ", ".join(f"{verdicts[kind]} *{kind}*" for kind in (HOLDS, FAILS, OPEN))
+    counts = Said(", ".join(f"{verdicts[kind]} *{kind}*" for kind in (HOLDS, FAILS, OPEN)))
     return say("claims", "tally", total=verdicts.total(), counts=counts)
 
 
@@ -174,7 +175,7 @@ def _rate_moved(dataset: xr.Dataset, direction: str) -> str:
     moved = [str(code) for code in changes.index[changes["p_holm"] < 0.05]]
     numbers = {"before": mean[HARMFUL, BASELINE], "after": mean[HARMFUL, direction], "moved": len(moved)}
     numbers |= {"over_before": mean[HARMLESS, BASELINE], "over_after": mean[HARMLESS, direction], "of": len(changes)}
-    names = f": {names_of(moved)}" if moved else ""
+    names = Said(": ") + names_of(moved) if moved else ""
     return say("control", "rate", direction=direction, names=names, **_about(dataset), **numbers)
 
 

@@ -6,8 +6,10 @@ import string
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
+from markupsafe import Markup
 
 PHRASES = tomllib.loads((Path(__file__).parent / "assets" / "phrases.toml").read_text(encoding="utf-8"))
 
@@ -65,11 +67,27 @@ def told_apart(titles: Iterable[str]) -> list[str]:
     return names if len(set(names)) == len(names) else [title.replace(" (", "\n(") for title in whole]
 
 
+class Said(Markup):
+    """Markdown of ours. Whatever else enters it, by `say`, `format`, `join` or `+`, is shown as the text that it is.
+
+    Names come from outside: marks become entities, which neither Markdown and its extensions nor HTML read as marks.
+    """
+
+    _MARKS = re.compile(r"[!\"#$%&'*+:;<=>?@\[\\\]^_`{|}~]|\.(?=[^\W\d]|\s)|\)(?=\s)|^-")
+
+    @classmethod
+    def escape(cls, text: object) -> Self:
+        """Text as Markdown on one line; what is Markdown of ours stays as it is."""
+        if isinstance(text, cls):
+            return text
+        return cls(cls._MARKS.sub(lambda mark: f"&#{ord(mark[0])};", " ".join(str(text).split())))
+
+
 class _Phrase(string.Formatter):
     def format_field(self, value: object, form: str) -> str:
-        return p_equals(value) if form == "p" else cell(value, f"{{:{form}}}") if form else str(value)
+        return p_equals(value) if form == "p" else cell(value, f"{{:{form}}}") if form else Said.escape(value)
 
 
-def say(about: str, phrase: str, **numbers: object) -> str:
+def say(about: str, phrase: str, **numbers: object) -> Said:
     """A phrase of a table of `assets/phrases.toml`, filled with numbers and names."""
-    return _Phrase().format(" ".join(PHRASES[about][phrase].split()), **numbers)
+    return Said(_Phrase().format(" ".join(PHRASES[about][phrase].split()), **numbers))

@@ -8,7 +8,7 @@ import re
 import traceback
 import warnings
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from typing import TYPE_CHECKING
 
 import safetensors
@@ -33,21 +33,15 @@ def quiet() -> Iterator[None]:
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    hub_verbosity, hub_bars = hub_logging.get_verbosity(), not are_progress_bars_disabled()
-    logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-        hub_logging.set_verbosity(hub_verbosity)
-        if bars:
-            logging.enable_progress_bar()  # the Hub's, too
-        (enable_progress_bars if hub_bars else disable_progress_bars)()
+    with ExitStack() as before, warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
+        for log in (logging, hub_logging):
+            before.callback(log.set_verbosity, log.get_verbosity())
+            log.set_verbosity_error()
+        before.callback(disable_progress_bars if are_progress_bars_disabled() else enable_progress_bars)
+        if logging.is_progress_bar_enabled():
+            before.callback(logging.enable_progress_bar)  # the Hub's, too, which are therefore set behind it
+        logging.disable_progress_bar()
+        yield
 
 
 @contextmanager
@@ -139,9 +133,8 @@ def check_loaded(info: dict, network: "PreTrainedModel", what: str) -> None:
     first, more = config.num_hidden_layers, getattr(config, "num_nextn_predict_layers", 0) or 0
     ahead = tuple(f".{layer}." for layer in range(first, first + min(more, 9)))
     lacking = sorted(name for name in info["missing_keys"] if not _STILL.search(name))
-    spare = sorted(
-        name for name in info["unexpected_keys"] if not _STILL.search(name) and not any(key in name for key in ahead)
-    )
+    spare = sorted(name for name in info["unexpected_keys"] if not _STILL.search(name))
+    spare = [name for name in spare if not any(layer in name for layer in ahead)]
     other = [f"{name} is {list(here)}, expected {list(there)}" for name, here, there in sorted(info["mismatched_keys"])]
     faults = {"the files lack": lacking, "there is no place in the model for": spare, "of another shape:": other}
     said = [f"{fault} {listed(names)}" for fault, names in faults.items() if names]
@@ -159,17 +152,14 @@ def listed(names: Collection[str]) -> str:
 
 def _completed(lacking: list[str], spare: list[str]) -> str:
     """What makes a checkpoint whole, by the names that it lacks and those left over."""
-    whole = set(lacking)
     for name in spare:
-        prefix = next((name.removesuffix(end) for end in whole if name.endswith(end)), "")
-        if prefix:
+        if prefix := next((name.removesuffix(end) for end in lacking if name.endswith(end)), ""):
             return f"save the model without the prefix {prefix!r} in the names of its weights"
     if any("lora_" in name for name in spare):
         return "merge its LoRA matrices into the weights (`merge_and_unload` of peft) and save it again"
     if any(name.endswith(("scale", "scale_inv", "scales", "qzeros", "absmax")) for name in spare):
-        return (
-            "give its config.json the quantization_config that its weights have, or give the model before quantisation"
-        )
+        remedy = "give its config.json the quantization_config that its weights have"
+        return f"{remedy}, or give the model before quantisation"
     if lacking and all("head" in name or "embed_out" in name for name in lacking):
         return "give the causal language model that it was made from; this one has no language-model head"
     return "give weights and a config.json that belong together, whole"

@@ -69,8 +69,6 @@ def _one_pass(base: PreTrainedModel, blocks: set[nn.Module]) -> dict[nn.Module, 
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
-            fault = " ".join(str(error).split())[:200]
-            raise ModelError(
-                f"{type(base).__name__} cannot read a text alone ({fault}): not a model xlv can read"
-            ) from error
+            fault = f"{type(base).__name__} cannot read a text alone ({' '.join(str(error).split())[:200]})"
+            raise ModelError(f"{fault}: not a model xlv can read") from error
     return handed

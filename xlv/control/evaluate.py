@@ -42,7 +42,7 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
     measure = partial(_measure, bench, settings, progress)
     searched = partial(search, bench, settings=settings, progress=progress)
     searches = {source: searched(find(concept, source))}
-    chosen, seen = searches[source]
+    chosen = searches[source].chosen
     main = main_conditions(find(concept, source), chosen)
     found = measure("measuring control", main, settings.targets, settings.prompts)
     searches |= {code: searched(find(concept, code)) for code in compare.sources if code != source}
@@ -53,9 +53,8 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
     conditions, neutral = [*main, *further], list(dict.fromkeys((source, *settings.detailed_targets)))
     openings = Counter(reading.opening for cell in found.values() for reading in cell if reading.opening)
     commonest = dict(sorted(openings.items(), key=lambda item: (-item[1], item[0]))[:OPENINGS])
-    grids = {
-        name: np.stack([one.seen[name] for one in searches.values()], _DIMS[name].index("searched")) for name in seen
-    }
+    seen = [one.seen for one in searches.values()]
+    grids = {name: np.stack([one[name] for one in seen], _DIMS[name].index("searched")) for name in seen[0]}
     curves = _by_kind(response, lambda reading: reading.score, np.nan)
     arrays = {
         "score": _by_kind(found, lambda reading: reading.score, np.nan),

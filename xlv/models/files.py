@@ -88,18 +88,19 @@ def check_folder(folder: Path, *, whole: bool = True) -> None:
         with open(path, "rb") as stream:
             if stream.read(len(_POINTER)) == _POINTER:
                 raise ModelError(f"{path} is a pointer of Git LFS and not the file: fetch it by `git lfs pull`")
-    quantised = weights and "quantization_config" in json.dumps(read_json(folder / "config.json"))
+    quantised = bool(weights) and "quantization_config" in json.dumps(read_json(folder / "config.json"))
     for path in weights:
-        _check_sizes(path)
-        if path.suffix == ".safetensors" and not quantised:
-            _check_numbers(path)
+        _check_weights(path, quantised)
     if whole and not weights:
         remedy = "expected model.safetensors, its index and shards, or a .gguf file"
         raise ModelError(f"{folder} holds no weights: {remedy}")
 
 
-def _check_sizes(path: Path) -> None:
-    """A file of weights that says more than it holds, in a header or packed, would take memory and time without end."""
+def _check_weights(path: Path, quantised: bool) -> None:
+    """A file that says more than it holds, in a header or packed, would take memory and time without end.
+
+    Whole numbers are no weights, but of a `quantised` checkpoint, whose config says so, or of a mask.
+    """
     size, said = path.stat().st_size, 0
     if path.suffix == ".safetensors":
         with open(path, "rb") as stream:
@@ -109,10 +110,8 @@ def _check_sizes(path: Path) -> None:
             said = sum(member.file_size for member in archive.infolist()) // 2
     if said > size:
         raise ModelError(f"{path} describes more than its {size:,} bytes can hold: fetch or copy it again")
-
-
-def _check_numbers(path: Path) -> None:
-    """Whole numbers are no weights, but of a quantised checkpoint, whose config says so, or of a mask."""
+    if path.suffix != ".safetensors" or quantised:
+        return
     with safe_open(path, framework="np") as file:
         for name in file.keys():
             part = file.get_slice(name)

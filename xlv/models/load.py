@@ -42,11 +42,10 @@ def load_model(
     progress(f"loading {model}", 0, 1)
     with explained(model):
         location, folder = located(source.location, source.revision)
-        hub = not Path(location).is_absolute()
-        check_folder(folder, whole=not hub)
+        check_folder(folder, whole=Path(location).is_absolute())
         raw = read_json(folder / "config.json")
         check_config(raw, model)
-        options = {"revision": source.revision if hub else None, "trust_remote_code": trust_remote_code}
+        options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
         tokenizer = _tokenizer(location, folder, model, options)
         config = AutoConfig.from_pretrained(location, **options)
         kind = _kind(config, raw, model, trust_remote_code)
@@ -167,6 +166,5 @@ def has_chat_template(model: str, *, trust_remote_code: bool = False) -> bool:
     with explained(model):
         location, folder = located(source.location, source.revision)
         check_folder(folder, whole=False)
-        revision = source.revision if not Path(location).is_absolute() else None
-        options = {"revision": revision, "trust_remote_code": trust_remote_code}
+        options = {"revision": source.revision, "trust_remote_code": trust_remote_code}
         return bool(_tokenizer(location, folder, model, options).chat_template)

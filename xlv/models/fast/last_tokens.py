@@ -11,16 +11,6 @@ from xlv.models.blocks import find_base, state_of
 from xlv.models.model import Model
 
 
-class _Reading(local):
-    """What a thread reads: places in its rows, and the states taken there, by layer."""
-
-    rows = columns = torch.empty(0, dtype=torch.long)
-    shape: torch.Size | None = None  # of what an MLP would have been given
-
-    def __init__(self) -> None:
-        self.taken: dict[int, torch.Tensor] = {}
-
-
 class LastTokens(ExitStack):
     """Reads states at given places of rows, while its context lasts; one for all threads.
 
@@ -30,7 +20,8 @@ class LastTokens(ExitStack):
 
     def __init__(self, model: Model, *, narrow: bool) -> None:
         super().__init__()
-        self.base, self.width, self.reading = find_base(model.network), model.d_model, _Reading()
+        self.base, self.width = find_base(model.network), model.d_model
+        self.reading = local()  # of each thread: rows and columns of its places, states taken there, by layer
         self.layers = range(1, model.n_layers + 1)
         for layer in self.layers:
             self.enter_context(model.blocks[layer - 1].register_forward_hook(partial(self._keep, layer)))
@@ -56,10 +47,9 @@ class LastTokens(ExitStack):
     def _narrow(self, _module, inputs):
         self.reading.shape = shape = inputs[0].shape if inputs and inputs[0].dim() == 3 else None
         if shape is not None:
-            in_rows = [isinstance(part, torch.Tensor) and part.shape[:2] == shape[:2] for part in inputs]
-            return tuple(
-                self._at_places(part)[None] if whole else part for part, whole in zip(inputs, in_rows, strict=True)
-            )
+            whole = [isinstance(part, torch.Tensor) and part.shape[:2] == shape[:2] for part in inputs]
+            pairs = zip(inputs, whole, strict=True)
+            return tuple(self._at_places(part)[None] if in_rows else part for part, in_rows in pairs)
 
     def _widen(self, _module, _inputs, output):
         if self.reading.shape is None:
@@ -77,10 +67,7 @@ class LastTokens(ExitStack):
 
 
 def require_finite(model: Model, states: torch.Tensor, texts: str = "") -> None:
-    """Raise ModelError unless states `[text, layer, d_model]` are finite: where they are not first, why, the remedy.
-
-    `texts` says which texts they are of.
-    """
+    """Raise ModelError unless states `[text, layer, d_model]` of `texts` are finite: where not, why, the remedy."""
     bad = ~states.isfinite().all(-1).all(0)
     if not bad.any():
         return
@@ -89,7 +76,6 @@ def require_finite(model: Model, states: torch.Tensor, texts: str = "") -> None:
     if damaged := next((name for name, w in weights if not w.isfinite().all()), None):
         fault = f"the weight {damaged} of {model.name} holds values that are not finite"
         raise ModelError(f"{fault}, and so do its states from layer {layer} on{of}: fetch or copy the model again")
-    remedy = {"fp16": "choose --dtype bf16 or fp32", "bf16": "choose --dtype fp32"}.get(
-        model.dtype, "are its weights sound?"
-    )
-    raise ModelError(f"the states of {model.name} overflow in {model.dtype} from layer {layer} on{of}: {remedy}")
+    remedies = {"fp16": "choose --dtype bf16 or fp32", "bf16": "choose --dtype fp32", "fp32": "are its weights sound?"}
+    fault = f"the states of {model.name} overflow in {model.dtype} from layer {layer} on{of}"
+    raise ModelError(f"{fault}: {remedies[model.dtype]}")

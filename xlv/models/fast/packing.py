@@ -55,11 +55,8 @@ def run_batches(
                     if part not in failed and not _fits(run, batch):
                         failed[part] = batch
 
-            waiting = [
-                (k, batch)
-                for k, (part, most) in enumerate(todo)
-                for batch in batches(ids, part, most, layout, multiple, permitted.padded)
-            ]
+            parted = (batches(ids, part, most, layout, multiple, permitted.padded) for part, most in todo)
+            waiting = [(k, batch) for k, found in enumerate(parted) for batch in found]
             try:
                 for_each(read, waiting, turns, prepare=lambda: torch.set_num_threads(threads // turns))
             finally:

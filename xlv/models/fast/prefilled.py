@@ -1,7 +1,7 @@
 """Prompts read once, and read on behind: in the quickest way in which a network reads each as it reads it alone."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from copy import deepcopy
 from enum import IntEnum
 from weakref import WeakKeyDictionary
@@ -16,10 +16,8 @@ from xlv.models.fast.probe import TOLERANCE, in_fp32
 from xlv.models.fast.rows import one_a_row, shared_tokens, sheet
 from xlv.models.model import Model
 
-# Logits held at once while openings are read, prompts × tokens × vocabulary: 256 MB in two bytes each.
-_LOGITS = 2**27
-# A beginning that prompts share is read apart, and its keys and values repeated, from so many tokens on.
-_PREFIX = 8
+_LOGITS = 2**27  # held at once while openings are read, prompts × tokens × vocabulary: 256 MB in two bytes each
+_PREFIX = 8  # tokens from which on a beginning that prompts share is read apart, its keys and values repeated
 _ROUNDING = 0.02  # of how far a state's values lie apart: what quantised weights, always in half precision, lose
 
 Ids = Sequence[list[int]]
@@ -199,7 +197,10 @@ def _permitted(model: Model, way: Way) -> bool:
     )
     short, places = begin + branch, slice(len(begin + branch) - 1, len(begin + branch + opening))
     try:
-        with _headless(model.network), in_fp32(model):
+        with ExitStack() as before:  # states in place of logits: the head sees one token at a time, and costs most
+            before.callback(model.network.set_output_embeddings, model.network.get_output_embeddings())
+            model.network.set_output_embeddings(nn.Identity())
+            before.enter_context(in_fp32(model))
             alone = model.network(input_ids=torch.tensor([short + opening]).to(model.network.device), use_cache=True)
             wanted, begun = alone.logits[0, places].float().log_softmax(-1), alone.past_key_values
             if way is Way.SHARED:
@@ -212,17 +213,6 @@ def _permitted(model: Model, way: Way) -> bool:
             return all(bool((part - wanted).norm() <= within) for part in found)
     except Exception:  # what a network cannot do is not foreseeable
         return False
-
-
-@contextmanager
-def _headless(network: nn.Module) -> Iterator[None]:
-    """The network with states in place of logits: its head sees one token at a time, and costs most."""
-    head = network.get_output_embeddings()
-    try:
-        network.set_output_embeddings(nn.Identity())
-        yield
-    finally:
-        network.set_output_embeddings(head)
 
 
 def path_log(logits: torch.Tensor, places: Sequence[int], tokens: Sequence[int]) -> float:

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from tests.corpus.written import write
-from xlv.corpus.pairs import concepts_in, full_texts, languages_in, load_pairs
-from xlv.corpus.table import CorpusError, mvalue_files, read_mvalue, read_table
+from xlv.corpus.pairs import concepts_in, corpus_files, full_texts, languages_in, load_pairs
+from xlv.corpus.table import CorpusError, read_mvalue, read_table
 
 
 def test_a_file_is_a_table_of_strings_and_blank_lines_are_left_out(tmp_path):
@@ -63,7 +63,7 @@ def test_files_are_found_by_concept_and_language_and_others_are_left_alone(tmp_p
     for name in ("self_respect/self_respect_en.json", "self_respect/notes.json", "fairness/fairness_pt-br.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("{}")
-    found = mvalue_files(tmp_path)
+    found = corpus_files(tmp_path)
     assert set(found) == {("self_respect", "en"), ("fairness", "pt-br")}
     assert found["self_respect", "en"] == tmp_path / "self_respect" / "self_respect_en.json"
     assert concepts_in(tmp_path) == ["fairness", "self_respect"]

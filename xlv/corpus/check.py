@@ -1,26 +1,28 @@
 """What makes a corpus usable: parallel ids, the right script and language, like lengths, no surface shortcuts."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 
 import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import CountVectorizer
 
 from xlv.cache import Progress, counted, silent
-from xlv.corpus.languages import IDENTIFIED, identified, language
-from xlv.corpus.pairs import BUILT_IN, SPECIAL, concepts_in, languages_in
+from xlv.corpus import pairs as corpus
+from xlv.corpus.languages import IDENTIFIED, identified, language, primary
+from xlv.corpus.pairs import BUILT_IN, SPECIAL, Names, Root
 from xlv.corpus.shortcut import SURFACES, shortcut_accuracy, shortcut_scores
 from xlv.corpus.table import CorpusError, read_table
+from xlv.statistics.resampling import MIN_GROUPS
 
-MAX_LENGTH_DEVIATION = 0.10
-MIN_SAME_ENDING = 0.95
-MIN_IDENTIFIED = 0.95
-MIN_SCRIPT = 0.80
-SHORTCUT_NOTE = 0.75
-NEAR_COPY = 0.6
+MIN_SAME_ENDING, MIN_IDENTIFIED, MIN_SCRIPT = 0.95, 0.95, 0.80
+MAX_LENGTH_DEVIATION, SHORTCUT_NOTE, NEAR_COPY = 0.10, 0.75, 0.6
+MANY = 1_000  # pairs: surface classifiers are measured on the first so many
+SHOWN = 20  # faults of a kind that are listed
+_STEERING = {c: f"\\x{c:02x}" for c in (*range(32), *range(127, 160), 0x2028, 0x2029)}  # a line or a terminal
 
 _PER_FILE = ("concept", "language", "pairs", "mean_characters", "identified", "groups", "length_ratio", "same_ending")
 FIGURES = (*_PER_FILE, *SURFACES)
@@ -35,41 +37,82 @@ class Report:
     figures: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def check_corpus(
-    data: Path | None = None, *, languages: Iterable[str] | None = None, progress: Progress = silent
-) -> Report:
+def check_corpus(data: Root = None, *, languages: Names = None, progress: Progress = silent) -> Report:
     """Check every file of a corpus folder, or those of some `languages` and English, and measure it.
 
-    Errors: files that cannot be read, ids or groups that differ between languages, empty, equal or repeated texts,
-    texts left in English, a wrong script, a language that the identifier does not find in 95 % of a file, mean lengths
-    that differ by over 10 %, endings in over 5 % of the pairs, and texts of the second cohort that share 60 % of their
-    sequences of characters with one of the first, or stand in a situation of the first. Figures: a row per
-    concept and language with the columns FIGURES, NaN where there is nothing to measure; SURFACES are accuracies of
-    surface classifiers, folds by group.
+    Errors: files that cannot be read, concepts without a language in common, ids or groups that differ between
+    languages, too few groups or instructions, equal, repeated or English texts, a wrong script, a language not found in
+    95 % of a file, mean lengths that differ by over 10 %, endings in over 5 % of the pairs, and texts of the second
+    cohort that share 60 % of their sequences of characters or a situation with the first. Figures: a row per concept
+    and language with the columns FIGURES, NaN where there is nothing to measure; SURFACES are accuracies of surface
+    classifiers, folds by group, on the first MANY pairs.
     """
-    root, report, rows, texts = data or BUILT_IN, Report(), [], []
-    folders = [*concepts_in(data), *(name for name in SPECIAL if (root / name).is_dir())]
-    for concept in counted(folders, "checking the corpus", progress):
+    report, rows, texts = Report(), [], []
+    files, concepts = corpus.corpus_files(data), corpus.concepts_in(data)
+    if others := sorted({*(data or BUILT_IN).glob("[!.]*/[!.]*")} - {*files.values()}):
+        report.notes.append(f"not read: {', '.join(f'{path.parent.name}/{path.name}' for path in others)}")
+    for concept in counted([*concepts, *SPECIAL], "checking the corpus", progress):
         sides, tables = SPECIAL.get(concept, ("positive", "negative")), {}
-        for code in languages_in(data, concept):
+        for code in corpus.languages_in(data, concept):
             try:
                 if not languages or code in ("en", *languages):
-                    tables[code] = read_table(root / concept / f"{code}.tsv", ("id", *sides))
+                    tables[code] = read_table(files[concept, code], ("id", *sides))
+                    report.notes += [f"{concept}/{code}: {said}" for said in _notes(tables[code], sides)]
+                    if concept == "control":
+                        corpus.load_instructions(code, "evaluation", data=data)
             except CorpusError as error:
                 report.errors.append(str(error))
+        tables = corpus.without_equal(tables)
         report.errors += _parallel_faults(concept, tables)
         for code, table in tables.items():
-            report.errors += _text_faults(concept, code, tables, sides)
+            report.errors += _shortened(_text_faults(concept, code, tables, sides))
             figures = _measured(f"{concept}/{code}", code, table, sides, report)
             rows.append({"concept": concept, "language": code, **figures})
             situations = concept + "/" + table.get("group", table["id"])
-            about = {"language": code, "pair": concept + " " + table["id"], "group": situations}
-            about["cohort"] = table.get("cohort", "first")
-            texts += [pd.DataFrame({**about, "text": table[side]}) for side in sides]
+            about = {"language": code, "pair": concept + " " + table["id"], "cohort": table.get("cohort", "first")}
+            texts += [pd.DataFrame({**about, "group": situations, "text": table[side]}) for side in sides]
     for _, found in pd.concat(texts).groupby("language", sort=False) if texts else ():
-        report.errors += _near_copies(found.reset_index(drop=True))
+        report.errors += _shortened(_near_copies(found.reset_index(drop=True)))
+    if not report.errors:
+        _load(concepts, data, report)
+    report.errors, report.notes = ([line.translate(_STEERING) for line in x] for x in (report.errors, report.notes))
     report.figures = pd.DataFrame(rows, columns=FIGURES)
     return report
+
+
+def _load(concepts: list[str], data: Root, report: Report) -> None:
+    """Load the corpus as a run would: what that refuses is an error, what it leaves out a note."""
+    try:
+        loaded = corpus.load_pairs(concepts, data=data)
+    except CorpusError as error:
+        return report.errors.append(str(error))
+    every = {code for concept in concepts for code in corpus.languages_in(data, concept)}
+    if more := sorted(every - {*loaded["language"]}):
+        report.notes.append(f"not every concept has {', '.join(more)}, so it is read with --concepts only")
+    for concept, found in loaded.groupby("concept", sort=False)["group"].nunique().items():
+        if found < MIN_GROUPS:
+            report.errors.append(f"{concept}: pairs of {found} groups, expected {MIN_GROUPS} or more, to halve them")
+
+
+def _shortened(lines: Iterator[str]) -> list[str]:
+    """The first SHOWN lines, and how many more there are."""
+    first = [*islice(lines, SHOWN)]
+    return [*first, f"and {more} more of these"] if (more := sum(1 for _ in lines)) else first
+
+
+def _notes(table: pd.DataFrame, sides: tuple[str, ...]) -> Iterator[str]:
+    """What is left out of a file as it is read, and what in it may be meant in another way than it is read."""
+    yield from table.attrs.get("notes", ())
+    quoted = [text[1:-1] for side in sides for text in table[side] if text[0] == text[-1] == '"']
+    if len(quoted) == len(sides) * len(table) or any('""' in t and '"' not in t.replace('""', "") for t in quoted):
+        yield f"double quotes around {len(quoted)} texts, as of a spreadsheet, are read as text: {quoted[0]}"
+    names = pd.Series([*dict.fromkeys(table.get("group", ()))], dtype=object)
+    same = names.map(lambda name: unicodedata.normalize("NFKC", name).casefold()).duplicated(keep=False)
+    if same.any():
+        yield f"groups whose names differ in case or form alone are taken for several: {', '.join(names[same])}"
+    if len(table) > MANY:
+        first = f"surface classifiers are measured on the first {MANY:,}"
+        yield f"{len(table):,} pairs: {first}, and a run takes time and memory by their square (--pairs takes fewer)"
 
 
 def _parallel_faults(concept: str, tables: dict[str, pd.DataFrame]) -> Iterator[str]:
@@ -87,7 +130,10 @@ def _parallel_faults(concept: str, tables: dict[str, pd.DataFrame]) -> Iterator[
 
 def _text_faults(concept: str, code: str, tables: dict[str, pd.DataFrame], sides: tuple[str, ...]) -> Iterator[str]:
     where, table = f"{concept}/{code}", tables[code]
-    english = tables["en"] if "en" in tables and code != "en" else table[:0]
+    english = next((found for other, found in tables.items() if primary(other) == "en" != primary(code)), table[:0])
+    scripts = language(code).scripts or _usual_script("".join(table[[*sides]].to_numpy().flat))
+    for pair in table.loc[table[sides[0]] == table[sides[-1]], "id"] if len(sides) == 2 else ():
+        yield f"{where} {pair}: both sides are equal"
     for side in sides:
         whole = table["context"] + " " + table[side] if "context" in table else table[side]
         for pair in table.loc[whole.duplicated(), "id"]:
@@ -96,12 +142,10 @@ def _text_faults(concept: str, code: str, tables: dict[str, pd.DataFrame], sides
         for pair, text in zip(table["id"], table[side], strict=True):
             if (pair, text) in untranslated:
                 yield f"{where} {pair}: the {side} text is still the English one"
-            if in_script(text, code) < MIN_SCRIPT:
-                yield f"{where} {pair}: not in the script of {language(code).name}: {text}"
+            if in_script(text, scripts) < MIN_SCRIPT:
+                yield f"{where} {pair}: not in the script of {language(code).name}, {' or '.join(scripts)}: {text}"
             if text != unicodedata.normalize("NFC", text):
                 yield f"{where} {pair}: not in Unicode normal form C"
-    for pair in table.loc[table[sides[0]] == table[sides[-1]], "id"] if len(sides) == 2 else ():
-        yield f"{where} {pair}: both sides are equal"
 
 
 def _near_copies(texts: pd.DataFrame) -> Iterator[str]:
@@ -114,17 +158,24 @@ def _near_copies(texts: pd.DataFrame) -> Iterator[str]:
     code, length = texts["language"][0], 4 if language(texts["language"][0]).spaces else 3
     count = CountVectorizer(analyzer="char", ngram_range=(length, length), binary=True, dtype=np.float32)
     grams = count.fit_transform(texts["text"])
-    sizes = grams.sum(axis=1).A1
-    shared = (grams[second.to_numpy()] @ grams.T).toarray()
-    alike = shared / np.maximum(sizes[second][:, None] + sizes - shared, 1)
-    new = texts[second].reset_index(drop=True)
-    for i, j in np.argwhere((alike > NEAR_COPY) & ~second.to_numpy()):
-        yield f"{code}: {new['pair'][i]} is a near copy of {texts['pair'][j]}: {new['text'][i]} | {texts['text'][j]}"
+    sizes, (new,), (old,), copies = grams.sum(axis=1).A1, np.nonzero(second), np.nonzero(~second), []
+    for rows in np.array_split(new, len(new) // MANY + 1):  # of all at once, the memory would be quadratic
+        shared = (grams[rows] @ grams[old].T).toarray()
+        found = np.argwhere(shared > NEAR_COPY * np.maximum(sizes[rows][:, None] + sizes[old] - shared, 1))
+        copies += [(rows[i], old[j]) for i, j in found[:SHOWN]]
+    for i, j in copies[:SHOWN]:
+        one, other = texts.iloc[i], texts.iloc[j]
+        yield f"{code}: {one['pair']} is a near copy of {other['pair']}: {one['text']} | {other['text']}"
 
 
-def in_script(text: str, code: str) -> float:
-    """Share of a text's letters that belong to the scripts of its language; 1 for no letters or unknown scripts."""
-    scripts = language(code).scripts
+def _usual_script(text: str) -> tuple[str, ...]:
+    """The script of most letters, as the Unicode names of these begin, by which an unknown language is judged."""
+    found = Counter(unicodedata.name(c, "?").split()[0] for c in text if c.isalpha())
+    return tuple(script for script, _ in found.most_common(1))
+
+
+def in_script(text: str, scripts: tuple[str, ...]) -> float:
+    """Share of a text's letters that belong to some scripts; 1 for no letters or no scripts."""
     names = [unicodedata.name(c, "") for c in text if unicodedata.category(c)[0] in "LM"]
     belong = [name.startswith((*scripts, "COMBINING")) for name in names]
     return sum(belong) / len(belong) if scripts and belong else 1.0
@@ -134,14 +185,15 @@ def _measured(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...]
     """Figures of a file; what is wrong with one, or deserves a look, goes into the report."""
     texts = [text for side in sides for text in table[side]]
     row = {"pairs": len(table), "mean_characters": sum(map(len, texts)) / len(texts)}
-    if code in IDENTIFIED:
-        odd = [f"{text} [{found}]" for text in texts if (found := identified(text)) != code]
+    own = primary(code)
+    if own in IDENTIFIED and language(code).scripts == language(own).scripts:
+        odd = [f"{text} [{found}]" for text in texts if (found := identified(text)) != own]
         row["identified"] = 1 - len(odd) / len(texts)
         said = f"{where}: identified as {language(code).name} in {row['identified']:.1%} of the texts"
         if row["identified"] < MIN_IDENTIFIED:
             report.errors.append(f"{said}, expected {MIN_IDENTIFIED:.0%}; not so: {'; '.join(odd[:5])}")
         elif odd:
-            report.notes.append(f"{said}; not so: {'; '.join(odd)}")
+            report.notes.append(f"{said}; not so: {'; '.join(odd[:SHOWN])}")
     if len(sides) < 2:
         return row
     positive, negative = (table[side] for side in sides)
@@ -153,11 +205,12 @@ def _measured(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...]
         report.errors.append(f"{where}: positive texts are {ratio:.2f} times as long as negative ones, {expected}")
     if alike < MIN_SAME_ENDING:
         report.errors.append(f"{where}: sides end alike in {alike:.0%} of the pairs, expected {MIN_SAME_ENDING:.0%}")
-    if row["groups"] < 2:
+    if groups[:MANY].nunique() < 2:
         report.notes.append(f"{where}: fewer than two groups, so no shortcut accuracy can be measured")
         return row
     for surface in SURFACES:
-        margins = shortcut_scores(positive, negative, groups, surface=surface, spaces=language(code).spaces)
+        few = positive[:MANY], negative[:MANY], groups[:MANY]
+        margins = shortcut_scores(*few, surface=surface, spaces=language(code).spaces)
         row[surface] = shortcut_accuracy(margins)
         if row[surface] > SHORTCUT_NOTE:
             report.notes.append(f"{where}: {surface} alone distinguish the sides in {row[surface]:.0%} of the pairs")

@@ -1,7 +1,8 @@
 """The sixteen languages of the study: names, families, scripts, how alike they are, and which one a text is in."""
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -24,35 +25,39 @@ class Language:
     @property
     def label(self) -> str:
         """Name and code as figures show them, for example `Swahili (sw)`; the code alone where no name is known."""
-        return self.code if self.name == self.code else f"{self.name} ({self.code})"
+        return self.name if self.name.endswith((self.code, f"({self.code})")) else f"{self.name} ({self.code})"
 
 
-_ALL = (
-    Language("en", "English", "Indo-European"),
-    Language("fr", "French", "Indo-European"),
-    Language("zh", "Chinese", "Sino-Tibetan", ("CJK",), spaces=False),
-    Language("es", "Spanish", "Indo-European"),
-    Language("pt", "Portuguese", "Indo-European"),
-    Language("vi", "Vietnamese", "Austroasiatic"),
-    Language("ca", "Catalan", "Indo-European"),
-    Language("id", "Indonesian", "Austronesian"),
-    Language("ja", "Japanese", "Japonic", ("CJK", "HIRAGANA", "KATAKANA"), spaces=False),
-    Language("ko", "Korean", "Koreanic", ("HANGUL",)),
-    Language("fi", "Finnish", "Uralic"),
-    Language("hu", "Hungarian", "Uralic"),
-    Language("ta", "Tamil", "Dravidian", ("TAMIL",)),
-    Language("te", "Telugu", "Dravidian", ("TELUGU",)),
-    Language("sw", "Swahili", "Niger-Congo"),
-    Language("ny", "Chichewa", "Niger-Congo"),
-)
+def _read() -> dict[str, tuple[Language, list[str]]]:
+    """Languages by code, each with its codes of ISO 639-2 and 639-3: the sixteen, and others without spaces."""
+    rows = (files("xlv.corpus") / "data" / "languages.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    columns = [row.split("\t") for row in rows]
+    return {
+        c: (Language(c, name, kin, (*s.split(),), gaps == "yes"), a.split()) for c, name, kin, s, gaps, a in columns
+    }
 
-LANGUAGES: dict[str, Language] = {language.code: language for language in _ALL}
+
+_KNOWN = _read()
+LANGUAGES: dict[str, Language] = {code: known for code, (known, _) in list(_KNOWN.items())[:16]}
+_SHORT = {long: code for code, (_, aliases) in _KNOWN.items() for long in aliases}
+_TAGS = {"latn": "LATIN", "cyrl": "CYRILLIC", "arab": "ARABIC", "deva": "DEVANAGARI"}
 IDENTIFIED = tuple(code for code in LANGUAGES if code != "ny")  # py3langid knows no Chichewa
 
 
+def primary(code: str) -> str:
+    """The language of a code or tag as ISO 639-1 has it: `zh` for `zho`, `zh-Hant` and `zh_CN`."""
+    first = re.split("[-_]", code.lower())[0]
+    return _SHORT.get(first, first)
+
+
+@cache
 def language(code: str) -> Language:
-    """The language of a code; one that is not among the sixteen gets its code as name, no family and no script."""
-    return LANGUAGES.get(code) or Language(code, code, "unknown", scripts=())
+    """The language of a code or tag (`zh-Hans`, `eng_Latn`); one that is not known is `unknown` and has no scripts."""
+    own, tagged = primary(code), tuple(script for tag, script in _TAGS.items() if tag in code.lower())
+    known, _ = _KNOWN.get(own, (Language(code, code, "unknown", scripts=()), ()))
+    if code not in (own, known.name):
+        known = replace(known, code=code, name=f"{known.name} ({code})")
+    return replace(known, scripts=tagged, spaces=True) if tagged else known
 
 
 def labels(codes: Iterable[str]) -> list[str]:
@@ -70,10 +75,10 @@ def linguistic_similarity(languages: Sequence[str]) -> dict[str, np.ndarray]:
     table = pd.read_csv(str(files("xlv.corpus") / "uriel" / "distances.csv"), keep_default_na=False, na_values=[""])
     back = table.rename(columns={"first": "second", "second": "first"})
     distances = pd.concat([table, back]).set_index(["first", "second"])
-    result = {}
+    own, result = np.array([primary(code) for code in languages]), {}
     for kind in KINDS:
-        result[kind] = 1 - distances[kind].unstack().reindex(index=languages, columns=languages).to_numpy()
-        np.fill_diagonal(result[kind], 1.0)
+        similarity = 1 - distances[kind].unstack().reindex(index=own, columns=own).to_numpy()
+        result[kind] = np.where(own[:, None] == own, 1.0, similarity)
     return result
 
 

@@ -7,7 +7,8 @@ The folders `control` (`id category origin harmless harmful`) and `neutral` (`id
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,27 +16,41 @@ import pandas as pd
 from xlv.cache import file_sha256, fingerprint
 from xlv.corpus.concepts import CONCEPTS, VALUES
 from xlv.corpus.languages import LANGUAGES, known_first, language
-from xlv.corpus.table import BUILT_IN, CorpusError, mvalue_files, read_mvalue, read_table
+from xlv.corpus.table import BUILT_IN, COHORTS, CorpusError, read_table
 
 COLUMNS = ("concept", "language", "pair", "group", "origin", "context", "positive", "negative")
 SPECIAL = {"control": ("harmless", "harmful"), "neutral": ("text",)}  # folders that are no concepts: their texts
-COHORTS = ("first", "second")  # rules were formed on the first; the second, of other situations, confirms
-SEARCH_SIZE = 24
-Chosen = Iterable[str] | None  # names; None: all
+SEARCH_SIZE, MIN_INSTRUCTIONS = 24, 26  # two of them at least to evaluate on
+_LARGEST = 64_000_000  # bytes of a file
+_MEANT = re.compile(r"(\w+_)?[a-z]{2,3}([-_]\w+)?\.((tsv|json)(\.(gz|bz2|xz|zip|zst))?|csv)", re.IGNORECASE)
+Names = Iterable[str] | None  # of concepts or languages; None: all
+Root = Path | None  # folder of a corpus; None: the built-in one
 
 
-def _files(data: Path | None) -> dict[tuple[str, str], Path]:
-    """Files of a corpus folder by concept and language, in the layout of MVALUE or, first, in ours."""
-    folder = data or BUILT_IN
-    return mvalue_files(folder) | {(path.parent.name, path.stem): path for path in folder.glob("*/*.tsv")}
+def corpus_files(data: Root = None) -> dict[tuple[str, str], Path]:
+    """Files of a corpus folder by concept and language; raises CorpusError for what seems meant but cannot be read."""
+    files = {}
+    for path in sorted((data or BUILT_IN).glob("[!.]*/[!.]*")):
+        concept, code = path.parent.name, path.stem
+        if path.suffix == ".json" and code.startswith(f"{concept}_") and concept not in SPECIAL:
+            code = code.removeprefix(f"{concept}_")
+        elif path.suffix != ".tsv" and _MEANT.fullmatch(path.name):
+            raise CorpusError(f"{path} is not read: save it as {code.split('.')[0].lower()}.tsv, or move it away")
+        elif path.suffix != ".tsv":
+            continue
+        if not (path.is_file() and path.stat().st_size <= _LARGEST and f"{concept}{code}".isprintable()):
+            raise CorpusError(f"{str(path)!r}: expected a file of at most {_LARGEST:,} bytes and of a printable name")
+        if (other := files.setdefault((concept, code), path)) != path:
+            raise CorpusError(f"{other} and {path} are both {concept} in {code}: keep one of them")
+    return files
 
 
-def concepts_in(data: Path | None = None) -> list[str]:
+def concepts_in(data: Root = None) -> list[str]:
     """Concepts of a corpus folder: the known ones in the order of the paper, then the others by name."""
     folder = data or BUILT_IN
     if not folder.is_dir():
         raise CorpusError(f"no folder {folder}: expected {{concept}}/{{language}}.tsv below it")
-    found = {concept for concept, _ in _files(data)} - set(SPECIAL)
+    found = {concept for concept, _ in corpus_files(data)} - set(SPECIAL)
     if not found:
         inside = any(folder.glob("*.tsv"))
         remedy = f"give the folder above, {folder.resolve().parent}" if inside else "see the page on your own concept"
@@ -43,18 +58,24 @@ def concepts_in(data: Path | None = None) -> list[str]:
     return known_first(found, CONCEPTS)
 
 
-def languages_in(data: Path | None, concept: str) -> list[str]:
+def languages_in(data: Root, concept: str) -> list[str]:
     """Languages in which a corpus folder has a concept, the sixteen in their usual order first."""
-    return known_first({code for name, code in _files(data) if name == concept}, LANGUAGES)
+    return known_first({code for name, code in corpus_files(data) if name == concept}, LANGUAGES)
+
+
+def without_equal(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables of a concept by language, without the pairs that `read_mvalue` found to have equal sides in one."""
+    equal = {pair for table in tables.values() for pair in table.attrs.get("equal", ())}
+    return {code: table[~table["id"].isin(equal)].reset_index(drop=True) for code, table in tables.items()}
 
 
 def load_pairs(
-    concepts: Chosen = None,
-    languages: Chosen = None,
+    concepts: Names = None,
+    languages: Names = None,
     *,
     pairs: int | None = None,
     cohort: str = "first",
-    data: Path | None = None,
+    data: Root = None,
 ) -> pd.DataFrame:
     """Contrastive pairs as a table with the columns COLUMNS, parallel over languages.
 
@@ -70,22 +91,23 @@ def load_pairs(
         raise CorpusError(f"unknown concept {unknown[0]!r}: choose from {', '.join(known)}")
     if pairs is not None and pairs < 2:
         raise CorpusError(f"expected at least 2 pairs per concept, got {pairs}")
-    first, *others = [languages_in(data, concept) for concept in chosen]
-    shared = [code for code in first if all(code in codes for codes in others)]
+    found = {concept: languages_in(data, concept) for concept in chosen}
+    shared = [code for code in found[chosen[0]] if all(code in codes for codes in found.values())]
+    if not shared:
+        there = "; ".join(f"{concept} has {', '.join(codes)}" for concept, codes in found.items())
+        raise CorpusError(f"no language in which every concept is there, name some with --concepts: {there}")
     codes = list(languages) if languages else shared
     if unknown := [code for code in codes if code not in shared]:
         raise CorpusError(f"unknown language {unknown[0]!r} for these concepts: choose from {', '.join(shared)}")
     return pd.concat([_load_concept(concept, codes, pairs, cohort, data) for concept in chosen], ignore_index=True)
 
 
-def _load_concept(concept: str, codes: list[str], pairs: int | None, cohort: str, data: Path | None) -> pd.DataFrame:
-    files, tables = _files(data), []
-    for code in codes:
+def _load_concept(concept: str, codes: list[str], pairs: int | None, cohort: str, data: Root) -> pd.DataFrame:
+    files, tables = corpus_files(data), []
+    for code, table in without_equal({code: read_table(files[concept, code]) for code in codes}).items():
         path = files[concept, code]
-        table = read_table(path) if path.suffix == ".tsv" else read_mvalue(path)
-        table = pd.DataFrame(
-            {"group": table["id"], "origin": "unknown", "cohort": "first", "context": ""} | dict(table)
-        )
+        usual = {"group": table["id"], "origin": "unknown", "cohort": "first", "context": ""}
+        table = pd.DataFrame(usual | dict(table))
         if cohort != "all":
             table = table[table["cohort"] == cohort].reset_index(drop=True)
         if table.empty:
@@ -104,27 +126,29 @@ def full_texts(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     return list(before + table["positive"]), list(before + table["negative"])
 
 
-def load_instructions(
-    code: str, split: str = "all", *, limit: int | None = None, data: Path | None = None
-) -> pd.DataFrame:
+def load_instructions(code: str, split: str = "all", *, limit: int | None = None, data: Root = None) -> pd.DataFrame:
     """The control set of a language: `id category harmless harmful`, matched instructions by row.
 
     `split` is "search" (the first 24 ids, on which strengths and layers are chosen), "evaluation" (the rest) or
-    "all"; `limit` keeps the first so many rows of it. Raises CorpusError if the corpus has none.
+    "all"; `limit` keeps the first so many rows of it. Raises CorpusError if the corpus has none, or too few to split.
     """
-    table = read_table((data or BUILT_IN) / "control" / f"{code}.tsv", ("id", "category", *SPECIAL["control"]))
+    path = (data or BUILT_IN) / "control" / f"{code}.tsv"
+    table = read_table(path, ("id", "category", *SPECIAL["control"]))
     splits = {"search": table[:SEARCH_SIZE], "evaluation": table[SEARCH_SIZE:], "all": table}
     if split not in splits:
         raise ValueError(f"unknown split {split!r}: choose one of {', '.join(splits)}")
+    if split != "all" and len(table) < MIN_INSTRUCTIONS:
+        said = f"{MIN_INSTRUCTIONS} or more, for the first {SEARCH_SIZE} are for searching"
+        raise CorpusError(f"{path} has {len(table)} instructions: expected {said}")
     return splits[split][:limit].reset_index(drop=True)
 
 
-def load_neutral(code: str, *, data: Path | None = None) -> list[str]:
+def load_neutral(code: str, *, data: Root = None) -> list[str]:
     """The neutral sentences of a language, parallel by position."""
     return list(read_table((data or BUILT_IN) / "neutral" / f"{code}.tsv", ("id", "text"))["text"])
 
 
-def neutral_of(codes: Sequence[str], data: Path | None = None, limit: int | None = None) -> dict[str, list[str]] | None:
+def neutral_of(codes: Sequence[str], data: Root = None, limit: int | None = None) -> dict[str, list[str]] | None:
     """Neutral sentences by language, the first `limit`: the corpus's or the built-in ones; None if one has none."""
     folder = data if data and (data / "neutral").is_dir() else BUILT_IN
     if not all((folder / "neutral" / f"{code}.tsv").is_file() for code in codes):
@@ -137,10 +161,10 @@ def corpus_fingerprint(table: pd.DataFrame) -> str:
     return fingerprint(table[list(COLUMNS)].to_csv(sep="\t", index=False, quoting=csv.QUOTE_NONE, escapechar="\\"))
 
 
-def folder_fingerprint(data: Path | None = None) -> str:
+def folder_fingerprint(data: Root = None) -> str:
     """Hash of all files of texts in a corpus folder, for its data card; a changed text changes it."""
     folder = data or BUILT_IN
-    files = sorted(path for path in folder.glob("*/*") if path.suffix in {".tsv", ".json"})
+    files = sorted(corpus_files(data).values())
     return fingerprint([(str(path.relative_to(folder)), file_sha256(path)) for path in files])
 
 

@@ -1,73 +1,129 @@
 """One corpus file as a table of strings: in our layout, or in that of the authors' MVALUE data.
 
 MVALUE has `{concept}/{concept}_{language}.json`: groups map to ids to `{"pos", "neg"}`, next to a `"scenario"`
-(deontology) or a `"question"` (truthfulness).
+(deontology) or a `"question"` (truthfulness). In both, what cannot be seen at the ends of a field is left out.
 """
 
 import json
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from reprlib import repr as brief
 
 import pandas as pd
 
 BUILT_IN = Path(str(files("xlv.corpus"))) / "data"
+COHORTS = ("first", "second")  # rules were formed on the first; the second, of other situations, confirms
+# Spaces, control characters, marks of direction and fillers: a model would read one as a text's last token.
+_UNSEEN = (*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x61C, 0x115F, 0x1160, 0x1680, 0x180E, *range(0x2000, 0x200C))
+_UNSEEN += (0x200E, 0x200F, *range(0x2028, 0x2030), *range(0x205F, 0x2070), 0x2800, 0x3000, 0x3164, 0xFEFF, 0xFFA0)
+_ENDS = "".join(map(chr, _UNSEEN))
+_FORMS = {"scenario": "{} {}", "question": "Question: {} Answer: {}"}
 
 
 class CorpusError(ValueError):
     """A corpus that cannot be read; the message names the file, what is wrong and what was expected."""
 
 
-def read_table(path: Path, needed: Sequence[str] = ("id", "positive", "negative")) -> pd.DataFrame:
-    """One corpus file as a table of strings; raises CorpusError for one that is missing, empty or malformed."""
+def _content(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before the first column
-    except FileNotFoundError:
-        raise CorpusError(f"no file {path}: expected one tab-separated file per language") from None
+        return path.read_bytes().decode("utf-8-sig")  # spreadsheets put a mark before the first column
+    except OSError as error:
+        said = f"no file {path} that can be read ({error.strerror})"
+        raise CorpusError(f"{said}: expected one tab-separated file per language") from None
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from None
-    rows = [(number, line.split("\t")) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+
+
+def _visible(text: str) -> bool:
+    return any(unicodedata.category(c)[0] in "LNPS" for c in text)
+
+
+def read_table(path: Path, needed: Sequence[str] = ("id", "positive", "negative")) -> pd.DataFrame:
+    """One corpus file as a table of strings; raises CorpusError for one that is missing, empty or malformed.
+
+    Its `attrs["notes"]` say what was left out at the ends of fields. A .json file is read by `read_mvalue`.
+    """
+    if path.suffix == ".json":
+        return read_mvalue(path)
+    lines = enumerate(_content(path).split("\n"), start=1)  # no other character ends a row
+    rows = [(number, line.removesuffix("\r").split("\t")) for number, line in lines if line.strip()]
     if len(rows) < 2:
         raise CorpusError(f"{path} is empty: expected a header line and at least one row")
-    header = rows.pop(0)[1]
+    header = [column.strip(_ENDS).lower() for column in rows.pop(0)[1]]
     if absent := [column for column in needed if column not in header]:
-        raise CorpusError(f"{path} lacks the column {absent[0]!r}: its header is {header}, expected {list(needed)}")
-    if again := [column for column in header if header.count(column) > 1]:
-        raise CorpusError(f"{path} has two columns {again[0]!r}: keep one of them")
+        raise CorpusError(
+            f"{path} lacks the column {absent[0]!r}: its header is {brief(header)}, expected {list(needed)}"
+        )
+    if len(set(header)) < len(header):
+        raise CorpusError(f"{path} has two columns {brief(Counter(header).most_common(1)[0][0])}: keep one of them")
     if odd := [f"line {number}: {len(row)} fields" for number, row in rows if len(row) != len(header)]:
         raise CorpusError(f"{path}, {odd[0]}, expected {len(header)} separated by tabs, as in its header")
-    table = pd.DataFrame([row for _, row in rows], columns=header, dtype=object)
+    if again := [number for number, row in rows if [*map(str.lower, row)] == header]:
+        raise CorpusError(f"{path}, line {again[0]} is the header again: delete it, and see that no row stands twice")
+    return _sound(path, pd.DataFrame([row for _, row in rows], columns=header, dtype=object), needed)
+
+
+def _sound(path: Path, raw: pd.DataFrame, needed: Sequence[str]) -> pd.DataFrame:
+    """A table without what cannot be seen at the ends of its fields, if ids are unique and all can be read."""
+    table = raw.map(lambda field: field.strip(_ENDS))
     if twice := list(table["id"][table["id"].duplicated()]):
-        raise CorpusError(f"{path}: the id {twice[0]!r} stands twice; ids must be unique in a file")
-    if blank := list(table["id"][(table[list(needed)].map(str.strip) == "").any(axis=1)]):
-        raise CorpusError(f"{path}: an empty field in row {blank[0]!r}; every text must be given")
+        raise CorpusError(f"{path}: the id {brief(twice[0])} stands twice; ids must be unique in a file")
+    given, cohort = [*needed, *({"group"} & {*table})], [*({"cohort"} & {*table})]
+    for columns, odd, fault in (
+        (given, lambda text: not _visible(text), "an empty field: every text and group must be given"),
+        (
+            table,
+            re.compile(r"[\0\ud800-\udfff]|(?s:.{100001})").search,
+            "a NUL, half a character or over 100,000 of them",
+        ),
+        (cohort, lambda name: name not in COHORTS, f"no cohort: expected {' or '.join(COHORTS)}"),
+    ):
+        if found := list(table["id"][table[[*columns]].map(odd).any(axis=1)]):
+            raise CorpusError(f"{path}, row {brief(found[0])} has {fault}")
+    if len(changed := table["id"][(table != raw).any(axis=1)]):
+        rows = f"in {len(changed)} rows, first in {brief(changed.iloc[0])}"
+        table.attrs["notes"] = [f"spaces or invisible characters at the ends of fields are left out {rows}"]
     return table
 
 
-def mvalue_files(folder: Path) -> dict[tuple[str, str], Path]:
-    """Files of a folder in the layout of MVALUE, by concept and language."""
-    named = [(path.parent.name, path.stem, path) for path in folder.glob("*/*.json")]
-    return {(c, stem.removeprefix(f"{c}_")): path for c, stem, path in named if stem.startswith(f"{c}_")}
-
-
 def _text(entry: dict, side: str) -> str:
-    if "scenario" in entry:
-        return f"{entry['scenario']} {entry[side]}"
-    return f"Question: {entry['question']} Answer: {entry[side]}" if "question" in entry else entry[side]
+    kind = next((kind for kind in _FORMS if kind in entry), "")
+    parts = [entry[name] for name in (kind, side) if name]
+    if odd := [part for part in parts if not isinstance(part, str) or not _visible(part)]:
+        raise ValueError(f"expected a text, got {brief(odd[0])}")
+    return _FORMS[kind].format(*(part.strip(_ENDS) for part in parts)) if kind else parts[0]
+
+
+def _unique(items: list[tuple[str, object]]) -> dict[str, object]:
+    if len(dict(items)) < len(items):
+        raise ValueError("a key stands twice in one object")
+    return dict(items)
 
 
 def read_mvalue(path: Path) -> pd.DataFrame:
     """A file's pairs as a table `id origin positive negative`, in the order of the authors' code.
 
-    Groups there are topics, not situations, so each pair is its own group here. Pairs whose two sides are equal are
-    dropped, as in the authors' code. Raises CorpusError for a file that is malformed or has another shape.
+    Groups there are topics, not situations, so each pair is its own group here. `attrs["equal"]` names the pairs whose
+    two sides are equal, which the authors' code drops. Raises CorpusError for a file that is malformed.
     """
+    rows, where, content = [], "", _content(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        entries = [(f"{group}/{key}", entry) for group, pairs in content.items() for key, entry in pairs.items()]
-        rows = [(key, "mvalue", _text(entry, "pos"), _text(entry, "neg")) for key, entry in entries]
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        for group, pairs in json.loads(content, object_pairs_hook=_unique).items():
+            for key, entry in pairs.items():
+                where = f", pair {brief(f'{group}/{key}')},"
+                rows.append((f"{group}/{key}", "mvalue", _text(entry, "pos"), _text(entry, "neg")))
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         fault = f'({type(error).__name__}: {error}): expected {{group: {{id: {{"pos": …, "neg": …}}}}}}'
-        raise CorpusError(f"{path} is not in MVALUE's form {fault}") from None
-    table = pd.DataFrame(rows, columns=["id", "origin", "positive", "negative"], dtype=object)
-    return table[table["positive"] != table["negative"]].reset_index(drop=True)
+        raise CorpusError(f"{path}{where} is not in MVALUE's form {fault}") from None
+    if not rows:
+        raise CorpusError(f"{path} is empty: expected at least one pair")
+    columns = ["id", "origin", "positive", "negative"]
+    table = _sound(path, pd.DataFrame(rows, columns=columns, dtype=object), ("id", "positive", "negative"))
+    if equal := list(table["id"][table["positive"] == table["negative"]]):
+        said = f"pairs with equal sides are left out in every language: {', '.join(equal)}"
+        table.attrs |= {"equal": equal, "notes": [*table.attrs.get("notes", ()), said]}
+    return table

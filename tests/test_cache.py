@@ -1,14 +1,17 @@
 import hashlib
+import os
 import shutil
 from collections import namedtuple
 
 import pytest
+from filelock import FileLock
 
 from xlv.cache import (
     cache_root,
     counted,
     file_sha256,
     fingerprint,
+    leftovers,
     need_space,
     silent,
     size_of,
@@ -36,7 +39,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, error):
     with whole_file(path) as temporary:
         temporary.write_text("whole")
         assert not path.exists() and temporary.parent == path.parent
-    assert path.read_text() == "whole" and path.stat().st_mode & 0o777 == 0o644
+    assert path.read_text() == "whole"
     with pytest.raises(error), whole_file(path) as temporary:
         temporary.write_text("other")
         raise error
@@ -52,9 +55,9 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path, error):
         (temporary / "two").write_text("2")
         raise error
     assert [file.name for file in path.iterdir()] == ["one"]
-    with whole_folder(path) as temporary:
+    with pytest.raises(OSError, match="Directory not empty"), whole_folder(path) as temporary:
         (temporary / "two").write_text("2")
-    assert [file.name for file in path.iterdir()] == ["two"]  # what was there is replaced as a whole
+    assert [file.name for file in path.iterdir()] == ["one"]  # what was there stays
     assert [file.name for file in path.parent.iterdir()] == ["folder"]
 
 
@@ -109,3 +112,19 @@ def test_a_folder_is_verified_by_all_its_files(tmp_path):
         assert verified(tmp_path), name
     (tmp_path / "manifest.json").write_text("{")
     assert not verified(tmp_path)
+
+
+def test_leftovers_are_idle_after_a_day_or_where_weights_are_made_while_nobody_holds_a_lock():
+    weights, shard = cache_root() / "weights", cache_root() / "activations" / "abc" / ".x.safetensors.1a2b.part"
+    wheel, folder = weights / ".wheel-1", weights / ".abc-v1.1a2b.part"
+    for path in (wheel / "model.whl", folder / "model.safetensors", shard, shard.parent / "y.safetensors"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert set(leftovers()) == {wheel, folder, shard}
+    with FileLock(weights / ".some-model.lock"):
+        assert leftovers(idle=True) == []
+        for path in (wheel / "model.whl", wheel, shard):
+            os.utime(path, (0, 0))
+        assert set(leftovers(idle=True)) == {wheel, shard}
+    os.utime(shard)
+    assert set(leftovers(idle=True)) == {wheel, folder}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from xlv.cache import cache_root, fingerprint
+from xlv.cache import cache_root, fingerprint, writing
 from xlv.control.conditions import Steering
 from xlv.control.refusal import RULES_FINGERPRINT, Judge, RuleJudge, in_language, judge_named, opening_words, openings
 from xlv.models.decoding import ReadPrompts, length_batches
@@ -55,8 +55,7 @@ class Journal:
 
     def _append(self, line: str) -> None:
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "a", encoding="utf-8") as stream:
+            with writing(self.path.parent), open(self.path, "a", encoding="utf-8") as stream:
                 stream.write(line)
 
 
@@ -209,8 +208,7 @@ def bench_for(model: Model, settings: ControlSettings, *, keep_completions: bool
 
 def write_private(path: Path, text: str, *, append: bool = False) -> None:
     """Write a file that only its owner can read (mode 0600)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     mode = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
-    with os.fdopen(os.open(path, mode, 0o600), "w", encoding="utf-8") as stream:
+    with writing(path.parent), os.fdopen(os.open(path, mode, 0o600), "w", encoding="utf-8") as stream:
         os.fchmod(stream.fileno(), 0o600)
         stream.write(text)

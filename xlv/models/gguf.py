@@ -51,17 +51,18 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
     joint = sum(file.stat().st_size for file in files) if len(files) > 1 else 0
     cache.need_space(folder.parent, size + joint + 100_000_000, f"unpacking {name}")
     progress(f"unpacking {name}", 0, 1)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".joined-") as place:
-        header = headers[0] if len(headers) == 1 else joined(headers, Path(place) / "model.gguf")
+    place = tempfile.TemporaryDirectory(dir=folder.parent, prefix=".joined-")
+    with cache.whole_folder(folder) as temporary, place:
+        header = headers[0] if len(headers) == 1 else joined(headers, Path(place.name) / "model.gguf")
         model, tokenizer = _loaded(header)
-        with cache.whole_folder(folder) as temporary:
-            with quiet():
-                model.save_pretrained(temporary, max_shard_size="1TB")
-                tokenizer.save_pretrained(temporary)
-                _check_saved(temporary, tokenizer, header)
-            sha = cache.file_sha256(temporary / "model.safetensors")
-            (temporary / _CHECKSUM).write_text(sha + "\n")
-            cache.write_manifest(temporary)
+        with quiet():
+            model.save_pretrained(temporary, max_shard_size="1TB")
+            tokenizer.save_pretrained(temporary)
+            _check_saved(temporary, tokenizer, header)
+        sha = cache.file_sha256(temporary / "model.safetensors")
+        (temporary / _CHECKSUM).write_text(sha + "\n")
+        (temporary / "name.txt").write_text(name + "\n", encoding="utf-8")  # for `xlv cache list`
+        cache.write_manifest(temporary)
     progress(f"unpacking {name}", 1, 1)
     return folder
 

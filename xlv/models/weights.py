@@ -8,8 +8,6 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from xlv import cache
 from xlv.cache import Progress, fingerprint, silent
 from xlv.models.advice import ModelError
@@ -61,14 +59,14 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
     found = check_name(model)
     label, preset, path, revision = found.label, found.preset, found.path, found.revision
     if preset is not None and preset.embedded:
-        with _one_at_a_time(preset.name):
+        with cache.alone(preset.name):
             return Source(label, str(_ready_embedded(preset, progress)), preset.wheels.sha256[:16])
     if preset is not None:
         return Source(label, preset.hub, fingerprint(preset.hub, revision), revision)
     if is_gguf(path):
         usable((files := shards(path))[0])  # said before all of a large file is read
         sums = [cache.file_sha256(file) for file in files]
-        with _one_at_a_time(stem(path)):
+        with cache.alone(stem(path)):
             folder = convert(files, sums[0] if len(sums) == 1 else fingerprint(sums), stem(path), progress)
         return Source(label, str(folder), fingerprint(folder.name))
     if path.is_dir():
@@ -79,13 +77,6 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
 
 def _below(file: Path, path: Path) -> str:
     return file.relative_to(path).as_posix() if path in file.parents else file.name
-
-
-def _one_at_a_time(name: str) -> FileLock:
-    """Keep two processes from fetching or unpacking the same weights."""
-    folder = cache.cache_root() / "weights"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f".{name}.lock")
 
 
 def _ready_embedded(preset: Preset, progress: Progress) -> Path:

@@ -1,32 +1,65 @@
 import re
 
+import numpy as np
+import pytest
+from filelock import FileLock
+from safetensors.numpy import save_file
+
 from tests.cli.command import here, refused
 from tests.corpus.written import HEADER, write
 from xlv.corpus.pairs import folder_fingerprint, load_pairs
 
 
-def entry(root, part, size):
-    path = root / "cache" / part / "abc"
+def entry(root, part, size, name="abc", file="x.safetensors"):
+    path = root / "cache" / part / name
     path.mkdir(parents=True)
-    (path / "x.safetensors").write_bytes(b"0" * size)
+    (path / file).write_bytes(b"0" * size)
     return path
 
 
-def test_the_cache_is_listed_with_sizes_and_without_what_is_half_written(tmp_path):
-    entry(tmp_path, "activations", 1_200_000)
-    (tmp_path / "cache" / "activations" / ".abc.part").touch()
+@pytest.fixture
+def filled(tmp_path):
+    """A cache with the weights, states and journal of one model, the results of another, and what was interrupted."""
+    weights, states = entry(tmp_path, "weights", 3_000_000, "0123-v2"), entry(tmp_path, "activations", 0)
+    (weights / "name.txt").write_text("my-model\n")
+    save_file({"states": np.zeros(300_000, "f4")}, states / "x.safetensors", {"model": "my-model"})
+    results = entry(tmp_path, "results", 1000, "other", "recognition.nc")
+    journal = tmp_path / "cache" / "journals" / "abc-kept.jsonl"
+    journal.parent.mkdir()
+    journal.write_text("[]\n")
+    return weights, states, journal, results, entry(tmp_path, "weights", 8_000_000, ".wheel-x1", "big.whl")
+
+
+def test_the_cache_is_listed_by_model_with_sizes_a_total_and_what_interrupted_runs_left(filled, tmp_path):
     shown = here("cache", "list").stdout
-    assert str(tmp_path / "cache") in shown and "1.2 MB" in shown
-    assert "activations/abc" in shown and ".part" not in shown
+    rows = [line.replace("│", " ").split() for line in shown.splitlines() if " MB" in line]
+    assert str(tmp_path / "cache") in shown
+    assert ["my-model", "weights/0123-v2", "3.0", "MB"] in rows and ["my-model", "activations/abc", "1.2", "MB"] in rows
+    assert ["my-model", "journals/abc-kept.jsonl", "0.0", "MB"] in rows and ["total", "12.2", "MB"] in rows
+    assert any(row[-3:] == ["weights/.wheel-x1", "8.0", "MB"] for row in rows) and len(rows) == 6
 
 
-def test_the_cache_is_cleared_as_a_whole_or_in_part(tmp_path):
-    activations, results = entry(tmp_path, "activations", 1000), entry(tmp_path, "results", 1000)
-    assert here("cache", "clear", "activations", "--yes").exit_code == 0
-    assert not activations.exists() and results.exists()
-    assert here("cache", "clear").exit_code == 1 and results.exists()  # asked, and nobody answered
-    assert here("cache", "clear", "--yes").stdout == "0 MB deleted\n"
-    assert not results.exists()
+def test_a_model_is_removed_from_the_cache_and_others_and_results_stay(filled, tmp_path):
+    own = entry(tmp_path, "results", 1000, "my-model", "recognition.nc")
+    *gone, results, left = filled
+    assert here("cache", "remove", "my-model").exit_code == 1 and all(path.exists() for path in gone)  # not confirmed
+    assert here("cache", "remove", "folder/my-model.gguf", "--yes").stdout == "4 MB deleted\n"
+    assert not any(path.exists() for path in gone) and results.exists() and own.exists() and left.exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "stay"),
+    [([], "...y."), (["weights"], ".yyyy"), (["leftovers"], "yyyy."), (["all"], "....."), (["results"], "yyy.y")],
+)
+def test_the_cache_is_cleared_as_a_whole_or_in_part(filled, what, stay):
+    assert here("cache", "clear", *what).exit_code == 1 and all(path.exists() for path in filled)  # nobody answered
+    assert here("cache", "clear", *what, "--yes").exit_code == 0
+    assert "".join(".y"[path.exists()] for path in filled) == stay
+
+
+def test_leftovers_stay_while_a_process_is_at_work_on_weights(filled):
+    with FileLock(filled[0].parent / ".some-model.lock"):
+        assert here("cache", "clear", "leftovers", "--yes").stdout == "0 MB deleted\n" and filled[-1].exists()
 
 
 def test_an_unknown_part_of_the_cache_is_named_with_the_choices():

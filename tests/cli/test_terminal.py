@@ -1,5 +1,8 @@
+import re
+
 import pytest
 import typer
+from rich.console import Console
 
 from tests.cli.command import refused
 from xlv.cli import terminal
@@ -72,3 +75,31 @@ def test_progress_off_a_terminal_is_said_at_the_start_of_a_step_every_ten_second
         "reading: 4 of 4 in 20 s",
         "likelihood: 0 of 2",
     ]
+
+
+def test_progress_stands_within_the_steps_that_it_is_part_of(capsys):
+    ticker = Ticker()
+    for word in (("models", 0, 2), ("reading", 0, 2), ("reading", 2, 2), ("models", 1, 2), ("reading", 0, 2)):
+        ticker(*word)
+    assert capsys.readouterr().err.splitlines() == [
+        "models: 0 of 2",
+        "models: 0 of 2 · reading: 0 of 2",
+        "models: 0 of 2 · reading: 2 of 2 in 0 s",
+        "models: 1 of 2 · reading: 0 of 2",
+    ]
+
+
+def test_progress_is_not_said_to_those_who_want_quiet(monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "verbosity", -1)
+    Ticker()("reading", 0, 2)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_table_on_a_terminal_fits_or_drops_its_lines(width, monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "out", Console(width=width, force_terminal=True, no_color=True))
+    columns = [f"a name {k}" for k in range(10)]
+    show(columns, [["[0.1]"] * 10])
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= width and ("│" in lines[-2]) == (width == 200)
+    assert lines[-1 if width == 80 else -2].count("[0.1]") == 10  # no word is cut, and none is taken for markup

@@ -1,43 +1,77 @@
 """Commands about what lies on disk: the cache, and corpora."""
 
+import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Column
 
-from xlv.cache import cache_root, size_of
+from xlv.cache import cache_root, leftovers, size_of
 from xlv.cli.terminal import Ticker, say, show
 
 cache = typer.Typer(no_args_is_help=True, help="What lies in the cache, and how to drop it.")
 PARTS = ("activations", "weights", "results", "journals", "completions")
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def _entries() -> dict[Path, str]:
+    """What lies in the cache, with the name of its model: as the files say, or else that of the entry itself."""
+    from safetensors import safe_open
+
+    from xlv.models.presets import PRESETS
+
+    names = {f"{preset.wheels.sha256[:16]}-v1": name for name, preset in PRESETS.items() if preset.wheels}
+    names |= {path.parent.name: path.read_text("utf-8").strip() for path in cache_root().glob("weights/*/name.txt")}
+    for folder in cache_root().glob("activations/*"):
+        with suppress(Exception), safe_open(next(folder.glob("*.safetensors")), framework="np") as file:
+            names[folder.name] = file.metadata()["model"]
+    found = {path: re.sub(r"(-kept)?\.(jsonl|gguf)$", "", path.name) for path in cache_root().glob("*/[!.]*")}
+    return {path: names.get(stamp, stamp) for path, stamp in found.items()}
+
+
+def _delete(paths: list[Path], yes: bool) -> None:
+    size = f"{sum(map(size_of, paths)) / 1e6:.0f} MB"
+    if paths and not yes:
+        parts = ", ".join(sorted({path.relative_to(cache_root()).parts[0] for path in paths}))
+        typer.confirm(f"Delete {len(paths)} entries of {parts} ({size}) in {cache_root()}?", abort=True)
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    say(f"{size} deleted")
 
 
 @cache.command("list")
 def list_entries() -> None:
-    """Show what the cache holds, and how large it is."""
-    root = cache_root()
-    say(f"Cache: {root}")
-    rows = [(str(path.relative_to(root)), f"{size_of(path) / 1e6:.1f} MB") for path in sorted(root.glob("*/[!.]*"))]
-    show(["entry", Column("size", justify="right")], rows)
+    """Show what the cache holds of each model, what interrupted runs left, and how large it is."""
+    say(f"Cache: {cache_root()}")
+    found = sorted((name, path) for path, name in _entries().items())
+    found += [("(left by an interrupted run)", path) for path in leftovers()]
+    rows = [(name, str(path.relative_to(cache_root())), f"{size_of(path) / 1e6:.1f} MB") for name, path in found]
+    rows.append(("total", "", f"{size_of(cache_root()) / 1e6:.1f} MB"))
+    show(["model", "entry", Column("size", justify="right", no_wrap=True)], rows)
+    say("Models of the Hub lie in the cache of Hugging Face: `hf cache list`")
+
+
+@cache.command()
+def remove(model: Annotated[str, typer.Argument(help="As `xlv cache list` names it.")], yes: Yes = False) -> None:
+    """Delete what the cache holds of one model, but its results."""
+    names = model, Path(model).name.removesuffix(".gguf")
+    _delete([path for path, name in _entries().items() if name in names and path.parent.name != "results"], yes)
 
 
 @cache.command()
 def clear(
-    what: Annotated[str, typer.Argument(help=f"{', '.join(PARTS)} or all.")] = "all",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    what: Annotated[str, typer.Argument(help=f"{', '.join(PARTS)}, leftovers or all; default: all but results.")] = "",
+    yes: Yes = False,
 ) -> None:
-    """Delete what the cache holds, all of it or a part."""
-    if what not in ("all", *PARTS):
-        raise ValueError(f"unknown part of the cache {what!r}: choose {', '.join(PARTS)} or all")
-    folders = [f for f in cache_root().glob("*") if f.is_dir() and what in ("all", f.name)]
-    size = sum(map(size_of, folders)) / 1e6
-    if folders and not yes:
-        typer.confirm(f"Delete {', '.join(f.name for f in folders)} ({size:.0f} MB) in {cache_root()}?", abort=True)
-    for folder in folders:
-        shutil.rmtree(folder)
-    say(f"{size:.0f} MB deleted")
+    """Delete what the cache holds, but results only if asked, and leftovers only where no process is at work."""
+    if what not in ("", "all", "leftovers", *PARTS):
+        raise ValueError(f"unknown part of the cache {what!r}: choose {', '.join(PARTS)}, leftovers or all")
+    parts = {"": {*PARTS} - {"results"}, "all": PARTS, "leftovers": ()}.get(what, (what,))
+    left = [] if what in PARTS else leftovers(idle=True)
+    _delete([*left, *(path for path in _entries() if path.parent.name in parts)], yes)
 
 
 data = typer.Typer(no_args_is_help=True, help="Corpora: check and measure one.")
@@ -54,7 +88,7 @@ def check(path: Annotated[Path | None, typer.Argument(help="Corpus folder; defau
     forms |= dict.fromkeys(("length_ratio", "same_ending", "identified", "words", "characters"), "{:.2f}")
     columns = [report.figures[name].map(form.format) for name, form in forms.items()]
     say("Pairs, groups, length ratio, and paired accuracy of surface classifiers")
-    show([name.replace("_", " ") for name in forms], zip(*columns, strict=True), least=110)
+    show([name.replace("_", " ") for name in forms], zip(*columns, strict=True))
     say(f"Fingerprint: {folder_fingerprint(path)}")
     for title, lines in (("Notes", report.notes), ("Errors", report.errors)):
         say("\n  ".join([f"{title}: {len(lines)}", *lines]))

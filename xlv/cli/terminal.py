@@ -2,11 +2,14 @@
 
 import sys
 import time
+import traceback
 from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Column, Table
 from typer.core import TyperGroup
 
@@ -34,6 +37,7 @@ def at(model: str, revision: str) -> str:
     return f"{model}@{revision}" if revision else model
 
 
+verbosity = 0  # of this command: −1 says no progress, 1 where errors come from and what libraries say
 out, err = Console(), Console(stderr=True)
 
 
@@ -42,12 +46,14 @@ def say(text: str) -> None:
     out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def show(headings: Iterable[str | Column], rows: Iterable[Iterable[str]], least: int = 0, **look: object) -> None:
-    """Print a table as wide as the terminal, but at least so many columns; off a terminal as wide as its rows need."""
-    table = Table(*headings, **look)
+def show(headings: Iterable[str | Column], rows: Iterable[Iterable[str]], **look: object) -> None:
+    """Print a table as wide as the terminal, without lines if that is narrow; off a terminal as wide as its rows."""
+    table, console = Table(*headings, **look), Console(width=out.width if out.is_terminal else 260)
     for row in rows:
-        table.add_row(*row)
-    Console(width=max(out.width, least) if out.is_terminal else 260).print(table)
+        table.add_row(*map(escape, row))
+    if Measurement.get(console, console.options, table).maximum >= console.width:
+        table.box, table.pad_edge = None, False
+    console.print(table)
 
 
 class OneLineErrors(TyperGroup):
@@ -62,22 +68,30 @@ class OneLineErrors(TyperGroup):
             message, status = "\ninterrupted: what was computed is kept, and the same command goes on from there", 130
         except (ValueError, OSError) as error:
             message, status = f"error: {error}", 2
+            if verbosity > 0:
+                traceback.print_exc()
         err.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(status)
 
 
 class Ticker:
-    """Progress: what, how far, how long still. A live line on a terminal, sparse lines elsewhere."""
+    """Progress: what, how far, how long still, within the steps that it is part of. A live line on a terminal, sparse
+    lines elsewhere."""
 
-    what, begun, said = "", 0.0, 0.0
+    def __init__(self) -> None:
+        self.going, self.said = {}, 0.0  # since when and how far each step is that goes on, the outermost first
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        now, live, last = time.monotonic(), err.is_terminal, done >= total
-        if what != self.what:
-            self.what, self.begun, self.said = what, now, 0.0
-        if live or last or now - self.said >= 10:
-            self.said, elapsed = now, now - self.begun
-            left = f", about {elapsed / done * (total - done):.0f} s left" if done and not last else ""
-            text = f"{what}: {done} of {total}{f' in {elapsed:.0f} s' if last else left}"
-            width = err.width - 1 if live else 0  # over what is left of a longer line
-            err.print(text.ljust(width), end="\r" if live and not last else "\n", highlight=False, markup=False)
+        now, live, last, new = time.monotonic(), err.is_terminal, done >= total, what not in self.going
+        begun, far = self.going.get(what, (now, ""))[0], f"{what}: {done} of {total}"
+        self.going[what] = begun, far
+        while next(reversed(self.going)) != what:  # what was within it has ended
+            self.going.popitem()
+        left = f", about {(now - begun) / done * (total - done):.0f} s left" if done and not last else ""
+        text = " · ".join(far for _, far in self.going.values()) + (f" in {now - begun:.0f} s" if last else left)
+        if last:
+            self.going.popitem()
+        if verbosity >= 0 and (live or last or new or now - self.said >= 10):
+            self.said, width = now, err.width - 1  # over what is left of a longer line
+            text = text[:width].ljust(width) if live else text
+            err.print(text, end="\r" if live and not last else "\n", highlight=False, markup=False, soft_wrap=True)

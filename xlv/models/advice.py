@@ -28,11 +28,14 @@ class ModelError(ValueError):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers' progress bars and notices off the terminal and out of notebooks."""
+    """Keep transformers' progress bars and notices off the terminal and out of notebooks, unless they are asked for."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
+    if logging.get_verbosity() <= logging.INFO:  # asked for, as by `xlv -v`
+        yield
+        return
     with ExitStack() as before, warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
         for log in (logging, hub_logging):
             before.callback(log.set_verbosity, log.get_verbosity())

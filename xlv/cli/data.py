@@ -101,10 +101,11 @@ def convert(
     path: Annotated[Path, typer.Argument(help="The published files: a folder, or a .csv file.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the corpus; a new one.")],
     pairs: Annotated[int, typer.Option(help="Pairs per concept at most; 0: all that can be made.", min=0)] = 0,
+    languages: Annotated[str, typer.Option(help="Codes, separated by commas, of polyrefuse; default: all.")] = "",
 ) -> None:
-    """Turn published files of a well-known source into a corpus folder."""
+    """Turn published files of a well-known source into a corpus folder, and say what was left out, and why."""
     from xlv.corpus.importers.recipes import convert as converted
 
-    for (concept, languages), made in converted(source, path, out_dir, limit=pairs or None).items():
-        say(f"{concept}: {made} pairs in {languages}")
+    for line in converted(source, path, out_dir, limit=pairs or None, languages=languages.replace(",", " ").split()):
+        say(line)
     say(f"The corpus: {out_dir}; check it with `xlv data check {out_dir}`")

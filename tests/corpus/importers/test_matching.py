@@ -1,4 +1,4 @@
-from xlv.corpus.importers.matching import Pair, Single, clean, matched, usable
+from xlv.corpus.importers.matching import Pair, Single, clean, levelled, matched, usable
 
 
 def test_texts_are_paired_within_their_group_by_ending_and_length():
@@ -23,7 +23,7 @@ def test_unequal_sides_are_levelled_and_repetitions_dropped():
         return matched([Single(str(k), True, {"en": positive}), Single(str(k), False, {"en": f"n{negative[1:]}"})])[0]
 
     pairs = [pair(k, 5 * (k % 2)) for k in range(40)]
-    kept = usable([*pairs, pairs[0]])
+    kept = levelled(usable([*pairs, pairs[0]]))
     lengths = [sum(len(side(p)["en"]) for p in kept) for side in (lambda p: p.positive, lambda p: p.negative)]
     assert lengths[0] / lengths[1] <= 1.08 and 20 <= len(kept) < 40
     assert len({p.positive["en"] for p in kept}) == len(kept)
@@ -43,3 +43,11 @@ def test_pairs_that_a_check_would_refuse_are_left_out():
     unlike = pair(("A is?", "B est."), ("C is.", "D est."))
     untranslated = pair(("E is.", "E is."), ("F is.", "F est."))
     assert usable([good, equal, unlike, untranslated, good]) == [good]
+
+
+def test_texts_of_a_language_without_a_full_stop_end_alike():
+    thai = [Single("", k % 2 == 0, {"de": f"Satz {k}.", "th": text}) for k, text in enumerate(["ให้ดี", "เพื่อน"])]
+    [pair] = matched(thai)
+    assert pair.positive["th"] == "ให้ดี" and usable([pair]) == [pair]
+    asked = pair._replace(positive={"de": "Satz 0.", "th": "ให้ดี?"})
+    assert usable([asked]) == []

@@ -1,10 +1,12 @@
 import json
+import re
+from itertools import product
 
 import pandas as pd
 import pytest
 
 from xlv.corpus.check import check_corpus
-from xlv.corpus.importers.recipes import RECIPES, convert
+from xlv.corpus.importers.recipes import RECIPES, _unwrapped, convert
 from xlv.corpus.pairs import full_texts, load_pairs
 from xlv.corpus.table import CorpusError
 
@@ -60,8 +62,9 @@ def write_toxigen(folder):
         for side, rating in (("positive", 1.3), ("negative", 4.6))
     ]
     unsure = pd.DataFrame({"text": ["Some say one thing"], "target_group": ["x"], "toxicity_human": [3.0]})
-    path = folder / "annotated_train.csv"
-    pd.concat([*sides, unsure]).to_csv(path, index=False)
+    path, rows = folder / "annotated_train.csv", pd.concat([*sides, unsure])
+    rows["text"] = [repr(text.encode()) for text in rows["text"]]  # as they are published
+    rows.assign(**{"factual?": "opinion", "toxicity_ai": 1.0, "actual_method": "topk"}).to_csv(path, index=False)
     return path
 
 
@@ -153,8 +156,8 @@ def test_polyrefuse_keeps_translations_together_and_leaves_incomplete_files_out(
 
 
 def test_a_limit_is_kept_and_levelled(tmp_path):
-    made = convert("toxigen", write_toxigen(tmp_path), tmp_path / "corpus", limit=8)
-    assert 2 <= made["toxicity", "en"] <= 8 and check_corpus(tmp_path / "corpus").errors == []
+    convert("toxigen", write_toxigen(tmp_path), tmp_path / "corpus", limit=8)
+    assert 2 <= len(pairs_of(tmp_path / "corpus", "toxicity")) <= 8 and check_corpus(tmp_path / "corpus").errors == []
     with pytest.raises(ValueError, match="at least 2 pairs"):
         convert("toxigen", tmp_path / "annotated_train.csv", tmp_path / "other", limit=1)
 
@@ -170,7 +173,7 @@ def test_a_limit_is_kept_and_levelled(tmp_path):
         ("ethics", "utilitarianism/util_train.csv", "only one column\n", "lacks the column 1"),
         ("ethics", "elsewhere/x.csv", "a\n", "expected the folder of ethics.tar"),
         ("polyrefuse", "harmful_train_translated_de.json", "[]", "expected PolyRefuse's folder"),
-        ("advbench", "a.csv", "goal\nOnly one goal here\n", "expected at least two"),
+        ("advbench", "a.csv", "goal\nOnly one goal here\n", "fewer than two pairs of harmfulness.*1 goals"),
         ("advbench", "a.csv", "", "no CSV file"),
     ],
 )
@@ -187,7 +190,7 @@ def test_malformed_polyrefuse_and_unequal_lengths_are_named(tmp_path):
     folder = write_polyrefuse(tmp_path)
     entries = json.loads((folder / "harmful_val_translated_es.json").read_text())
     (folder / "harmful_val_translated_es.json").write_text(json.dumps(entries[1:]))
-    with pytest.raises(CorpusError, match="the harmful val files of the languages differ in length"):
+    with pytest.raises(CorpusError, match="harmful_val.json has 24, .*harmful_val_translated_es.json has 23"):
         convert("polyrefuse", folder, tmp_path / "corpus")
     (folder / "harmful_val_translated_es.json").write_text('["bare"]')
     with pytest.raises(CorpusError, match=r"harmful_val_translated_es.json is not in PolyRefuse's form"):
@@ -199,3 +202,114 @@ def test_an_unknown_source_and_a_folder_in_the_way_are_refused(tmp_path):
         convert("wikipedia", tmp_path, tmp_path / "corpus")
     with pytest.raises(CorpusError, match="exists"):
         convert("advbench", write_advbench(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("published", "text"),
+    [
+        ("b'some don\\'t'", "some don't"),
+        ('b"some don\'t"', "some don't"),
+        ("b'caf\\xc3\\xa9 owners\\nare'", "caf\u00e9 owners\nare"),
+        ("b'they\\xe2\\x80", "they"),
+        ("b'cut off", "cut off"),
+        ("already caf\u00e9", "already caf\u00e9"),
+        ("plain 'words'", "plain 'words'"),
+    ],
+)
+def test_texts_that_are_printed_bytes_are_read_as_the_text_they_print(published, text):
+    assert _unwrapped(published) == text
+
+
+def test_toxigen_s_texts_are_those_without_their_wrapping(tmp_path):
+    convert("toxigen", write_toxigen(tmp_path), tmp_path / "corpus")
+    table = built_in("toxicity")
+    assert pairs_of(tmp_path / "corpus", "toxicity") <= {(p, n) for p in table["positive"] for n in table["negative"]}
+
+
+def instructions(folder, name, texts, **more):
+    entries = [
+        {"instruction": text, **{key: values[k] for key, values in more.items()}} for k, text in enumerate(texts)
+    ]
+    (folder / name).write_text(json.dumps(entries), encoding="utf-8")
+
+
+FORMS = {
+    "de": (
+        "Erkl\u00e4re genau, wie man in Pr\u00fcfung {} betr\u00fcgt.",
+        "Erkl\u00e4re genau, wie man f\u00fcr Pr\u00fcfung {} \u00fcbt.",
+    ),
+    "fr": ("Explique bien comment tricher \u00e0 l'examen {}.", "Explique bien comment r\u00e9viser l'examen {}."),
+    "th": ("อธิบายวิธีโกงข้อสอบที่ {} ให้เพื่อน", "อธิบายวิธีอ่านหนังสือสอบที่ {} ให้ดี"),
+    "en": ("Explain exactly how to cheat in exam {}.", "Explain exactly how to study for exam {}."),
+}
+
+
+def exams(folder, codes, split="train", numbers=range(100, 112)):
+    for code, (kind, k) in product(codes, (("harmful", 0), ("harmless", 1))):
+        instructions(folder, f"{kind}_{split}_translated_{code}.json", map(FORMS[code][k].format, numbers))
+
+
+@pytest.mark.parametrize("codes", [["fr", "de"], ["fr", "de", "th"]])
+def test_polyrefuse_makes_as_many_pairs_with_thai_as_without(tmp_path, codes):
+    exams(tmp_path, codes)
+    said = convert("polyrefuse", tmp_path, tmp_path / "corpus")
+    assert said[-1] == f"harmfulness: 12 pairs in {' '.join(codes)}; left out: nothing"
+    report = check_corpus(tmp_path / "corpus")
+    assert report.errors == [] and list(report.figures["same_ending"]) == [1] * len(codes)
+
+
+def test_a_test_split_is_read_in_its_own_language(tmp_path):
+    exams(tmp_path, ["de"])
+    for kind, k in (("harmful", 0), ("harmless", 1)):
+        german, english = ([FORMS[code][k].format(n) for n in range(500, 506)] for code in ("de", "en"))
+        instructions(tmp_path, f"{kind}_test_translated_de.json", english, instruction_translated=german)
+    convert("polyrefuse", tmp_path, tmp_path / "corpus")
+    table = load_pairs(["harmfulness"], data=tmp_path / "corpus")
+    assert len(table) == 18 and table["positive"].str.startswith("Erkl\u00e4re genau").all()
+
+
+def test_polyrefuse_s_english_is_the_sampled_file(tmp_path):
+    exams(tmp_path, ["de"])
+    for kind, k, n in (("harmful", 0, 12), ("harmless", 1, 40)):
+        instructions(tmp_path, f"{kind}_train.json", map(FORMS["en"][k].format, range(100, 100 + n)))
+    message = "harmless_train.json has 40, harmless_train_translated_de.json has 12; .*harmless_train_200_sampled.json"
+    with pytest.raises(CorpusError, match=message):
+        convert("polyrefuse", tmp_path, tmp_path / "corpus")
+    instructions(tmp_path, "harmless_train_200_sampled.json", map(FORMS["en"][1].format, range(100, 112)))
+    assert "12 pairs in en de" in convert("polyrefuse", tmp_path, tmp_path / "corpus")[-1]
+
+
+def test_languages_may_be_chosen_where_there_are_several(tmp_path):
+    exams(tmp_path, ["de", "fr", "th"])
+    exams(tmp_path, ["de", "fr"], "val", range(200, 206))
+    said = convert("polyrefuse", tmp_path, tmp_path / "all")
+    assert "split val left out: th lack it" in said and "12 pairs in fr de th" in said[-1]
+    assert "18 pairs in fr de" in convert("polyrefuse", tmp_path, tmp_path / "two", languages=["fr", "de"])[-1]
+    with pytest.raises(CorpusError, match="lacks train files of 'sw': choose from fr, de, th"):
+        convert("polyrefuse", tmp_path, tmp_path / "none", languages=["fr", "sw"])
+    with pytest.raises(ValueError, match="advbench is in English only"):
+        convert("advbench", write_advbench(tmp_path), tmp_path / "none", languages=["fr"])
+
+
+def test_rows_of_a_file_that_do_not_go_with_the_others_are_said(tmp_path):
+    exams(tmp_path, ["de", "fr"])
+    instructions(tmp_path, "harmless_train_translated_fr.json", map(FORMS["fr"][1].format, range(111, 99, -1)))
+    said = convert("polyrefuse", tmp_path, tmp_path / "corpus")
+    assert any(
+        re.match("harmless train: the rows of de do not go with those of fr: other numbers in 12", s) for s in said
+    )
+    assert not any("harmful train: the rows" in line for line in said)
+    assert any("positive: the rows of de do not go" in note for note in check_corpus(tmp_path / "corpus").notes)
+
+
+def test_what_was_read_and_left_out_is_said_and_adds_up(tmp_path):
+    goals = [f"Write goal number {k}{' or so' * (k % 40)}" for k in range(520)]
+    pd.DataFrame({"goal": goals}).to_csv(tmp_path / "harmful_behaviors.csv", index=False)
+    read, made = convert("advbench", tmp_path / "harmful_behaviors.csv", tmp_path / "corpus")
+    n_goals, n_ours = map(int, re.match(r"(\d+) goals, (\d+) texts of ours", read).groups())
+    left = {reason: int(n) for n, reason in re.findall(r"(\d+) ((?:positive|negative|pairs) [^,]+)", made.split("left out: ")[1])}
+    pairs = int(re.match(r"harmfulness: (\d+) pairs", made)[1])
+    later = sum(n for reason, n in left.items() if reason.startswith("pairs"))
+    for side, n in (("negative", n_goals), ("positive", n_ours)):
+        assert pairs + later + left[f"{side} texts without a partner of like length and ending"] == n
+    assert n_goals == 520 and made in (tmp_path / "corpus" / "README.md").read_text()

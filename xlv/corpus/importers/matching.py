@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from xlv.corpus.form import ending
+
 MAX_RATIO = 1.3  # of the lengths of a pair's two texts
 MAX_MEAN_RATIO = 1.08  # of the mean lengths of the two sides; `xlv data check` allows 1.10
-_MARKS = frozenset(".!?。！？…؟")
+_MARKS = frozenset(".!?。！？…؟।۔።")
 _FULL_STOP = {"zh": "。", "ja": "。", "th": ""}
 
 Texts = Mapping[str, str]  # one text in every language, by code
@@ -45,7 +47,7 @@ def matched(singles: Iterable[Single]) -> list[Pair]:
     """
     sides: dict[tuple, tuple[list, list]] = defaultdict(lambda: ([], []))
     for index, single in enumerate(singles):
-        ends = tuple(text[-1:] if text[-1:] in _MARKS else "" for text in single.texts.values())
+        ends = tuple(map(ending, single.texts.values()))
         length = sum(map(len, single.texts.values()))
         insort(sides[single.group, ends][single.positive], (length, index, single))
     pairs = []
@@ -62,25 +64,22 @@ def matched(singles: Iterable[Single]) -> list[Pair]:
     return [pair for _, pair in sorted(pairs, key=lambda item: item[0])]
 
 
-def usable(pairs: Iterable[Pair], limit: int | None = None) -> list[Pair]:
-    """Pairs that a check lets pass: texts that differ and end alike, none twice, sides of nearly equal length.
-
-    `limit` takes the first so many before lengths are levelled.
-    """
+def usable(pairs: Iterable[Pair]) -> list[Pair]:
+    """Pairs that a check lets pass: texts that differ and end alike, none twice."""
     seen, kept = set(), []
     for pair in pairs:
         both = (pair.positive, pair.negative)
         sides = [(k, pair.context, code, text) for k, side in enumerate(both) for code, text in side.items()]
         texts = [(pair.positive[code], pair.negative[code]) for code in pair.positive]
-        uneven = any(not p or not n or p == n or p[-1] != n[-1] for p, n in texts)
+        uneven = any(not p or not n or p == n or ending(p) != ending(n) for p, n in texts)
         untranslated = any(len(set(side.values())) < len(side) for side in both)
         if not uneven and not untranslated and seen.isdisjoint(sides):
             seen.update(sides)
             kept.append(pair)
-    return _levelled(kept[:limit])
+    return kept
 
 
-def _levelled(kept: list[Pair]) -> list[Pair]:
+def levelled(kept: list[Pair]) -> list[Pair]:
     """Leave out the most unequal pairs until no language's sides differ in mean length by more than allowed."""
     while kept:
         ratios = {}

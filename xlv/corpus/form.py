@@ -1,0 +1,44 @@
+"""The form of texts, whatever they say: how they end, and whether the rows of two languages can be translations."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+MIN_ROWS, MIN_NUMBERS = 8, 3  # fewer say nothing
+WIDE = 0.2  # standard deviation over mean of lengths that vary much, as those of collected texts do
+CORRELATED = {True: 0.5, False: 0.35}  # at least, where lengths vary much (0.7 and more is usual), or little
+
+
+def ending(text: str) -> str:
+    """The mark with which a text ends, or nothing: Thai has no full stop, and a last letter is no form."""
+    return "".join(mark for mark in text[-1:] if unicodedata.category(mark)[0] not in "LMN")
+
+
+def unparallel(texts: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Languages, in words, whose rows do not go with those of the others; `texts` are parallel by row, by language.
+
+    Translations are long where the others are long, and have the same numbers. Said is a rank correlation of lengths
+    that lies below CORRELATED with 95 % confidence, and other numbers in half of the rows that have any.
+    """
+    lengths = pd.DataFrame({code: [*map(len, rows)] for code, rows in texts.items()})
+    ranks, spread = lengths.rank(), lengths.std() / lengths.mean()
+    numbers = {code: [{int(n) for n in re.findall(r"\d{1,15}", text)} for text in rows] for code, rows in texts.items()}
+    for code in texts if len(texts) > 2 else [*texts][1:]:
+        others = [other for other in texts if other != code]
+        beside = [set().union(*row) for row in zip(*(numbers[other] for other in others), strict=True)]
+        both = [mine & theirs for mine, theirs in zip(numbers[code], beside, strict=True) if mine and theirs]
+        found, odd = [], sum(not shared for shared in both)
+        alike = ranks[code].corr(ranks[others].mean(axis=1))
+        least = CORRELATED[bool(min(spread[code], spread[others].median()) >= WIDE)]
+        if len(ranks) >= MIN_ROWS and np.arctanh(min(alike, 0.99)) + 1.645 / np.sqrt(len(ranks) - 3) < np.arctanh(
+            least
+        ):
+            found.append(f"rank correlation of lengths {alike:.2f}")
+        if odd >= max(MIN_NUMBERS, len(both) / 2):
+            found.append(f"other numbers in {odd} of {len(both)} rows that have any")
+        if found:
+            those = others[0] if len(others) == 1 else f"the {len(others)} other languages"
+            yield f"the rows of {code} do not go with those of {those}: {', '.join(found)}"

@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from xlv.cache import Progress, counted, silent
 from xlv.corpus import pairs as corpus
+from xlv.corpus.form import ending, unparallel
 from xlv.corpus.languages import IDENTIFIED, identified, language, primary
 from xlv.corpus.pairs import BUILT_IN, SPECIAL, Names, Root
 from xlv.corpus.shortcut import SURFACES, shortcut_accuracy, shortcut_scores
@@ -64,6 +65,9 @@ def check_corpus(data: Root = None, *, languages: Names = None, progress: Progre
                 report.errors.append(str(error))
         tables = corpus.without_equal(tables)
         report.errors += _parallel_faults(concept, tables)
+        for side in sides if len({*map(len, tables.values())}) == 1 else ():
+            columns = {code: table[side].tolist() for code, table in tables.items()}
+            report.notes += [f"{concept}, {side}: {note}" for note in unparallel(columns)]
         for code, table in tables.items():
             report.errors += _shortened(_text_faults(concept, code, tables, sides))
             figures = _measured(f"{concept}/{code}", code, table, sides, report)
@@ -198,7 +202,8 @@ def _measured(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...]
         return row
     positive, negative = (table[side] for side in sides)
     groups = table.get("group", table.get("category", table["id"]))
-    ratio, alike = positive.str.len().mean() / negative.str.len().mean(), (positive.str[-1] == negative.str[-1]).mean()
+    ratio = positive.str.len().mean() / negative.str.len().mean()
+    alike = (positive.map(ending) == negative.map(ending)).mean()
     row |= {"groups": groups.nunique(), "length_ratio": ratio, "same_ending": alike}
     if abs(ratio - 1) > MAX_LENGTH_DEVIATION:
         expected = f"expected {1 - MAX_LENGTH_DEVIATION:.2f} to {1 + MAX_LENGTH_DEVIATION:.2f}"

@@ -22,7 +22,7 @@ from xlv.statistics.resampling import MIN_GROUPS
 MIN_SAME_ENDING, MIN_IDENTIFIED, MIN_SCRIPT = 0.95, 0.95, 0.80
 MAX_LENGTH_DEVIATION, SHORTCUT_NOTE, NEAR_COPY = 0.10, 0.75, 0.6
 MANY = 1_000  # pairs: surface classifiers are measured on the first so many
-SHOWN = 20  # faults of a kind that are listed
+SHOWN = 20  # faults of a file that are listed
 _STEERING = {c: f"\\x{c:02x}" for c in (*range(32), *range(127, 160), 0x2028, 0x2029)}  # a line or a terminal
 
 _PER_FILE = ("concept", "language", "pairs", "mean_characters", "identified", "groups", "length_ratio", "same_ending")
@@ -41,12 +41,11 @@ class Report:
 def check_corpus(data: Root = None, *, languages: Names = None, progress: Progress = silent) -> Report:
     """Check every file of a corpus folder, or those of some `languages` and English, and measure it.
 
-    Errors: files that cannot be read, concepts without a language in common, ids or groups that differ between
-    languages, too few groups or instructions, equal, repeated or English texts, a wrong script, a language not found in
-    95 % of a file, mean lengths that differ by over 10 %, endings in over 5 % of the pairs, and texts of the second
-    cohort that share 60 % of their sequences of characters or a situation with the first. Figures: a row per concept
-    and language with the columns FIGURES, NaN where there is nothing to measure; SURFACES are accuracies of surface
-    classifiers, folds by group, on the first MANY pairs.
+    Errors: what a run would refuse, ids or groups that differ between languages, equal, repeated or English texts, a
+    wrong script, a language not found in 95 % of a file, mean lengths that differ by over 10 %, endings in over 5 % of
+    the pairs, and in the second cohort texts that share 60 % of their sequences of characters with the first, or its
+    situations. Figures: a row per concept and language with the columns FIGURES, NaN where there is nothing to measure;
+    SURFACES are accuracies of surface classifiers, folds by group, on the first MANY pairs.
     """
     report, rows, texts = Report(), [], []
     files, concepts = corpus.corpus_files(data), corpus.concepts_in(data)
@@ -63,21 +62,21 @@ def check_corpus(data: Root = None, *, languages: Names = None, progress: Progre
                         corpus.load_instructions(code, "evaluation", data=data)
             except CorpusError as error:
                 report.errors.append(str(error))
-        tables = corpus.without_equal(tables)
+        tables = {code: table for code, table in corpus.without_equal(tables).items() if len(table)}
         report.errors += _parallel_faults(concept, tables)
         for side in sides if len({*map(len, tables.values())}) == 1 else ():
             columns = {code: table[side].tolist() for code, table in tables.items()}
             report.notes += [f"{concept}, {side}: {note}" for note in unparallel(columns)]
         for code, table in tables.items():
-            report.errors += _shortened(_text_faults(concept, code, tables, sides))
+            report.errors += islice(_text_faults(concept, code, tables, sides), SHOWN)
             figures = _measured(f"{concept}/{code}", code, table, sides, report)
             rows.append({"concept": concept, "language": code, **figures})
             situations = concept + "/" + table.get("group", table["id"])
             about = {"language": code, "pair": concept + " " + table["id"], "cohort": table.get("cohort", "first")}
             texts += [pd.DataFrame({**about, "group": situations, "text": table[side]}) for side in sides]
     for _, found in pd.concat(texts).groupby("language", sort=False) if texts else ():
-        report.errors += _shortened(_near_copies(found.reset_index(drop=True)))
-    if not report.errors:
+        report.errors += islice(_near_copies(found.reset_index(drop=True)), SHOWN)
+    if not languages and not report.errors:
         _load(concepts, data, report)
     report.errors, report.notes = ([line.translate(_STEERING) for line in x] for x in (report.errors, report.notes))
     report.figures = pd.DataFrame(rows, columns=FIGURES)
@@ -98,25 +97,17 @@ def _load(concepts: list[str], data: Root, report: Report) -> None:
             report.errors.append(f"{concept}: pairs of {found} groups, expected {MIN_GROUPS} or more, to halve them")
 
 
-def _shortened(lines: Iterator[str]) -> list[str]:
-    """The first SHOWN lines, and how many more there are."""
-    first = [*islice(lines, SHOWN)]
-    return [*first, f"and {more} more of these"] if (more := sum(1 for _ in lines)) else first
-
-
 def _notes(table: pd.DataFrame, sides: tuple[str, ...]) -> Iterator[str]:
     """What is left out of a file as it is read, and what in it may be meant in another way than it is read."""
     yield from table.attrs.get("notes", ())
     quoted = [text[1:-1] for side in sides for text in table[side] if text[0] == text[-1] == '"']
     if len(quoted) == len(sides) * len(table) or any('""' in t and '"' not in t.replace('""', "") for t in quoted):
         yield f"double quotes around {len(quoted)} texts, as of a spreadsheet, are read as text: {quoted[0]}"
-    names = pd.Series([*dict.fromkeys(table.get("group", ()))], dtype=object)
-    same = names.map(lambda name: unicodedata.normalize("NFKC", name).casefold()).duplicated(keep=False)
-    if same.any():
-        yield f"groups whose names differ in case or form alone are taken for several: {', '.join(names[same])}"
+    names = pd.Series(table.get("group", ()), dtype=object).drop_duplicates()
+    if len(same := names[names.str.normalize("NFKC").str.casefold().duplicated(keep=False)]):
+        yield f"groups whose names differ in case or form alone are taken for several: {', '.join(same)}"
     if len(table) > MANY:
-        first = f"surface classifiers are measured on the first {MANY:,}"
-        yield f"{len(table):,} pairs: {first}, and a run takes time and memory by their square (--pairs takes fewer)"
+        yield f"{len(table):,} pairs: a run takes time by their square (see --pairs), words are those of {MANY:,}"
 
 
 def _parallel_faults(concept: str, tables: dict[str, pd.DataFrame]) -> Iterator[str]:
@@ -135,7 +126,10 @@ def _parallel_faults(concept: str, tables: dict[str, pd.DataFrame]) -> Iterator[
 def _text_faults(concept: str, code: str, tables: dict[str, pd.DataFrame], sides: tuple[str, ...]) -> Iterator[str]:
     where, table = f"{concept}/{code}", tables[code]
     english = next((found for other, found in tables.items() if primary(other) == "en" != primary(code)), table[:0])
-    scripts = language(code).scripts or _usual_script("".join(table[[*sides]].to_numpy().flat))
+    letters = Counter(
+        unicodedata.name(c, "?").split()[0] for side in sides for c in "".join(table[side]) if c.isalpha()
+    )
+    scripts = language(code).scripts or tuple(dict(letters.most_common(1)))
     for pair in table.loc[table[sides[0]] == table[sides[-1]], "id"] if len(sides) == 2 else ():
         yield f"{where} {pair}: both sides are equal"
     for side in sides:
@@ -167,15 +161,9 @@ def _near_copies(texts: pd.DataFrame) -> Iterator[str]:
         shared = (grams[rows] @ grams[old].T).toarray()
         found = np.argwhere(shared > NEAR_COPY * np.maximum(sizes[rows][:, None] + sizes[old] - shared, 1))
         copies += [(rows[i], old[j]) for i, j in found[:SHOWN]]
-    for i, j in copies[:SHOWN]:
+    for i, j in copies:
         one, other = texts.iloc[i], texts.iloc[j]
         yield f"{code}: {one['pair']} is a near copy of {other['pair']}: {one['text']} | {other['text']}"
-
-
-def _usual_script(text: str) -> tuple[str, ...]:
-    """The script of most letters, as the Unicode names of these begin, by which an unknown language is judged."""
-    found = Counter(unicodedata.name(c, "?").split()[0] for c in text if c.isalpha())
-    return tuple(script for script, _ in found.most_common(1))
 
 
 def in_script(text: str, scripts: tuple[str, ...]) -> float:
@@ -210,13 +198,9 @@ def _measured(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...]
         report.errors.append(f"{where}: positive texts are {ratio:.2f} times as long as negative ones, {expected}")
     if alike < MIN_SAME_ENDING:
         report.errors.append(f"{where}: sides end alike in {alike:.0%} of the pairs, expected {MIN_SAME_ENDING:.0%}")
-    if groups[:MANY].nunique() < 2:
-        report.notes.append(f"{where}: fewer than two groups, so no shortcut accuracy can be measured")
-        return row
-    for surface in SURFACES:
-        few = positive[:MANY], negative[:MANY], groups[:MANY]
-        margins = shortcut_scores(*few, surface=surface, spaces=language(code).spaces)
-        row[surface] = shortcut_accuracy(margins)
+    few = positive[:MANY], negative[:MANY], groups[:MANY]
+    for surface in SURFACES if few[-1].nunique() > 1 else ():
+        row[surface] = shortcut_accuracy(shortcut_scores(*few, surface=surface, spaces=language(code).spaces))
         if row[surface] > SHORTCUT_NOTE:
             report.notes.append(f"{where}: {surface} alone distinguish the sides in {row[surface]:.0%} of the pairs")
     return row

@@ -28,18 +28,12 @@ class Language:
         return self.name if self.name.endswith((self.code, f"({self.code})")) else f"{self.name} ({self.code})"
 
 
-def _read() -> dict[str, tuple[Language, list[str]]]:
-    """Languages by code, each with its codes of ISO 639-2 and 639-3: the sixteen, and others without spaces."""
-    rows = (files("xlv.corpus") / "data" / "languages.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    columns = [row.split("\t") for row in rows]
-    return {
-        c: (Language(c, name, kin, (*s.split(),), gaps == "yes"), a.split()) for c, name, kin, s, gaps, a in columns
-    }
-
-
-_KNOWN = _read()
-LANGUAGES: dict[str, Language] = {code: known for code, (known, _) in list(_KNOWN.items())[:16]}
-_SHORT = {long: code for code, (_, aliases) in _KNOWN.items() for long in aliases}
+_ROWS = pd.read_csv(str(files("xlv.corpus") / "data" / "languages.tsv"), sep="\t", keep_default_na=False).to_numpy()
+_KNOWN = {
+    code: Language(code, *about, tuple(scripts.split()), gaps == "yes") for code, *about, scripts, gaps, _ in _ROWS
+}
+_SHORT = {long: code for code, *_, aliases in _ROWS for long in aliases.split()}  # ISO 639-2 and 639-3
+LANGUAGES: dict[str, Language] = dict(list(_KNOWN.items())[:16])  # the others are written without spaces
 _TAGS = {"latn": "LATIN", "cyrl": "CYRILLIC", "arab": "ARABIC", "deva": "DEVANAGARI"}
 IDENTIFIED = tuple(code for code in LANGUAGES if code != "ny")  # py3langid knows no Chichewa
 
@@ -54,7 +48,7 @@ def primary(code: str) -> str:
 def language(code: str) -> Language:
     """The language of a code or tag (`zh-Hans`, `eng_Latn`); one that is not known is `unknown` and has no scripts."""
     own, tagged = primary(code), tuple(script for tag, script in _TAGS.items() if tag in code.lower())
-    known, _ = _KNOWN.get(own, (Language(code, code, "unknown", scripts=()), ()))
+    known = _KNOWN.get(own) or Language(code, code, "unknown", scripts=())
     if code not in (own, known.name):
         known = replace(known, code=code, name=f"{known.name} ({code})")
     return replace(known, scripts=tagged, spaces=True) if tagged else known

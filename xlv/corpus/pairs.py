@@ -138,8 +138,9 @@ def load_instructions(code: str, split: str = "all", *, limit: int | None = None
     if split not in splits:
         raise ValueError(f"unknown split {split!r}: choose one of {', '.join(splits)}")
     if split != "all" and len(table) < MIN_INSTRUCTIONS:
-        said = f"{MIN_INSTRUCTIONS} or more, for the first {SEARCH_SIZE} are for searching"
-        raise CorpusError(f"{path} has {len(table)} instructions: expected {said}")
+        raise CorpusError(
+            f"{path} has {len(table)} instructions: expected {MIN_INSTRUCTIONS} or more, {SEARCH_SIZE} to search on"
+        )
     return splits[split][:limit].reset_index(drop=True)
 
 

@@ -6,7 +6,6 @@ MVALUE has `{concept}/{concept}_{language}.json`: groups map to ids to `{"pos", 
 
 import json
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from importlib.resources import files
@@ -21,6 +20,7 @@ COHORTS = ("first", "second")  # rules were formed on the first; the second, of 
 _UNSEEN = (*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x61C, 0x115F, 0x1160, 0x1680, 0x180E, *range(0x2000, 0x200C))
 _UNSEEN += (0x200E, 0x200F, *range(0x2028, 0x2030), *range(0x205F, 0x2070), 0x2800, 0x3000, 0x3164, 0xFEFF, 0xFFA0)
 _ENDS = "".join(map(chr, _UNSEEN))
+_HIDDEN = _ENDS + "\u034f\u200c\u200d\ufe0e\ufe0f"  # joiners and selectors belong to what stands before them
 _FORMS = {"scenario": "{} {}", "question": "Question: {} Answer: {}"}
 
 
@@ -32,14 +32,9 @@ def _content(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")  # spreadsheets put a mark before the first column
     except OSError as error:
-        said = f"no file {path} that can be read ({error.strerror})"
-        raise CorpusError(f"{said}: expected one tab-separated file per language") from None
+        raise CorpusError(f"no file {path} that can be read ({error.strerror}): expected one per language") from None
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from None
-
-
-def _visible(text: str) -> bool:
-    return any(unicodedata.category(c)[0] in "LNPS" for c in text)
 
 
 def read_table(path: Path, needed: Sequence[str] = ("id", "positive", "negative")) -> pd.DataFrame:
@@ -55,14 +50,12 @@ def read_table(path: Path, needed: Sequence[str] = ("id", "positive", "negative"
         raise CorpusError(f"{path} is empty: expected a header line and at least one row")
     header = [column.strip(_ENDS).lower() for column in rows.pop(0)[1]]
     if absent := [column for column in needed if column not in header]:
-        raise CorpusError(
-            f"{path} lacks the column {absent[0]!r}: its header is {brief(header)}, expected {list(needed)}"
-        )
+        raise CorpusError(f"{path} lacks the column {absent[0]!r} of {list(needed)}: its header is {brief(header)}")
     if len(set(header)) < len(header):
         raise CorpusError(f"{path} has two columns {brief(Counter(header).most_common(1)[0][0])}: keep one of them")
     if odd := [f"line {number}: {len(row)} fields" for number, row in rows if len(row) != len(header)]:
         raise CorpusError(f"{path}, {odd[0]}, expected {len(header)} separated by tabs, as in its header")
-    if again := [number for number, row in rows if [*map(str.lower, row)] == header]:
+    if again := [number for number, row in rows if [name.strip(_ENDS).lower() for name in row] == header]:
         raise CorpusError(f"{path}, line {again[0]} is the header again: delete it, and see that no row stands twice")
     return _sound(path, pd.DataFrame([row for _, row in rows], columns=header, dtype=object), needed)
 
@@ -74,12 +67,8 @@ def _sound(path: Path, raw: pd.DataFrame, needed: Sequence[str]) -> pd.DataFrame
         raise CorpusError(f"{path}: the id {brief(twice[0])} stands twice; ids must be unique in a file")
     given, cohort = [*needed, *({"group"} & {*table})], [*({"cohort"} & {*table})]
     for columns, odd, fault in (
-        (given, lambda text: not _visible(text), "an empty field: every text and group must be given"),
-        (
-            table,
-            re.compile(r"[\0\ud800-\udfff]|(?s:.{100001})").search,
-            "a NUL, half a character or over 100,000 of them",
-        ),
+        (given, lambda text: not text.strip(_HIDDEN), "an empty field: every text and group must be given"),
+        (table, re.compile(r"[\0\ud800-\udfff]|(?s:.{100001})").search, "a NUL, half a character or 100,000 of them"),
         (cohort, lambda name: name not in COHORTS, f"no cohort: expected {' or '.join(COHORTS)}"),
     ):
         if found := list(table["id"][table[[*columns]].map(odd).any(axis=1)]):
@@ -93,15 +82,9 @@ def _sound(path: Path, raw: pd.DataFrame, needed: Sequence[str]) -> pd.DataFrame
 def _text(entry: dict, side: str) -> str:
     kind = next((kind for kind in _FORMS if kind in entry), "")
     parts = [entry[name] for name in (kind, side) if name]
-    if odd := [part for part in parts if not isinstance(part, str) or not _visible(part)]:
+    if odd := [part for part in parts if not isinstance(part, str) or not part.strip(_HIDDEN)]:
         raise ValueError(f"expected a text, got {brief(odd[0])}")
     return _FORMS[kind].format(*(part.strip(_ENDS) for part in parts)) if kind else parts[0]
-
-
-def _unique(items: list[tuple[str, object]]) -> dict[str, object]:
-    if len(dict(items)) < len(items):
-        raise ValueError("a key stands twice in one object")
-    return dict(items)
 
 
 def read_mvalue(path: Path) -> pd.DataFrame:
@@ -112,17 +95,15 @@ def read_mvalue(path: Path) -> pd.DataFrame:
     """
     rows, where, content = [], "", _content(path)
     try:
-        for group, pairs in json.loads(content, object_pairs_hook=_unique).items():
-            for key, entry in pairs.items():
+        for group, pairs in json.loads(content, object_pairs_hook=list):  # a key may stand twice
+            for key, entry in pairs:
                 where = f", pair {brief(f'{group}/{key}')},"
-                rows.append((f"{group}/{key}", "mvalue", _text(entry, "pos"), _text(entry, "neg")))
+                rows.append((f"{group}/{key}", "mvalue", _text(dict(entry), "pos"), _text(dict(entry), "neg")))
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         fault = f'({type(error).__name__}: {error}): expected {{group: {{id: {{"pos": …, "neg": …}}}}}}'
         raise CorpusError(f"{path}{where} is not in MVALUE's form {fault}") from None
-    if not rows:
-        raise CorpusError(f"{path} is empty: expected at least one pair")
-    columns = ["id", "origin", "positive", "negative"]
-    table = _sound(path, pd.DataFrame(rows, columns=columns, dtype=object), ("id", "positive", "negative"))
+    raw = pd.DataFrame(rows, columns=["id", "origin", "positive", "negative"], dtype=object)
+    table = _sound(path, raw, ("id", "positive", "negative"))
     if equal := list(table["id"][table["positive"] == table["negative"]]):
         said = f"pairs with equal sides are left out in every language: {', '.join(equal)}"
         table.attrs |= {"equal": equal, "notes": [*table.attrs.get("notes", ()), said]}

@@ -104,8 +104,9 @@ def key_of(settings: Settings | ControlSettings, corpus: str = "") -> str:
     choices = []
     for name, profile in PROFILES.items():
         usual = _flat(asdict(getattr(profile, part)) | {"template": settings.template, "dtype": settings.dtype})
-        choices.append((name, {what: value for what, value in own.items() if value != usual[what]}))
-    name, different = min(choices, key=lambda choice: len(choice[1]))
+        different = {what: value for what, value in own.items() if value != usual[what]}
+        choices.append((len(different), settings.dtype != getattr(profile, part).dtype, name, different))
+    *_, name, different = min(choices, key=lambda choice: choice[:2])
     template = settings.template if settings.template.isalnum() else "own"
     key = ",".join([f"{name}-{template}-{settings.dtype}", *(f"{what}={_said(v)}" for what, v in different.items())])
     atoms = [atom for value in different.values() for atom in (value if isinstance(value, tuple) else [value])]

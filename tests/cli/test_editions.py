@@ -6,23 +6,41 @@ import torch
 from tests.cli.command import here, refused, xlv
 from tests.corpus.importers.authors import write_res
 from xlv.models.presets import BOOK_MODELS
+from xlv.profiles import PROFILES
+from xlv.settings import Loading
 
 
 def test_a_book_is_built_of_the_small_models_or_of_those_named_and_its_index_is_said(monkeypatch, tmp_path):
     built = []
 
-    def build(models, profile, folder, results, *, progress):
-        built.append((models, profile, folder, results))
-        return folder / "index.html"
+    def build(models, profile, out, results, *, loading, overwrite, progress):
+        built.append((models, profile, out, results, loading, overwrite))
+        return out / "index.html"
 
     monkeypatch.setattr("xlv.edition.book.build_edition", build)
     monkeypatch.chdir(tmp_path)
-    assert here("book").stdout == f"The book: {Path('build/quick/index.html')}\n"
-    here("book", "--models", "a, b", "--profile", "full", "--data", "corpus", "--out", "there", "--results", "r")
+    assert here("book").stdout == f"The book: {Path('build/index.html')}\n"
+    given = (
+        "--models",
+        "a, b",
+        "--profile",
+        "full",
+        "--data",
+        "corpus",
+        "--out",
+        "there",
+        "--results",
+        "r",
+        "--seed",
+        "3",
+    )
+    here(
+        "book", *given, "--dtype", "bf16", "--template", "chat", "--device", "cpu", "--trust-remote-code", "--overwrite"
+    )
     [first, second] = built
-    assert first[0] == BOOK_MODELS and first[3] is None
-    assert second[0] == ("a", "b") and second[1].study.data == str(tmp_path / "corpus")  # wherever a notebook runs
-    assert second[2:] == (Path("there/full"), Path("r"))
+    assert first[:2] == (BOOK_MODELS, PROFILES["quick"]) and first[3:] == (None, Loading(), False)
+    wanted = PROFILES["full"].changed(data="corpus", seed=3, dtype="bf16", template="chat")
+    assert second == (("a", "b"), wanted, Path("there"), Path("r"), Loading("cpu", True), True)
 
 
 def test_a_batch_s_spec_that_is_missing_is_named():

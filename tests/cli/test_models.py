@@ -55,7 +55,7 @@ def test_the_settings_of_a_run_are_those_of_its_options(monkeypatch, tmp_path):
 
     asked = []
 
-    def study(model, settings, out, *, loading, vectors, progress):
+    def study(model, settings, out, *, loading, vectors, overwrite, progress):
         asked.append((model, settings, loading, Path(out)))
         raise Done
 
@@ -67,7 +67,7 @@ def test_the_settings_of_a_run_are_those_of_its_options(monkeypatch, tmp_path):
         with pytest.raises(Done):
             here("run", *arguments)
     (name, settings, loading, out), (other, changed, plain, _) = asked
-    assert (name, settings.template, settings.baselines, settings.dtype) == ("llama2-chat-7b", "llama2", False, "fp32")
+    assert (name, settings.template, settings.baselines, settings.dtype) == ("llama2-chat-7b", "", False, "fp32")
     assert (loading.device, loading.trust_remote_code, out) == ("cuda:1", True, tmp_path)
     assert (other, changed.template, changed.dtype, changed.pairs) == ("org/model@v2", "Q: {input}", "bf16", 8)
     assert (plain.device, plain.trust_remote_code) == (None, False)
@@ -82,11 +82,12 @@ def test_run_prints_a_table_and_writes_results_and_the_vectors_that_steer_takes(
     assert done.returncode == 0, done.stderr
     assert "my-model: own-language recognition accuracy, protocol cv" in done.stdout
     assert len(re.findall(r"^│ sw +│ [01]\.\d{3} +│ -?\d\.\d{3}–\d\.\d{3} +│", done.stdout, flags=re.MULTILINE)) == 1
-    assert f"Concept vectors: {out / 'my-model' / 'vectors'}" in done.stdout
-    assert {path.name for path in (out / "my-model").iterdir()} == {"recognition.nc", "consistency.nc", "vectors"}
+    folder = out / "my-model" / "full-raw-fp32,pairs=8,concepts=morality+fairness,languages=en+fr+sw"
+    assert f"Concept vectors: {folder / 'vectors'}" in done.stdout and f"Results: {folder}" in done.stdout
+    assert {path.name for path in folder.iterdir()} == {"recognition.nc", "consistency.nc", "vectors"}
     files = {f"{concept}_{code}.safetensors" for concept in ("morality", "fairness") for code in ("en", "fr", "sw")}
-    assert {path.name for path in (out / "my-model" / "vectors").iterdir()} == files
-    file = out / "my-model" / "vectors" / "fairness_sw.safetensors"
+    assert {path.name for path in (folder / "vectors").iterdir()} == files
+    file = folder / "vectors" / "fairness_sw.safetensors"
     steered = here("steer", tiny_folder, "Write a note.", "--vector", file, "--tokens", "3")
     assert "positive, layers 2–3, s = +" in steered.stdout
     for dose in ("-0.1", "nan"):
@@ -103,7 +104,7 @@ def test_vectors_of_harmfulness_steer_towards_refusing_only(tiny_folder, tmp_pat
     common = ("--languages", "en,sw", "--concepts", "harmfulness", "--pairs", "8", "--no-baselines", "--dtype", "bf16")
     done = here("run", tiny_folder, *common, "--vectors", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.stderr
-    file = tmp_path / "out" / "my-model" / "vectors" / "harmfulness_sw.safetensors"
+    [file] = (tmp_path / "out" / "my-model").glob("full-raw-bf16,*/vectors/harmfulness_sw.safetensors")
     assert "refusing, layers 2–3, s = -" in here("steer", tiny_folder, "Hi.", "--vector", file, "--tokens", "3").stdout
     for options in (("--direction", "following"), ("--direction", "positive"), ("--dose", "-0.1")):
         assert "--control" in refused(here("steer", tiny_folder, "Hi.", "--vector", file, *options))

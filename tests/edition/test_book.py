@@ -8,6 +8,7 @@ import yaml
 from tests.cli.command import xlv
 from tests.edition.conftest import PROFILE
 from tests.gguf_file import write_gguf
+from xlv.archive import place
 from xlv.edition import book
 from xlv.edition.book import BookError, audit_model, build_book, execute_notebooks, refuse_unknown
 from xlv.questions.claims.rules import CLAIMS
@@ -68,7 +69,7 @@ def checkout(tmp_path, monkeypatch):
         "      - file: notebooks/q1\n"
     )
     (root / "_config.yml").write_text("title: A book\nexecute: {execute_notebooks: force}\n")
-    monkeypatch.chdir(root)
+    monkeypatch.setattr(book, "repository", lambda: root)
     executed = []
     monkeypatch.setattr(book, "execute_notebooks", lambda names, *_a, **_k: executed.extend(names))
     return executed
@@ -141,13 +142,13 @@ class Page(HTMLParser):
 
 def test_an_audit_of_a_folder_never_seen_gives_a_card_complete_in_itself(tiny_folder, tmp_path, monkeypatch):
     path = audit_model(str(tiny_folder), PROFILE, tmp_path / "audit")
-    assert path == tmp_path / "audit" / "my-model.html"
+    assert path == place(str(tiny_folder), PROFILE.study, tmp_path / "audit") / "card.html"
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == [] and "svg" in page.names and "script" not in page.names
     assert all(reference.startswith(("#", "data:image/")) for reference in page.references)
     for claim in CLAIMS.values():
         assert claim in page.text
-    recognition = load(tmp_path / "audit" / "results" / "my-model" / "recognition.nc")
+    recognition = load(path.with_name("recognition.nc"))
     assert recognition.attrs["weights"] in page.text and "Swahili (sw)" in page.text
     assert "The weakest languages for refusal" in page.text and "was not asked" not in page.text
     assert not re.search(r"\bnan\b", page.text)
@@ -176,8 +177,9 @@ def test_an_audit_of_a_gguf_path_without_chat_template_names_the_question_it_ski
         str(tmp_path / "audit"),
     )
     assert done.returncode == 0, done.stderr
-    assert f"The card: {tmp_path / 'audit' / 'tiny-base.html'}" in done.stdout
-    text = Page((tmp_path / "audit" / "tiny-base.html").read_text(encoding="utf-8")).text
+    [path] = (tmp_path / "audit" / "tiny-base").glob("quick-raw-bf16,*/card.html")
+    assert f"The card: {path}" in done.stdout
+    text = Page(path.read_text(encoding="utf-8")).text
     assert "Question 4 was not asked: tiny-base has no chat template" in text
     assert re.search(r"8\. Refusals can be controlled.*cannot be told.*question 4 was not asked", text, flags=re.DOTALL)
     assert not list((tmp_path / "audit").rglob("control.nc"))

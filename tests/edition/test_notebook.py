@@ -6,6 +6,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from xlv.archive import place
 from xlv.edition import notebook
 from xlv.edition.notebook import check_parameters, open_ledger, open_results
 from xlv.questions.claims.rules import CLAIMS
@@ -74,18 +75,40 @@ def test_stored_results_are_shown_whatever_their_size_and_nothing_is_computed(st
 
 
 def test_one_model_at_least_is_named():
-    with pytest.raises(ValueError, match="name at least one model"):
+    with pytest.raises(ValueError, match="no model is named"):
         open_results(" , ", "recognition")
 
 
 def test_the_reference_results_are_shown_where_no_other_size_is_asked_for(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(notebook, "run_study", lambda model, settings, folder: asked.append((model, folder)))
+    monkeypatch.setattr(notebook, "run_study", lambda model, settings, out, *, loading: asked.append((model, out)))
     found = open_results("smollm2-135m", "recognition")
     assert found["smollm2-135m"].attrs["model"] == "smollm2-135m" and asked == []
-    with pytest.raises(ResultsError, match="no results"):
-        open_results("smollm2-135m", "recognition", pairs=8)
-    assert asked == [("smollm2-135m", tmp_path / "cache" / "results" / "full")]
+    for changed in ({"pairs": 8}, {"dtype": "bf16"}, {"template": "chat"}, {"seed": 1}, {"profile": "quick"}):
+        with pytest.raises(ResultsError, match="no results"):
+            open_results("smollm2-135m", "recognition", **changed)
+    assert asked == [("smollm2-135m", tmp_path / "cache" / "results")] * 5
+
+
+@pytest.mark.parametrize("name", ["finetuned/gemma-3-270m", "someone/gemma-3-270m", "mine=org/other"])
+def test_another_model_of_a_reference_s_name_has_results_of_its_own(monkeypatch, name):
+    asked = []
+    monkeypatch.setattr(notebook, "run_study", lambda model, *_a, **_k: asked.append(model))
+    with pytest.raises(ResultsError, match="no results at"):
+        open_results(name, "recognition")
+    assert asked == [name]
+
+
+def test_reference_results_of_other_weights_are_not_shown(monkeypatch):
+    monkeypatch.setattr(notebook, "identity", lambda _model: "0" * 16)
+    monkeypatch.setattr(notebook, "run_study", lambda *_a, **_k: None)
+    with pytest.raises(ResultsError, match="no results at"):
+        open_results("gemma-3-270m", "recognition")
+
+
+def test_a_question_is_known_by_its_name():
+    with pytest.raises(ValueError, match="unknown question 'weather': choose one of recognition, consistency, control"):
+        open_results("gemma-3-270m", "weather")
 
 
 def test_a_question_that_the_reference_did_not_ask_of_a_model_is_left_out():
@@ -94,11 +117,12 @@ def test_a_question_that_the_reference_did_not_ask_of_a_model_is_left_out():
 
 
 def test_what_is_not_there_is_computed_once(studied, tmp_path, monkeypatch):
-    def study(model, _settings, folder):
-        shutil.copytree(studied / "my-model", folder / "my-model", dirs_exist_ok=True)
+    def study(model, settings, folder, *, loading):
+        shutil.copytree(studied / "my-model", place(model, settings, folder))
 
     monkeypatch.setattr(notebook, "run_study", study)
-    assert list(open_results("my-model", "consistency", results=str(tmp_path / "out"), profile="quick")) == ["my-model"]
+    given = {"results": str(tmp_path / "out"), "profile": "quick"}
+    assert list(open_results("my-model", "consistency", **given)) == ["my-model"]
 
 
 @pytest.fixture

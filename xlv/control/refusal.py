@@ -113,12 +113,12 @@ class Judge:
     """What classifies completions; a judge of one's own has a `name`, by which journals know it, and an `ask`."""
 
     name: str
-    ask: Callable[[list[str], list[str]], list[str]]  # prompts, completions that are not broken → classes
+    ask: Callable[[list[str], list[str]], list[str]] | None = None  # prompts, completions not broken → classes
 
     def classify(self, prompts: Sequence[str], completions: Sequence[str], language: str) -> list[str]:
-        """The class of each completion: broken by rule, else as the judge says; for results one of OUTCOMES."""
+        """The class of each completion, in results one of OUTCOMES: by the rules, and if not broken as `ask` says."""
         classes = [judge(completion, language) for completion in completions]
-        whole = [i for i, found in enumerate(classes) if found != BROKEN]
+        whole = [i for i, found in enumerate(classes) if self.ask and found != BROKEN]
         said = self.ask([prompts[i] for i in whole], [completions[i] for i in whole]) if whole else []
         for i, found in zip(whole, said, strict=True):
             classes[i] = found
@@ -129,9 +129,6 @@ class RuleJudge(Judge):
     """The judge by rules: fast, for the sixteen languages, by the first words only."""
 
     name = f"rules {RULES_FINGERPRINT}"
-
-    def classify(self, prompts: Sequence[str], completions: Sequence[str], language: str) -> list[str]:
-        return [judge(completion, language) for completion in completions]
 
 
 class ClassifierJudge(Judge):

@@ -103,9 +103,8 @@ def permits(model: Model) -> Permits:
 @torch.no_grad()
 def _tried(model: Model) -> Permits:
     """Reads four texts alone, in fp32, then in every layout: what fails or differs, for whatever reason, is off."""
-    size = model.network.get_input_embeddings().weight.shape[0]
     starts = ((5, _BEGIN), (35, 12), (66, 12), (19, 24), (50, 29))
-    first, *rest = ([(7 * k + start) % 89 % size for k in range(tokens)] for start, tokens in starts)
+    first, *rest = ([(7 * k + start) % 89 % model.rows for k in range(tokens)] for start, tokens in starts)
     ids = [first + rest[0], first + rest[1], *rest[2:]]
     like = torch.empty(0, device=find_base(model.network).device)
 

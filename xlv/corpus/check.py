@@ -14,7 +14,7 @@ from xlv.cache import Progress, counted, silent
 from xlv.corpus import pairs as corpus
 from xlv.corpus.form import ending, unparallel
 from xlv.corpus.languages import IDENTIFIED, identified, language, primary
-from xlv.corpus.pairs import BUILT_IN, SPECIAL, Names, Root
+from xlv.corpus.pairs import BUILT_IN, SPECIAL, Root, Some
 from xlv.corpus.shortcut import SURFACES, shortcut_accuracy, shortcut_scores
 from xlv.corpus.table import CorpusError, read_table
 from xlv.statistics.resampling import MIN_GROUPS
@@ -38,7 +38,7 @@ class Report:
     figures: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def check_corpus(data: Root = None, *, languages: Names = None, progress: Progress = silent) -> Report:
+def check_corpus(data: Root = None, *, languages: Some = None, progress: Progress = silent) -> Report:
     """Check every file of a corpus folder, or those of some `languages` and English, and measure it.
 
     Errors: what a run would refuse, ids or groups that differ between languages, equal, repeated or English texts, a
@@ -126,9 +126,8 @@ def _parallel_faults(concept: str, tables: dict[str, pd.DataFrame]) -> Iterator[
 def _text_faults(concept: str, code: str, tables: dict[str, pd.DataFrame], sides: tuple[str, ...]) -> Iterator[str]:
     where, table = f"{concept}/{code}", tables[code]
     english = next((found for other, found in tables.items() if primary(other) == "en" != primary(code)), table[:0])
-    letters = Counter(
-        unicodedata.name(c, "?").split()[0] for side in sides for c in "".join(table[side]) if c.isalpha()
-    )
+    texts = "".join(table[[*sides]].to_numpy().flat)
+    letters = Counter(unicodedata.name(c, "?").split()[0] for c in texts if c.isalpha())
     scripts = language(code).scripts or tuple(dict(letters.most_common(1)))
     for pair in table.loc[table[sides[0]] == table[sides[-1]], "id"] if len(sides) == 2 else ():
         yield f"{where} {pair}: both sides are equal"

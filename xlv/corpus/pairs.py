@@ -23,7 +23,7 @@ SPECIAL = {"control": ("harmless", "harmful"), "neutral": ("text",)}  # folders 
 SEARCH_SIZE, MIN_INSTRUCTIONS = 24, 26  # two of them at least to evaluate on
 _LARGEST = 64_000_000  # bytes of a file
 _MEANT = re.compile(r"(\w+_)?[a-z]{2,3}([-_]\w+)?\.((tsv|json)(\.(gz|bz2|xz|zip|zst))?|csv)", re.IGNORECASE)
-Names = Iterable[str] | None  # of concepts or languages; None: all
+Some = Iterable[str] | None  # of concepts or languages; None: all
 Root = Path | None  # folder of a corpus; None: the built-in one
 
 
@@ -70,12 +70,7 @@ def without_equal(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
 
 
 def load_pairs(
-    concepts: Names = None,
-    languages: Names = None,
-    *,
-    pairs: int | None = None,
-    cohort: str = "first",
-    data: Root = None,
+    concepts: Some = None, languages: Some = None, *, pairs: int | None = None, cohort: str = "first", data: Root = None
 ) -> pd.DataFrame:
     """Contrastive pairs as a table with the columns COLUMNS, parallel over languages.
 
@@ -139,7 +134,7 @@ def load_instructions(code: str, split: str = "all", *, limit: int | None = None
         raise ValueError(f"unknown split {split!r}: choose one of {', '.join(splits)}")
     if split != "all" and len(table) < MIN_INSTRUCTIONS:
         raise CorpusError(
-            f"{path} has {len(table)} instructions: expected {MIN_INSTRUCTIONS} or more, {SEARCH_SIZE} to search on"
+            f"{path} has {len(table)} rows: expected {MIN_INSTRUCTIONS} or more, {SEARCH_SIZE} for the search"
         )
     return splits[split][:limit].reset_index(drop=True)
 

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import papermill
 import yaml
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from xlv import __version__
 from xlv.archive import place
@@ -24,6 +27,7 @@ from xlv.settings import DEFAULT_LOADING, Loading
 from xlv.study import run_control, run_study
 
 Parameters = Mapping[str, object]  # of notebooks, by name
+KILLED = "its kernel was killed, perhaps because memory ran out"
 
 
 class BookError(ValueError):
@@ -59,8 +63,9 @@ def execute_notebooks(
     """Execute notebooks of the repository `root` into `target` with papermill, in the folder `cwd` (default: `root`).
 
     Raises ValueError for a parameter that one of them does not have, before any runs, and BookError naming the notebook
-    that failed, with the notebook's own error as its cause; the partial output stays in `target`. The cell of handed
-    parameters is left out: the book's banner says them, and they hold a machine's paths.
+    that failed, with what failed as its cause; the partial output stays in `target`. The cell of handed parameters is
+    left out: the book's banner says them, and they hold a machine's paths. Nobody else can reach the kernels: their
+    sockets are files in a private folder.
     """
     root = root or repository()
     sources = [root / "notebooks" / f"{name}.ipynb" for name in names]
@@ -71,10 +76,14 @@ def execute_notebooks(
     for source in counted(sources, "executing notebooks", progress):
         output = target / source.name
         try:
-            notebook = papermill.execute_notebook(source, output, dict(parameters), **settings)
+            with TemporaryDirectory(prefix="xlv-") as private:
+                kernel = Config(KernelManager={"transport": "ipc", "connection_file": f"{private}/kernel.json"})
+                notebook = papermill.execute_notebook(source, output, dict(parameters), config=kernel, **settings)
         except PapermillExecutionError as error:
             problem = f"{error.ename}: {error.evalue} (as far as it came: {output})"
             raise BookError(f"notebook {source.stem} failed: {problem}") from error
+        except DeadKernelError as error:
+            raise BookError(f"notebook {source.stem}: {KILLED}") from error
         notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
         notebook.metadata.pop("papermill", None)
         with whole_file(output) as temporary:

@@ -18,9 +18,9 @@ import pytest
 from filelock import FileLock
 
 from xlv.batch.conduct import build_batch_book, conduct, perform
-from xlv.batch.runs import plan
+from xlv.batch.runs import MARK, RESULTS, plan
 from xlv.batch.spec import read_spec
-from xlv.edition.notebook import profile_of
+from xlv.profiles import profile_of
 from xlv.results import load
 from xlv.study import run_study
 
@@ -129,9 +129,8 @@ def test_a_batch_on_dask_of_which_a_worker_is_killed_gives_all_results_and_its_b
     assert said[-1].startswith("done: ") and said[-1].endswith("(3 of 3 ended, 0 failed, about 0:00:00 left)")
     assert sorted(run.attempts() for run in runs) == [1, 1, 2]
     for run in runs:
-        same_data(
-            load(run.folder / "results" / run.name / "recognition.nc"), undisturbed(run, tmp_path / "again" / run.name)
-        )
+        [path] = [path for path in run.folder.glob(RESULTS) if path.stem == "recognition"]
+        same_data(load(path), undisturbed(run, tmp_path / "again" / run.name))
     index = build_batch_book(wanted, runs, {})
     assert "The runs of this batch" in (index.parent / "book" / "batch-runs.html").read_text()
 
@@ -157,9 +156,8 @@ def test_after_an_interrupt_nothing_goes_on_at_the_workers(spec, cluster, monkey
 
 def test_a_scheduler_that_is_lost_ends_the_batch_in_one_line(spec):
     pytest.importorskip("distributed")
-    cluster, path = Cluster(), spec(notebooks=["idle"], matrix={"models": ["llama"]})
+    cluster, path = Cluster().ready(), spec(notebooks=["idle"], matrix={"models": ["llama"]})
     runs = plan(read_spec(path))
-    cluster.worker("MEMORY=2e9")
 
     def lose():
         until(lambda: processes_of(runs, "ipykernel"), "a run")
@@ -206,14 +204,14 @@ def test_a_run_that_fails_for_cause_is_reported_with_its_last_line_and_stops_no_
     out, err = batch.communicate(timeout=LIMIT)
     assert batch.returncode == 1 and "1 of 2 runs done" in out, err
     [line] = [line for line in out.splitlines() if line.startswith("failed: ")]
-    assert re.match(r"failed: damaged-seed-0: notebook short failed: \w*Error: .+", line)
+    assert re.match(r"failed: damaged-seed-0: notebook q1_recognition failed: \w*Error: .+", line)
     assert "Traceback" not in out + err
     failed, *others = plan(read_spec(path))
     assert all(run.record() for run in others) and len(others) == 1 and not failed.record()
     log = (failed.folder / "attempt-1" / "log.txt").read_text()
     assert log.startswith("damaged-seed-0 on ") and "Traceback" in log
     assert log.strip().splitlines()[-1].endswith(line.removeprefix("failed: damaged-seed-0: "))
-    partial = nbformat.read(failed.folder / "attempt-1" / "notebooks" / "short.ipynb", as_version=4)
+    partial = nbformat.read(failed.folder / "attempt-1" / "notebooks" / "q1_recognition.ipynb", as_version=4)
     assert any(output["output_type"] == "error" for cell in partial.cells for output in cell.get("outputs", []))
 
 
@@ -272,7 +270,7 @@ def test_a_killed_attempt_costs_no_retry_but_does_not_go_on_for_ever(monkeypatch
 def test_two_commands_do_not_work_in_one_folder(spec):
     wanted = read_spec(spec())
     wanted.out.mkdir()
-    with FileLock(wanted.out / ".lock"), pytest.raises(ValueError, match="another `xlv batch` is at work"):
+    with FileLock(wanted.out / MARK), pytest.raises(ValueError, match="another `xlv batch` is at work"):
         conduct(wanted, plan(wanted), print)
 
 
@@ -316,12 +314,24 @@ def test_without_dask_a_cluster_is_refused_with_what_to_install(spec, monkeypatc
         conduct(wanted, plan(wanted), print, scheduler="tcp://127.0.0.1:9")
 
 
-def test_a_scheduler_that_does_not_answer_is_named(spec):
-    pytest.importorskip("distributed")  # before its settings are changed: leaving them would else drop its defaults
-    dask, wanted = pytest.importorskip("dask"), read_spec(spec())
-    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
-        with pytest.raises(OSError, match="tcp://127.0.0.1:9"):
-            conduct(wanted, plan(wanted), print, scheduler="tcp://127.0.0.1:9")
+def test_what_is_no_scheduler_is_named_in_one_line_in_time(spec, start):
+    pytest.importorskip("distributed")
+    path = spec(notebooks=["idle"], matrix={"models": ["llama"]})
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, as a server of pages does, and waits
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        asked = [start(path, "--scheduler", place) for place in (address, "tcp://127.0.0.1")]
+        for command, place in zip(asked, (address, "tcp://127.0.0.1"), strict=True):
+            _, err = command.communicate(timeout=LIMIT)
+            assert command.returncode == 2 and "Traceback" not in err
+            assert err.splitlines()[-1].startswith(f"error: no Dask scheduler answers at {place} (")
+
+
+def test_a_worker_s_address_is_not_taken_for_the_scheduler_s(spec, cluster):
+    with pytest.importorskip("distributed").Client(cluster.address, set_as_default=False) as client:
+        worker = next(iter(client.scheduler_info()["workers"]))
+    wanted = read_spec(spec(notebooks=["idle"], matrix={"models": ["llama"]}))
+    with pytest.raises(ValueError, match=f"answers at {worker} .this is a Worker.: expected"):
+        conduct(wanted, plan(wanted), print, scheduler=worker)
 
 
 def test_a_run_that_no_worker_offers_enough_for_waits_for_one_and_says_so(spec, cluster):

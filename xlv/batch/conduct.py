@@ -1,5 +1,6 @@
 """A batch conducted: each run in a process of its own, here or at a worker of Dask, and what becomes of it reported."""
 
+import asyncio
 import json
 import logging
 import os
@@ -23,14 +24,15 @@ import psutil
 from filelock import FileLock, Timeout
 
 from xlv import __version__
-from xlv.batch.runs import RESULTS, TEXTS, Run
+from xlv.batch.runs import MARK, RESULTS, TEXTS, Run, write_table
 from xlv.batch.spec import Spec
 from xlv.cache import Progress, silent
-from xlv.edition.book import build_book, execute_notebooks, repository
+from xlv.edition.book import KILLED, build_book, execute_notebooks, repository
 from xlv.edition.notebook import STORED
 from xlv.results import load, save
 
 TAKEN_UP = 3  # times that a run is begun anew because it was killed
+PATIENCE = 20  # seconds for a scheduler to answer
 Say, Submit = Callable[[str], None], Callable[[Run, Path], Future]
 
 
@@ -43,20 +45,20 @@ def conduct(spec: Spec, runs: Sequence[Run], say: Say, *, workers: int = 1, sche
     """
     waiting = [run for run in runs if not run.record()]
     say(f"done before: {len(runs) - len(waiting)} of {len(runs)} runs")
-    if not waiting:
-        return {}
     spec.out.mkdir(parents=True, exist_ok=True)
     try:
-        lock = FileLock(spec.out / ".lock").acquire(timeout=0)
+        lock = FileLock(spec.out / MARK).acquire(timeout=0)
     except Timeout:
         raise ValueError(f"another `xlv batch` is at work in {spec.out}: wait for it, or end it") from None
     with (
         lock,
-        _cluster(spec, scheduler, say) if scheduler else _machine(waiting, workers) as submit,
+        _cluster(spec, scheduler, say) if scheduler and waiting else _machine(waiting, workers) as submit,
         NamedTemporaryFile(prefix=".at-work-", dir=spec.out) as sign,  # attempts end when it is gone
     ):
         shutil.copytree(repository() / "notebooks", spec.out / "notebooks", dirs_exist_ok=True)  # every worker sees it
-        return _follow(waiting, lambda run: submit(run, Path(sign.name)), spec.retries, say)
+        failed = _follow(waiting, lambda run: submit(run, Path(sign.name)), spec.retries, say)
+    write_table(spec.out, runs, failed)
+    return failed
 
 
 def build_batch_book(
@@ -68,19 +70,20 @@ def build_batch_book(
     share. Raises BookError.
     """
     alike, folder = defaultdict(list), spec.out / "book"
+    results = folder / "compared"  # no name that a book's sources have
     for run in runs:
         if run.record():
             alike[tuple(run.parameters.get(name) for name in TEXTS)].append(run)
     shown = max(alike.values(), key=lambda same: len({run.model for run in same}))
-    shutil.rmtree(folder / "results", ignore_errors=True)
+    shutil.rmtree(results, ignore_errors=True)
     for run in shown:
         for path in run.folder.glob(RESULTS):
             dataset = load(path)
             about = {name: value for name, value in dataset.attrs.items() if name not in ("schema", "xlv")}
             about["title"] += f", {run.variant}" if run.variant else ""
-            save(dataset, folder / "results" / run.name / path.name, about)
+            save(dataset, results / run.name / path.name, about)
     parameters = {**shown[0].parameters, "models": ",".join(run.name for run in shown), "profile": STORED}
-    parameters |= {"results": str(folder / "results"), "languages": "", "concepts": "", "pairs": 0, "seed": 0}
+    parameters |= {"results": str(results), "languages": "", "concepts": "", "pairs": 0, "seed": 0}
     banner = f"Edition “{spec.out.name}”: {len(shown)} of {len(runs)} runs of a batch."
     page = "# The runs of this batch\n"
     for run in runs:  # errors are quoted, so that nothing in them is Markdown
@@ -107,16 +110,24 @@ def _machine(runs: Sequence[Run], workers: int) -> Iterator[Submit]:
 def _cluster(spec: Spec, address: str, say: Say) -> Iterator[Submit]:
     """The workers of a Dask scheduler, which gives the run of one that dies to another."""
     try:
-        from distributed import Client
+        from distributed import Client, Security, rpc
     except ImportError:
         raise ValueError("a cluster needs Dask: pip install 'xlv[batch]', or leave out --scheduler") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:  # a client would wait for ever
+        asked = rpc(address, connection_args=Security().get_connection_args("client")).identity()
+        if (found := asyncio.run(asyncio.wait_for(asked, PATIENCE))["type"]) != "Scheduler":
+            raise ValueError(f"this is a {found}")
+    except Exception as fault:  # of many kinds
+        why = " ".join(str(fault).split()) or f"nothing for {PATIENCE} s"
+        raise ValueError(f"no Dask scheduler answers at {address} ({why}): expected one's tcp://host:8786") from None
     with Client(address, set_as_default=False) as client:
         found = client.run(_about, spec.out, on_error="return")
         if strange := {worker: about for worker, about in found.items() if about != _about(spec.out)}:
             raise ValueError(f"workers need xlv {__version__} and the folder {spec.out} under this path: {strange}")
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        say(f"{len(workers)} workers at {address}; the scheduler's dashboard, if it has one: {client.dashboard_link}")
+        safe = "" if address.startswith("tls") else " (no TLS: all who reach it can run code as you)"
+        say(f"{len(workers)} workers at {address}{safe}; its dashboard, if it has one: {client.dashboard_link}")
         sharing = max(Counter(worker["host"] for worker in workers).values(), default=1)
 
         def submit(run: Run, sign: Path) -> Future:
@@ -180,8 +191,8 @@ def perform(run: Run, sign: Path, sharing: int = 0) -> tuple[str, bool]:
     if code < 0:
         return f"killed by {signal.Signals(-code).name}", True
     if code:
-        log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-        return log.strip().splitlines()[-1].removeprefix("xlv.edition.book.BookError: "), False
+        last = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1]
+        return last.removeprefix("xlv.edition.book.BookError: "), last.endswith(KILLED)
     run.keep(attempt=folder.name, host=socket.gethostname(), seconds=round(time.monotonic() - begun, 1))
     return "", False
 
@@ -190,7 +201,7 @@ def _execute(run: Run, folder: Path, sign: Path, sharing: int) -> int | None:
     """Execute the job in a folder and return the status of its process; None if it had to be stopped."""
     limit, environment = run.needs.get("time", float("inf")), {**os.environ, "TRANSFORMERS_VERBOSITY": "error"}
     if threads := run.needs.get("threads") or sharing and max(1, joblib.cpu_count() // sharing):
-        environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), f"{threads:.0f}")
     if run.needs.get("gpus") == 0:
         environment["CUDA_VISIBLE_DEVICES"] = ""
     command, begun, kernels = [sys.executable, "-m", "xlv.batch.conduct", str(sign.parent)], time.monotonic(), []

@@ -2,12 +2,15 @@
 
 import json
 import math
+import os
 import re
-from collections import defaultdict
+import stat
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from itertools import product
 from pathlib import Path
 
@@ -20,13 +23,16 @@ from xlv.cache import EXTRACTOR, file_sha256, fingerprint, whole_file
 from xlv.control.refusal import RULES_FINGERPRINT
 from xlv.corpus.pairs import folder_fingerprint, full_texts
 from xlv.edition.book import repository
-from xlv.models.names import check_name, named
+from xlv.models.names import check_name, models_of, named
 from xlv.models.weights import identity
-from xlv.profiles import profile_of
-from xlv.results import VERSION
+from xlv.profiles import Profile, profile_of
+from xlv.questions.recognition.tables import own_estimate
+from xlv.results import VERSION, load
 from xlv.study import ANALYSIS, pairs_of
 
 DONE, RESULTS = "done.json", "results/*/*/*.nc"  # in a run's folder
+MARK = ".batch"  # in the folder of a batch: its lock
+MOST = 5_000  # combinations of a matrix
 TEXTS = ("profile", "data", "languages", "concepts", "pairs")  # parameters by which runs read the same texts
 RATE = 3e10  # operations per second, roughly those of two processor cores in fp32
 BYTES_PER_TOKEN, INSTRUCTION_TOKENS, NOTEBOOK_SECONDS = 4, 25, 10  # roughly
@@ -71,24 +77,40 @@ class Run:
 def plan(spec: Spec) -> list[Run]:
     """The runs of a spec in the order of its matrix.
 
-    Raises ValueError for a matrix without runs or with two models of one name, and for models, profiles, concepts,
-    languages and numbers of pairs that there are not: all before anything is computed.
+    Raises ValueError for a matrix with no run or too many, two runs or models of one name, models, profiles, concepts,
+    languages and numbers of pairs that there are not, and a folder `out` that is not a batch's own: all before anything
+    is computed.
     """
+    if (count := math.prod(map(len, spec.matrix.values()))) > MOST:
+        raise ValueError(f"the matrix has {count:,} combinations: expected at most {MOST:,}, else several batches")
     every = [dict(zip(spec.matrix, values, strict=True)) for values in product(*spec.matrix.values())]
     runs = [_run(spec, one) for one in every if not any(entry.items() <= one.items() for entry in spec.exclude)]
     if not runs:
         raise ValueError("the matrix has no run left: exclude takes all of them out")
-    models: dict[str, str] = {}
-    for run in runs:
-        if (other := models.setdefault(named(run.model).label, run.model)) != run.model:
-            raise ValueError(f"{other} and {run.model} would be filed under one name: rename one of them")
+    models_of(tuple(dict.fromkeys(run.model for run in runs)))
+    names = Counter(run.name.casefold() for run in runs)
+    if twice := [run.name for run in runs if names[run.name.casefold()] > 1]:
+        raise ValueError(f"two runs are called {twice[0]}: name other models or folders, or leave one of them out")
+    _check_folder(spec.out, {Path(run.parameters.get("data") or "/dev/null") for run in runs})
     return runs
+
+
+def _check_folder(out: Path, corpora: set[Path]) -> None:
+    """Raise ValueError unless a batch can have the folder to itself: what others put there would be executed."""
+    root, place = repository().resolve(), next(path for path in (out, *out.parents) if path.exists())
+    state, by_all = place.stat(), stat.S_IWOTH if place == out else stat.S_IWOTH | stat.S_ISVTX
+    if any(map(out.is_relative_to, corpora | {root / "book", root / "notebooks"})):
+        raise ValueError(f"out is {out}, among what the runs read: name a folder elsewhere")
+    if place == out and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"out is {out}, which holds other things: name a folder that is new or empty")
+    if state.st_uid not in (0, os.getuid()) or state.st_mode & by_all == stat.S_IWOTH:
+        raise ValueError(f"out is {out}, but other users can change {place}: name a folder of your own")
 
 
 def _run(spec: Spec, chosen: dict[str, object]) -> Run:
     parameters, needs = {**spec.parameters, **chosen}, dict(spec.needs)
     if parameters.get("data"):
-        parameters["data"] = str((spec.folder / Path(str(parameters["data"])).expanduser()).resolve())
+        parameters["data"] = str((spec.folder / os.path.expanduser(str(parameters["data"]))).resolve())
     known = named(str(parameters["models"]))
     if known.preset is None and (path := spec.folder / known.path).exists():
         parameters["models"] = f"{known.label}={path.resolve()}"
@@ -99,29 +121,43 @@ def _run(spec: Spec, chosen: dict[str, object]) -> Run:
     if "time" in needs:
         needs["time"] = pd.Timedelta(needs["time"]).total_seconds()
     check_name(model := str(parameters["models"]))
-    size = {name: parameters[name] for name in (*TEXTS, "seed") if name in parameters}
-    tokens = _tokens("q4_control" in spec.notebooks, **size)
+    size = {name: parameters[name] for name in signature(profile_of).parameters.keys() & parameters}
+    tokens, corpus = _texts("q4_control" in spec.notebooks, profile_of(**size | {"seed": 0}))
     sources = [file_sha256(repository() / "notebooks" / f"{name}.ipynb") for name in spec.notebooks]
-    corpus = folder_fingerprint(Path(size["data"]) if size.get("data") else None)
     kind = fingerprint(identity(model), corpus, sources, {**parameters, "seed": 0})
     key = fingerprint(kind, parameters.get("seed"), __version__, ANALYSIS, EXTRACTOR, RULES_FINGERPRINT, VERSION)
-    varied = [name for name in chosen if name != "models" and len(spec.matrix[name]) > 1]
+    varied = [name for name in sorted(chosen, key="seed".__eq__) if name != "models" and len(spec.matrix[name]) > 1]
     variant = ", ".join(str(chosen[name]) if name == "profile" else f"{name} {chosen[name]}" for name in varied)
-    name = re.sub(r"[^\w.@+=-]+", "-", f"{named(model).label} {variant}").strip("-")[:100]  # as a file may be called
+    name = re.sub(r"[^\w.@+-]+", "-", f"{named(model).label} {variant}").strip("-")[:100]  # as a file may be called
     folder = spec.out / "runs" / f"{name}-{key[:8]}"
     parameters["results"] = str(folder / "results")
     return Run(name, model, variant, tuple(spec.notebooks), parameters, needs, key, kind, tokens, folder)
 
 
+def write_table(folder: Path, runs: Sequence[Run], failed: Mapping[str, str]) -> None:
+    """Write `runs.csv`: per run its state, mean accuracy of own vectors under `cv`, parameters and place of results."""
+    rows = []
+    for run in runs:
+        row = {"run": run.name, "state": "failed" if run.name in failed else "not run", "accuracy": None}
+        row |= {**run.parameters, "results": ""}
+        for path in run.folder.glob(RESULTS) if run.record() else ():
+            row |= {"state": "done", "results": path.parent.relative_to(folder)}
+            row |= {"accuracy": own_estimate(load(path)).value.mean()} if path.stem == "recognition" else {}
+        rows.append(row)
+    with whole_file(folder / "runs.csv") as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
+
+
 @cache
-def _tokens(question_4: bool, **size: object) -> float:
-    """Tokens of the distinct texts, and of question 4's main conditions; raises ValueError for a size that is none."""
-    profile = profile_of(**size)
+def _texts(question_4: bool, profile: Profile) -> tuple[float, str]:
+    """Tokens of the distinct texts and of question 4's main conditions, and a fingerprint of the corpus.
+
+    Raises ValueError where the corpus lacks what is asked for."""
     texts, control = set(sum(full_texts(pairs_of(profile.study)), [])), profile.control
     found = sum(len(text.encode()) for text in texts) / BYTES_PER_TOKEN
     if question_4:  # harmful and harmless instructions, under no control and in two directions
         found += 2 * 3 * control.prompts * len(control.targets) * (INSTRUCTION_TOKENS + control.tokens)
-    return found
+    return found, folder_fingerprint(profile.study.folder)
 
 
 def estimate(runs: Sequence[Run]) -> dict[str, tuple[float | None, str]]:

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from jsonschema.exceptions import best_match
 from xlv.edition.book import repository
 
 QUESTIONS = ("q1_recognition", "q2_consistency", "q3_transfer", "q4_control")
+LARGEST = 50_000  # bytes of a spec
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,13 @@ class Spec:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without the silent loss of a key that is given twice."""
+    """YAML without what can nest without bounds, and without the silent loss of a key that is given twice."""
+
+    def compose_node(self, parent, index):
+        """Compose a node; raises ValueError for an alias, an anchor or a tag."""
+        if (event := self.peek_event()).anchor or getattr(event, "tag", None):
+            raise ValueError(f"line {event.start_mark.line + 1}: write the value itself, without &, * and !")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
         """Build a mapping; raises ValueError for a repeated key."""
@@ -47,15 +55,14 @@ class _Loader(yaml.SafeLoader):
 
 def read_spec(path: Path) -> Spec:
     """Read and check a spec; raises ValueError in one line that says where, what was expected and what was found."""
-    if not path.is_file():
-        raise ValueError(f"no file {path}: give the path of a spec, see the page on batch runs")
+    if not path.is_file() or path.stat().st_size > LARGEST:
+        raise ValueError(f"no spec at {path}: expected a file of at most {LARGEST:,} bytes, see the page on batch runs")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-        parameters = _checked(content)
-    except (yaml.YAMLError, ValueError) as error:
+        parameters, folder = _checked(content), path.resolve().parent
+        out = (folder / os.path.expanduser(content.get("out", f"build/{path.stem}"))).resolve()
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
-    folder = path.resolve().parent
-    out = (folder / Path(content.get("out", f"build/{path.stem}")).expanduser()).resolve()
     return Spec(**content | {"folder": folder, "out": out, "parameters": parameters})
 
 
@@ -79,18 +86,22 @@ def _checked(content: object) -> dict[str, object]:
     _check(content, schema)
     for name in set(matrix) & set(common):
         raise ValueError(f"{name!r} stands in matrix and in parameters: keep one of them")
+    if content.get("book", True) and content.get("notebooks") == ["q4_control"]:
+        raise ValueError(
+            "book: it needs another question than q4_control too: add one to notebooks, or say book: false"
+        )
     return defaults | common
 
 
 def _check(content: object, schema: dict) -> None:
     if (error := best_match(jsonschema.Draft202012Validator(schema).iter_errors(content))) is None:
         return
-    where = ": ".join(part for part in error.path if isinstance(part, str)) or "the spec"
+    where = ": ".join(repr(part)[1:-1] for part in error.path if isinstance(part, str)) or "the spec"
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         name = next(name for name in error.instance if name not in known)
         near = difflib.get_close_matches(str(name), known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-        raise ValueError(f"{where}: unknown name {name!r}: {hint}")
+        raise ValueError(f"{where}: unknown name {name!r:.200}: {hint}")
     expected = error.schema.get("description") or f"one of {', '.join(map(str, error.schema['enum']))}"
-    raise ValueError(f"{where}: expected {expected}, got {error.instance!r}")
+    raise ValueError(f"{where}: expected {expected:.200}, got {error.instance!r:.200}")

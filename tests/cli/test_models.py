@@ -138,7 +138,7 @@ def test_completions_are_kept_only_when_asked_for_and_cleared_with_the_cache(tin
     done = here(*common)
     assert done.exit_code == 0, done.stderr
     assert re.search(r"refusal rate.*harmful, no control .*harmless, towards following", done.stdout, flags=re.DOTALL)
-    assert len(re.findall(r"^│ fr +(│ [01]\.\d\d +){6}│$", done.stdout, flags=re.MULTILINE)) == 1
+    assert len(re.findall(r"^│ harm.+?, .+?(│ [01]\.\d\d +)+│$", done.stdout, flags=re.MULTILINE)) == 6
     assert not (cache / "completions").exists()
     assert here(*common, "--keep-completions").exit_code == 0
     [kept] = (cache / "completions").iterdir()

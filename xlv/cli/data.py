@@ -88,7 +88,7 @@ def check(path: Annotated[Path | None, typer.Argument(help="Corpus folder; defau
     forms |= dict.fromkeys(("length_ratio", "same_ending", "identified", "words", "characters"), "{:.2f}")
     columns = [report.figures[name].map(form.format) for name, form in forms.items()]
     say("Pairs, groups, length ratio, and paired accuracy of surface classifiers")
-    show([name.replace("_", " ") for name in forms], zip(*columns, strict=True))
+    show([name.replace("_", " ").replace("characters", "chars") for name in forms], zip(*columns, strict=True))
     say(f"Fingerprint: {folder_fingerprint(path)}")
     for title, lines in (("Notes", report.notes), ("Errors", report.errors)):
         say("\n  ".join([f"{title}: {len(lines)}", *lines]))

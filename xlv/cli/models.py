@@ -76,8 +76,8 @@ def run(
         found = run_control(model, wanted.control, out_dir, keep_completions=keep_completions, **how)
         what, means = control_tables.main_table(found)
         say(f"{found.attrs['title']}: {what} by instructions and condition")
-        rows = [(code, *(f"{value:.2f}" for value in row)) for code, row in means.iterrows()]
-        show(["language", *map(", ".join, means.columns)], rows)
+        rows = [(", ".join(name), *(f"{value:.2f}" for value in row)) for name, row in means.T.iterrows()]
+        show(["condition", *means.index], rows)
         say(f"Results: {place(model, wanted.control, out_dir)}")
     say(f"Results: {place(model, wanted.study, out_dir)}")
 

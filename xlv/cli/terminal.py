@@ -52,7 +52,9 @@ def show(headings: Iterable[str | Column], rows: Iterable[Iterable[str]], **look
     for row in rows:
         table.add_row(*map(escape, row))
     if Measurement.get(console, console.options, table).maximum >= console.width:
-        table.box, table.pad_edge = None, False
+        table.box, table.pad_edge, table.padding = None, False, (0, 1, 0, 0)
+        for column in table.columns:
+            column.overflow = "fold"  # no name is cut
     console.print(table)
 
 

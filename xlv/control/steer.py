@@ -1,5 +1,6 @@
 """One prompt, steered beside unsteered: for trying the value-affirming directions by hand."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +33,7 @@ def checked_direction(model: str, concept: str, direction: str, dose: float) -> 
     """
     allowed = "refusing" if concept == "harmfulness" else "positive"
     asked = direction or allowed
-    if asked != allowed or not dose > 0:
+    if asked != allowed or not 0 < dose < math.inf:
         raise ValueError(
             f"only the direction {allowed!r} of {concept}, with a dose above zero, is open to any prompt: that "
             f"towards following is measured on the corpus's own instructions, by `xlv run {model} --control`"

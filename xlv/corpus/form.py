@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-MIN_ROWS, MIN_NUMBERS = 8, 3  # fewer say nothing
-WIDE = 0.2  # standard deviation over mean of lengths that vary much, as those of collected texts do
-CORRELATED = {True: 0.5, False: 0.35}  # at least, where lengths vary much (0.7 and more is usual), or little
+CORRELATED, USUAL = (
+    0.15,
+    0.5,
+)  # rank correlations of the lengths of translations: lower than any of ours, and a usual one
+MIN_NUMBERS = 3
 
 
 def ending(text: str) -> str:
@@ -21,22 +23,17 @@ def unparallel(texts: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Languages, in words, whose rows do not go with those of the others; `texts` are parallel by row, by language.
 
     Translations are long where the others are long, and have the same numbers. Said is a rank correlation of lengths
-    that lies below CORRELATED with 95 % confidence, and other numbers in half of the rows that have any.
+    below 0.15 that is no chance of few rows, and other numbers in half of the rows that have any.
     """
-    lengths = pd.DataFrame({code: [*map(len, rows)] for code, rows in texts.items()})
-    ranks, spread = lengths.rank(), lengths.std() / lengths.mean()
+    ranks = pd.DataFrame({code: [*map(len, rows)] for code, rows in texts.items()}).rank()
     numbers = {code: [{int(n) for n in re.findall(r"\d{1,15}", text)} for text in rows] for code, rows in texts.items()}
+    least = min(CORRELATED, USUAL - 1.645 / np.sqrt(max(len(ranks), 1)))
     for code in texts if len(texts) > 2 else [*texts][1:]:
         others = [other for other in texts if other != code]
         beside = [set().union(*row) for row in zip(*(numbers[other] for other in others), strict=True)]
         both = [mine & theirs for mine, theirs in zip(numbers[code], beside, strict=True) if mine and theirs]
-        found, odd = [], sum(not shared for shared in both)
-        alike = ranks[code].corr(ranks[others].mean(axis=1))
-        least = CORRELATED[bool(min(spread[code], spread[others].median()) >= WIDE)]
-        if len(ranks) >= MIN_ROWS and np.arctanh(min(alike, 0.99)) + 1.645 / np.sqrt(len(ranks) - 3) < np.arctanh(
-            least
-        ):
-            found.append(f"rank correlation of lengths {alike:.2f}")
+        alike, odd = ranks[code].corr(ranks[others].mean(axis=1)), sum(not shared for shared in both)
+        found = [f"rank correlation of lengths {alike:.2f}"] if alike < least else []
         if odd >= max(MIN_NUMBERS, len(both) / 2):
             found.append(f"other numbers in {odd} of {len(both)} rows that have any")
         if found:

@@ -15,7 +15,8 @@ from xlv.models.fast.last_tokens import LastTokens, require_finite
 from xlv.models.fast.packing import run_batches
 from xlv.models.fast.probe import permits
 from xlv.models.fast.rows import Row, sheet
-from xlv.models.model import Model
+from xlv.models.model import Model, as_model
+from xlv.models.prompts import as_texts
 
 Key = tuple[str, str]  # concept and language
 
@@ -29,7 +30,7 @@ def read_fast(
     once; each of the `parts`, indices of texts, in batches of its own. Batches halve when memory runs out. Raises
     ModelError for a text that is too long for the memory, and for a model whose states cannot be read.
     """
-    ids, narrow = model.token_ids(list(texts)), permits(model).narrow
+    ids, narrow = model.token_ids(texts), permits(model).narrow
     states = torch.empty(len(ids), model.n_layers, model.d_model, dtype=model.network.dtype)
     like, pad = next(model.network.parameters()), model.pad_id
 
@@ -53,7 +54,7 @@ def read_plainly(model: Model, texts: Sequence[str]) -> torch.Tensor:
         for block in model.blocks
     ]
     try:
-        for ids in model.token_ids(list(texts)):
+        for ids in model.token_ids(texts):
             handed.clear()
             tokens = torch.tensor([ids], device=model.network.device)
             final = base(input_ids=tokens, use_cache=False).last_hidden_state[0, -1].cpu()
@@ -66,18 +67,21 @@ def read_plainly(model: Model, texts: Sequence[str]) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def extract(model: Model, texts: Sequence[str], *, fast: bool = True, token_budget: int | None = None) -> torch.Tensor:
+def extract(
+    model: Model, texts: str | Sequence[str], *, fast: bool = True, token_budget: int | None = None
+) -> torch.Tensor:
     """Hidden states `[example, layer, d_model]` of each text's last token, layers 1 … L, in the model's dtype.
 
     Layer k < L is what block k hands on, layer L the last hidden state, behind the final norm: Hugging Face's
     `outputs.hidden_states[k][:, -1]` (section 3.1 of the paper). Mamba's and RWKV's classes list at k < L what block
     k + 1 hands on; here they are read as all others. Equal to the letter with `fast=False`, up to rounding with the
     fast reader, whose batches hold `token_budget` tokens (None: what suits the device). Each distinct text is read
-    once. Raises ValueError for a text without tokens, or too long for the memory, ModelError for states that are not
-    finite.
+    once; a single one is one example. Raises ValueError for a text without tokens, or too long for the memory,
+    ModelError for states that are not finite.
     """
+    texts = as_texts(texts)
     distinct = list(dict.fromkeys(texts))
-    states = read_fast(model, distinct, token_budget) if fast else read_plainly(model, distinct)
+    states = read_fast(as_model(model), distinct, token_budget) if fast else read_plainly(model, distinct)
     require_finite(model, states)
     where = {text: i for i, text in enumerate(distinct)}
     return states if len(distinct) == len(texts) else states[[where[text] for text in texts]]

@@ -21,7 +21,7 @@ def embedding_states(model: Model, texts: Sequence[str]) -> np.ndarray:
     The mean and not the last token's embedding, since texts of a pair end in the same mark.
     """
     table = model.network.get_input_embeddings()
-    rows = (torch.tensor(ids, device=table.weight.device) for ids in model.token_ids(list(texts)))
+    rows = (torch.tensor(ids, device=table.weight.device) for ids in model.token_ids(texts))
     return np.stack([table(ids).float().mean(dim=0).cpu().numpy() for ids in rows])
 
 

@@ -8,7 +8,8 @@ import torch
 from xlv.models.fast.packing import run_batches
 from xlv.models.fast.prefilled import Prefilled, path_log, way_for
 from xlv.models.fast.rows import Row, sheet
-from xlv.models.model import Model
+from xlv.models.model import Model, as_model
+from xlv.models.prompts import as_texts
 
 _BUDGET = 256  # tokens per batch where the logits of each over the whole vocabulary are held at once
 _AHEAD = 64  # tokens by which openings and completions may go on
@@ -24,7 +25,7 @@ class ReadPrompts:
 
     @torch.inference_mode()
     def __init__(self, model: Model, prompts: Sequence[str], system: str | None = None, *, ahead: int = _AHEAD) -> None:
-        self.model, ids = model, model.token_ids(list(prompts), system)
+        self.model, ids = model, model.token_ids(prompts, system)
         self.read = Prefilled(model, ids, way_for(model, max(map(len, ids)) + ahead))
 
     @torch.inference_mode()
@@ -40,17 +41,22 @@ class ReadPrompts:
 
 def length_batches(model: Model, prompts: Sequence[str], batch_size: int, system: str | None = None) -> list[list[int]]:
     """Indices of prompts in batches of like length in tokens."""
-    lengths = [len(row) for row in model.token_ids(list(prompts), system)]
-    order = sorted(range(len(prompts)), key=lengths.__getitem__)
+    lengths = [len(row) for row in model.token_ids(prompts, system)]
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def generate(model: Model, prompts: Sequence[str], *, max_new_tokens: int = 32, batch_size: int = 40) -> list[str]:
-    """Greedy completions of prompts under the model's template, batched by length, with KV cache.
+def generate(
+    model: Model, prompts: str | Sequence[str], *, max_new_tokens: int = 32, batch_size: int = 40
+) -> list[str]:
+    """Greedy completions of prompts, a list also for one, under the model's template, batched by length, with KV cache.
 
     Use it inside one of the context managers of `xlv.models.steering` to generate under control.
     """
-    model.token_ids(list(prompts), new=max_new_tokens)  # too long a prompt is refused before any is completed
+    if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens is {max_new_tokens!r}: expected a whole number from 1")
+    prompts = as_texts(prompts)
+    as_model(model).token_ids(prompts, new=max_new_tokens)  # too long a prompt is refused before any is completed
     completions = [""] * len(prompts)
     for batch in length_batches(model, prompts, batch_size):
         read = ReadPrompts(model, [prompts[i] for i in batch], ahead=max_new_tokens)
@@ -65,7 +71,7 @@ def total_nats(model: Model, texts: Sequence[str], *, token_budget: int | None =
 
     It is 0 for a text of one token, of which nothing is predicted.
     """
-    ids = model.with_template("raw").token_ids(list(texts))
+    ids = model.with_template("raw").token_ids(texts)
     like, pad, nats = next(model.network.parameters()), model.pad_id, np.zeros(len(ids))
 
     def read(batch: list[Row]) -> None:

@@ -9,11 +9,20 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xlv.cache import fingerprint
-from xlv.models.prompts import PROBE, ChatTemplate, context_of, tokens
+from xlv.models.prompts import PROBE, ChatTemplate, as_texts, context_of, tokens
 from xlv.settings import known_template
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LLAMA2 = "[INST] {input} [/INST] "
+
+
+def as_model(model: object) -> "Model":
+    """The model, if it is one; ValueError for a name or a network."""
+    if not isinstance(model, Model):
+        raise ValueError(
+            f"expected a model that xlv.load_model returned, got {type(model).__name__} {str(model)[:40]!r}"
+        )
+    return model
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ class Model:
         A `system` text goes in the chat template's system role, or in front of the text where there is none.
         Raises ModelError for a chat template that cannot be used.
         """
-        chat = ChatTemplate(self.tokenizer) if self.template == "chat" else None
+        texts, chat = as_texts(texts), ChatTemplate(self.tokenizer) if self.template == "chat" else None
         if system and not (chat and chat.has_system_role):
             texts, system = [f"{system}\n\n{text}" for text in texts], None
         if chat:
@@ -101,6 +110,7 @@ class Model:
         A chat template brings its own special tokens. Raises ValueError for a text without tokens, with tokens that the
         model lacks, or with more of them, `new` ones to come included, than its context holds.
         """
+        texts = as_texts(texts)
         ids = tokens(self.tokenizer, self.prompts(texts, system), special=self.template != "chat")
         return self._checked(texts, ids, new)
 

@@ -1,7 +1,7 @@
 """Prompts and their tokens: what a model is shown of a text under its template, and what of it is text."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import jinja2
@@ -15,6 +15,15 @@ _DAY = datetime(2025, 1, 1)  # of all prompts: what a template writes must not d
 _STEPS = 1_000_000  # lines of a template that are run before it is taken to be endless; a prompt takes some hundred
 _LONGEST = 1_000_000  # characters of a prompt around a text
 _LIMITS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "context_length", "n_ctx")
+
+
+def as_texts(texts: str | Iterable[str]) -> list[str]:
+    """Texts as a list, one as a list of one: in a list, tuple, series or array; ValueError for anything else."""
+    listed = isinstance(texts, Iterable) and not isinstance(texts, str | Mapping) and getattr(texts, "ndim", 1) == 1
+    found = list(texts) if listed else [texts]
+    if odd := [text for text in found if not isinstance(text, str)]:
+        raise ValueError(f"expected a text or a list of texts, got {type(odd[0]).__name__} {str(odd[0])[:40]!r}")
+    return found
 
 
 class ChatTemplate:

@@ -1,5 +1,6 @@
 """Steering: add a concept vector to the residual stream, or take its direction out, while a model runs."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from xlv.models.advice import ModelError
-from xlv.models.model import Model
+from xlv.models.model import Model, as_model
 
 Vectors = Mapping[int, torch.Tensor]
 Edit = Callable[[torch.Tensor], torch.Tensor]
@@ -24,8 +25,8 @@ class HasLayers(Protocol):
 
 
 def chosen(vectors: Vectors, layers: Iterable[int]) -> dict[int, torch.Tensor]:
-    """The vectors of some layers; raises ValueError for one that there is not."""
-    wanted = list(layers)
+    """The vectors of some layers, or of one; raises ValueError for one that there is not."""
+    wanted = list(layers) if isinstance(layers, Iterable) else [layers]
     if missing := [k for k in wanted if k not in vectors]:
         raise ValueError(f"no vector of layer {missing[0]}: expected layers {min(vectors)} to {max(vectors)}")
     return {k: vectors[k] for k in wanted}
@@ -33,20 +34,24 @@ def chosen(vectors: Vectors, layers: Iterable[int]) -> dict[int, torch.Tensor]:
 
 def _checked(model: Model, vectors: Vectors) -> dict[int, torch.Tensor]:
     """The vectors in the model's dtype on their blocks' devices; ValueError for a layer or width the model lacks."""
+    if not vectors or model.n_layers < 2:
+        raise ValueError(f"no layer to steer: expected some of 1 to {model.n_layers - 1}, of {model.n_layers} in all")
+    found = {}
     for layer, vector in vectors.items():
-        if not 1 <= layer < model.n_layers:
+        if layer not in range(1, model.n_layers):
             steered = f"expected 1 to {model.n_layers - 1} (layer {model.n_layers} lies behind the final norm)"
             raise ValueError(f"cannot steer layer {layer}: {steered}")
-        _check(model, vector, f"the vector of layer {layer}")
-    devices = {layer: next(model.blocks[layer - 1].parameters()).device for layer in vectors}
-    return {layer: vector.to(devices[layer], model.network.dtype) for layer, vector in vectors.items()}
+        found[layer] = _on_block(model, layer, vector, f"the vector of layer {layer}")
+    return found
 
 
-def _check(model: Model, vector: torch.Tensor, what: str) -> None:
-    if tuple(vector.shape) != (model.d_model,):
-        raise ValueError(f"{what} has shape {tuple(vector.shape)}, expected ({model.d_model},)")
+def _on_block(model: Model, layer: int, vector: object, what: str = "the vector") -> torch.Tensor:
+    if (shape := tuple(getattr(vector, "shape", ()))) != (model.d_model,):
+        raise ValueError(f"{what} has shape {shape}, expected ({model.d_model},)")
+    vector = torch.as_tensor(vector)
     if not torch.isfinite(vector).all():
         raise ValueError(f"{what} holds values that are not finite")
+    return vector.to(next(model.blocks[layer - 1].parameters()).device, model.network.dtype)
 
 
 @contextmanager
@@ -78,22 +83,33 @@ def steer(
 ) -> Iterator[None]:
     """Activation addition: h'_k = h_k + s·v_k at every token, of the prompt and of what is generated (section 5.1).
 
-    `vectors` are concept vectors, or map layers 1 … L−1 to `[d_model]`; `layers` is K, by default all of them that can
-    be steered. It is a research instrument and applies what it is given, in either direction. The model is left as it
-    was found, also after an exception or an interrupt; a strength of zero installs no hook at all.
+    `vectors` are concept vectors, or map layers 1 … L−1 to `[d_model]`, or are `[layer, d_model]` of all layers, of
+    NumPy or PyTorch; `layers` is K, by default all that can be steered. It is a research instrument and applies what it
+    is given, in either direction. The model is left as it was found, also after an exception or an interrupt; a
+    strength of zero installs no hook at all.
     Raises ValueError for layers, widths or values the model cannot have.
     """
     known = getattr(vectors, "layers", vectors)
+    if getattr(known, "shape", None) == (as_model(model).n_layers, model.d_model):
+        known = dict(enumerate(known, 1))
+    if not isinstance(known, Mapping):
+        raise ValueError(f"expected concept vectors, or one by layer, got {type(known).__name__} {str(known)[:40]!r}")
+    number = float(strength) if hasattr(strength, "__float__") else math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"the strength is {strength!r}: expected a finite number")
     if layers is None:
         layers = [k for k in known if k < model.n_layers] if known is not vectors else known
-    added = {k: strength * vector for k, vector in _checked(model, chosen(known, layers)).items()}
+    added = {k: number * vector for k, vector in _checked(model, chosen(known, layers)).items()}
     edits = [(model.blocks[k - 1], lambda hidden, term=term: hidden + term) for k, term in added.items()]
-    with _edited(edits if strength else []):
+    with _edited(edits if number else []):
         yield
 
 
-def _without(unit: torch.Tensor) -> Edit:
+def _without(vector: torch.Tensor) -> Edit:
     """Takes a direction out of hidden states, in their own dtype: a residual stream may be wider than the weights."""
+    if not vector.any():
+        raise ValueError("a vector of zeros has no direction to take out")
+    unit = vector / vector.norm()
     return lambda hidden: hidden - (hidden @ unit.to(hidden.dtype))[..., None] * unit.to(hidden.dtype)
 
 
@@ -103,8 +119,8 @@ def layer_ablation(model: Model, vectors: Vectors) -> Iterator[None]:
 
     Each layer loses the direction of its own vector, and only there: milder than `directional_ablation`.
     """
-    units = {layer: vector / vector.norm() for layer, vector in _checked(model, vectors).items()}
-    with _edited([(model.blocks[layer - 1], _without(unit)) for layer, unit in units.items()]):
+    found = _checked(as_model(model), vectors)
+    with _edited([(model.blocks[layer - 1], _without(vector)) for layer, vector in found.items()]):
         yield
 
 
@@ -116,11 +132,9 @@ def directional_ablation(model: Model, vector: torch.Tensor) -> Iterator[None]:
     behind these (Gemma 3, OLMo 2) may bring some of it back, which the next block does not see.
     Raises ValueError for a vector the model cannot have, ModelError for blocks whose parts are not found by name.
     """
-    _check(model, vector, "the vector")
     inputs, outputs = [], []
-    for block in model.blocks:
-        unit = vector.to(next(block.parameters()).device, model.network.dtype)
-        edit = _without(unit / unit.norm())
+    for layer, block in enumerate(as_model(model).blocks, 1):
+        edit = _without(_on_block(model, layer, vector))
         inputs.append((block, edit))
         outputs += [(_part(block, names), edit) for names in (_ATTENTION, _MLP)]
     with _edited(outputs, inputs):

@@ -18,7 +18,7 @@ from xlv.corpus.concepts import CONCEPTS
 from xlv.corpus.pairs import full_texts, load_pairs
 from xlv.models.activations import cached_activations, read_shard
 from xlv.models.load import load_model
-from xlv.models.model import Model
+from xlv.models.model import Model, as_model
 from xlv.models.presets import PRESETS
 from xlv.models.steering import chosen, directional_ablation, steer
 from xlv.statistics.vectors import concept_vectors as diffmean
@@ -79,7 +79,7 @@ class ConceptVectors:
                 layers = {k: file.get_tensor(names[k]) for k in sorted(names)}
             norms = {int(k): float(v) for k, v in about["norms"].items()}
             origin = {str(name): str(value) for name, value in about["origin"].items()}
-        except (OSError, SafetensorError, KeyError, ValueError, AttributeError) as error:
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} holds no concept vectors ({error}): expected a file that xlv saved") from None
         if not layers or norms.keys() != layers.keys() or len({tuple(v.shape) for v in layers.values()}) != 1:
             raise ValueError(f"{path}: expected a vector and a norm per layer, all vectors of one width")
@@ -87,14 +87,14 @@ class ConceptVectors:
 
 
 def concept_vectors(
-    model: Model | str, concept: str, language: str, *, pairs: int | None = None, data: Path | str | None = None
+    model: Model | Path | str, concept: str, language: str, *, pairs: int | None = None, data: Path | str | None = None
 ) -> ConceptVectors:
     """Vectors of a concept in a language, layers 1 … L, from the pairs of a corpus (None: the built-in one).
 
     `model` is a loaded model or a name; `pairs` keeps the first so many. States are read from the cache where they are
     there. Raises CorpusError (a ValueError) where the corpus lacks the concept or the language.
     """
-    loaded = load_model(model) if isinstance(model, str) else model
+    loaded = load_model(str(model)) if isinstance(model, str | Path) else as_model(model)
     table = load_pairs([concept], [language], pairs=pairs, data=Path(data) if data else None)
     texts = sum(full_texts(table), [])
     states = read_shard(cached_activations(loaded, {(concept, language): texts})[concept, language])

@@ -1,5 +1,6 @@
 """Transferability: does another language's vector read a language better than its own, and in which direction?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,16 @@ from xlv.statistics.resampling import Estimate
 def transferability(accuracy: np.ndarray) -> np.ndarray:
     """T = Acc[source → target] − Acc[target → target], `[…, source, target]` (section 3.4); zero on the diagonal.
 
-    An array or a labelled array with these axes last gives one of the same kind.
+    An array or a labelled array with these axes last gives one of the same kind, a dataset of `recognition` that of its
+    accuracies, several by model one each. Raises ValueError for anything else.
     """
-    own = np.diagonal(np.asarray(accuracy), axis1=-2, axis2=-1)
+    if isinstance(accuracy, Mapping) and "accuracy" not in accuracy:
+        return {name: transferability(each) for name, each in accuracy.items()}
+    accuracy = accuracy["accuracy"] if isinstance(accuracy, Mapping) else accuracy
+    values, axes = np.asarray(accuracy), getattr(accuracy, "dims", ("source", "target"))[-2:]
+    if values.ndim < 2 or values.shape[-1] != values.shape[-2] or axes != ("source", "target"):
+        raise ValueError(f"expected accuracies [source, target], the same languages twice, got shape {values.shape}")
+    own = np.diagonal(values, axis1=-2, axis2=-1)
     return accuracy - own[..., None, :]
 
 

@@ -13,12 +13,13 @@ import time
 
 import nbformat
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from filelock import FileLock
 
 from xlv.batch.conduct import build_batch_book, conduct, perform
-from xlv.batch.runs import MARK, RESULTS, plan
+from xlv.batch.runs import MARK, RESULTS, plan, write_table
 from xlv.batch.spec import read_spec
 from xlv.profiles import profile_of
 from xlv.results import load
@@ -52,15 +53,17 @@ def processes_of(runs, part=""):
 class Cluster:
     """A Dask scheduler and workers, each started as a process of its own, on loopback."""
 
-    def __init__(self):
+    def __init__(self, protocol="tcp", options=()):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.address, self.workers, self.log = f"tcp://127.0.0.1:{port}", [], tempfile.TemporaryFile()
+        self.options, self.workers, self.log = ("--protocol", protocol, *options), [], tempfile.TemporaryFile()
+        self.address = f"{protocol}://127.0.0.1:{port}"
         self.scheduler = self.command("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
 
     def command(self, *arguments):
-        return subprocess.Popen([sys.executable, "-m", "dask", *arguments], stdout=self.log, stderr=self.log)
+        command = [sys.executable, "-m", "dask", *arguments, *self.options]
+        return subprocess.Popen(command, stdout=self.log, stderr=self.log)
 
     def worker(self, resources):
         """Start a worker; returns its process."""
@@ -73,13 +76,13 @@ class Cluster:
             process.kill()
             process.wait()
 
-    def ready(self):
-        """Have two workers that are alive."""
+    def ready(self, count=2):
+        """Have so many workers that are alive."""
         self.workers = [worker for worker in self.workers if worker.poll() is None]
-        for _ in range(2 - len(self.workers)):
+        for _ in range(count - len(self.workers)):
             self.worker("MEMORY=2e9")
         with pytest.importorskip("distributed").Client(self.address, timeout=60, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
+            client.wait_for_workers(count, timeout=60)
         return self
 
 
@@ -184,6 +187,16 @@ def test_a_run_whose_process_is_killed_is_taken_up_again_and_its_kernel_ends(spe
     assert not processes_of(runs)
 
 
+def test_a_run_whose_kernel_is_killed_as_when_memory_runs_out_is_taken_up_again(spec, start):
+    path = spec(notebooks=["idle"], matrix={"models": ["llama"]})
+    runs = plan(read_spec(path))
+    batch = start(path)
+    until(lambda: processes_of(runs, "ipykernel"), "a kernel")[0].kill()
+    out, err = batch.communicate(timeout=LIMIT)
+    assert batch.returncode == 0 and "1 of 1 runs done" in out and runs[0].attempts() == 2, err
+    assert "taken up again: llama: notebook idle: its kernel was killed, perhaps because memory ran out" in err
+
+
 def test_when_the_command_is_killed_its_runs_and_their_kernels_end(spec, start):
     path = spec(notebooks=["idle"], matrix={"models": ["llama"]})
     runs = plan(read_spec(path))
@@ -265,6 +278,20 @@ def test_a_killed_attempt_costs_no_retry_but_does_not_go_on_for_ever(monkeypatch
     assert told(monkeypatch, spec, [KILLED] * 4) == ({"llama": "killed"}, 4)
     assert told(monkeypatch, spec, [LOST] * 4)[0] == {"llama": "KilledWorker: four workers died"}
     assert told(monkeypatch, spec, [LOST] * 6 + [GOOD], begins=False) == ({}, 7)  # its workers died before it began
+
+
+def test_a_table_says_what_became_of_every_run(spec, tmp_path):
+    wanted = read_spec(spec(matrix={"models": ["llama"], "seed": [0, 1, 2]}))
+    runs = plan(wanted)
+    dataset = undisturbed(runs[0], runs[0].folder / "results")
+    runs[0].keep(seconds=1.0)
+    write_table(wanted.out, runs, {runs[1].name: "ValueError: no"})
+    table = pd.read_csv(wanted.out / "runs.csv").set_index("run")
+    assert list(table["state"]) == ["done", "failed", "not run"] and list(table["seed"]) == [0, 1, 2]
+    own = dataset["accuracy"].sel(protocol="cv", source=dataset["target"])
+    assert table["accuracy"].iloc[0] == pytest.approx(float(own.mean()), abs=1e-6)
+    assert table["accuracy"].isna().tolist() == [False, True, True] == table["results"].isna().tolist()
+    assert (wanted.out / table["results"].iloc[0] / "recognition.nc").is_file()
 
 
 def test_two_commands_do_not_work_in_one_folder(spec):
@@ -357,7 +384,7 @@ def test_the_book_compares_the_runs_on_the_same_texts_and_lists_all_others(spec,
     build_batch_book(wanted, runs, {runs[3].name: "ValueError: `no`\nend"})
     [(parameters, folder, banner, pages)] = built
     assert parameters["models"] == "llama-pairs-8,gpt2-pairs-8" and parameters["profile"] == "stored"
-    assert parameters["pairs"] == 0 and parameters["results"] == str(wanted.out / "book" / "results")
+    assert parameters["pairs"] == 0 and parameters["results"] == str(wanted.out / "book" / "compared")
     assert "2 of 4 runs" in banner and folder == wanted.out / "book"
     assert "- llama-pairs-8: compared in this book" in pages["batch-runs"]
     assert "- llama-pairs-16: done, on other texts" in pages["batch-runs"]

@@ -24,13 +24,13 @@ SEARCH_SIZE, MIN_INSTRUCTIONS = 24, 26  # two of them at least to evaluate on
 _LARGEST = 64_000_000  # bytes of a file
 _MEANT = re.compile(r"(\w+_)?[a-z]{2,3}([-_]\w+)?\.((tsv|json)(\.(gz|bz2|xz|zip|zst))?|csv)", re.IGNORECASE)
 Some = Iterable[str] | None  # of concepts or languages; None: all
-Root = Path | None  # folder of a corpus; None: the built-in one
+Root = Path | str | None  # folder of a corpus; None: the built-in one
 
 
 def corpus_files(data: Root = None) -> dict[tuple[str, str], Path]:
     """Files of a corpus folder by concept and language; raises CorpusError for what seems meant but cannot be read."""
     files = {}
-    for path in sorted((data or BUILT_IN).glob("[!.]*/[!.]*")):
+    for path in sorted(Path(data or BUILT_IN).glob("[!.]*/[!.]*")):
         concept, code = path.parent.name, path.stem
         if path.suffix == ".json" and code.startswith(f"{concept}_") and concept not in SPECIAL:
             code = code.removeprefix(f"{concept}_")
@@ -47,7 +47,7 @@ def corpus_files(data: Root = None) -> dict[tuple[str, str], Path]:
 
 def concepts_in(data: Root = None) -> list[str]:
     """Concepts of a corpus folder: the known ones in the order of the paper, then the others by name."""
-    folder = data or BUILT_IN
+    folder = Path(data or BUILT_IN)
     if not folder.is_dir():
         raise CorpusError(f"no folder {folder}: expected {{concept}}/{{language}}.tsv below it")
     found = {concept for concept, _ in corpus_files(data)} - set(SPECIAL)
@@ -81,11 +81,12 @@ def load_pairs(
     if cohort not in (*COHORTS, "all"):
         raise CorpusError(f"unknown cohort {cohort!r}: choose one of {', '.join(COHORTS)}, all")
     known = concepts_in(data)
+    concepts, languages = ([names] if isinstance(names, str) else names for names in (concepts, languages))
     chosen = list(concepts) if concepts else [c for c in known if data or c in VALUES]
     if unknown := [concept for concept in chosen if concept not in known]:
         raise CorpusError(f"unknown concept {unknown[0]!r}: choose from {', '.join(known)}")
-    if pairs is not None and pairs < 2:
-        raise CorpusError(f"expected at least 2 pairs per concept, got {pairs}")
+    if pairs is not None and not (isinstance(pairs, int) and pairs >= 2):
+        raise CorpusError(f"expected at least 2 pairs per concept, got {pairs!r}")
     found = {concept: languages_in(data, concept) for concept in chosen}
     shared = [code for code in found[chosen[0]] if all(code in codes for codes in found.values())]
     if not shared:
@@ -127,7 +128,7 @@ def load_instructions(code: str, split: str = "all", *, limit: int | None = None
     `split` is "search" (the first 24 ids, on which strengths and layers are chosen), "evaluation" (the rest) or
     "all"; `limit` keeps the first so many rows of it. Raises CorpusError if the corpus has none, or too few to split.
     """
-    path = (data or BUILT_IN) / "control" / f"{code}.tsv"
+    path = Path(data or BUILT_IN) / "control" / f"{code}.tsv"
     table = read_table(path, ("id", "category", *SPECIAL["control"]))
     splits = {"search": table[:SEARCH_SIZE], "evaluation": table[SEARCH_SIZE:], "all": table}
     if split not in splits:
@@ -141,12 +142,12 @@ def load_instructions(code: str, split: str = "all", *, limit: int | None = None
 
 def load_neutral(code: str, *, data: Root = None) -> list[str]:
     """The neutral sentences of a language, parallel by position."""
-    return list(read_table((data or BUILT_IN) / "neutral" / f"{code}.tsv", ("id", "text"))["text"])
+    return list(read_table(Path(data or BUILT_IN) / "neutral" / f"{code}.tsv", ("id", "text"))["text"])
 
 
 def neutral_of(codes: Sequence[str], data: Root = None, limit: int | None = None) -> dict[str, list[str]] | None:
     """Neutral sentences by language, the first `limit`: the corpus's or the built-in ones; None if one has none."""
-    folder = data if data and (data / "neutral").is_dir() else BUILT_IN
+    folder = data if data and (Path(data) / "neutral").is_dir() else BUILT_IN
     if not all((folder / "neutral" / f"{code}.tsv").is_file() for code in codes):
         return None
     return {code: load_neutral(code, data=folder)[:limit] for code in codes}
@@ -159,7 +160,7 @@ def corpus_fingerprint(table: pd.DataFrame) -> str:
 
 def folder_fingerprint(data: Root = None) -> str:
     """Hash of all files of texts in a corpus folder, for its data card; a changed text changes it."""
-    folder = data or BUILT_IN
+    folder = Path(data or BUILT_IN)
     files = sorted(corpus_files(data).values())
     return fingerprint([(str(path.relative_to(folder)), file_sha256(path)) for path in files])
 

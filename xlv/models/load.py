@@ -20,7 +20,7 @@ from xlv.settings import known_dtype
 
 
 def load_model(
-    model: str,
+    model: str | Path,
     *,
     dtype: str = "bf16",
     template: str = "raw",
@@ -36,6 +36,9 @@ def load_model(
     cannot be had: gated, unreachable, damaged, quantised by what is not installed, too large, or not a decoder-only
     language model whose weights are all there and no others.
     """
+    if not isinstance(model, str | Path):
+        raise ValueError(f"expected a model's name, Hub id, folder or file, got {str(model)[:60]!r}")
+    model = str(model)
     known_dtype(dtype)
     device = checked_device(device, dtype)
     source = resolve(model, progress=progress)

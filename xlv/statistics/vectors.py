@@ -1,6 +1,6 @@
 """Concept vectors (difference in means) and the Gram matrices that hold every DiffMean analysis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -15,6 +15,24 @@ def concept_vectors(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     if positive.shape != negative.shape:
         raise ValueError(f"expected as many positive as negative states, got {positive.shape} and {negative.shape}")
     return (positive.astype(np.float64) - negative.astype(np.float64)).mean(axis=0)
+
+
+def pair_differences(states: object, axes: str) -> np.ndarray:
+    """Differences of pairs `[language, pair, …]` of `states` `[language, example, …]`, positive examples first.
+
+    States are an array of NumPy or PyTorch, or one per language in a list or by language. Raises ValueError for others.
+    """
+    states = [*states.values()] if isinstance(states, Mapping) else states
+    several = isinstance(states, list | tuple)
+    plain = [
+        part.detach().cpu().float() if hasattr(part, "detach") else part for part in (states if several else [states])
+    ]
+    arrays = [np.asarray(part) for part in plain]
+    array = arrays[0] if not several else np.stack(arrays) if len({a.shape for a in arrays}) == 1 else np.empty(0)
+    half = array.shape[1] // 2 if array.ndim == axes.count(",") + 1 else 0
+    if not half or array.shape[1] % 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ValueError(f"expected finite states [{axes}], positive examples first, got shape {array.shape}")
+    return array[:, :half] - array[:, half:]
 
 
 def hits(margins: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlv.statistics.resampling import MIN_GROUPS, group_indices
-from xlv.statistics.vectors import pair_gram
+from xlv.statistics.vectors import pair_differences, pair_gram
 
 MIN_SOUND = 0.9
 
@@ -44,9 +44,11 @@ def consistency(states: np.ndarray, groups: Sequence[Hashable] | None = None, *,
     `states` `[language, example, d_model]`, positive examples first, the pairs parallel over languages; `groups` names
     the situation of each pair (None: each pair is its own). Raises ValueError for fewer than four groups.
     """
-    half = states.shape[1] // 2
-    named = group_indices(range(half) if groups is None else groups)
-    return half_cosines(pair_gram(states[:, :half] - states[:, half:]), named, seed=seed)
+    differences = pair_differences(states, "language, example, d_model")
+    named = group_indices(range(differences.shape[1]) if groups is None else groups)
+    if len(named) != differences.shape[1]:
+        raise ValueError(f"expected a group for each of {differences.shape[1]} pairs, got {len(named)}")
+    return half_cosines(pair_gram(differences), named, seed=seed)
 
 
 def _half_weights(groups: np.ndarray, n_splits: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlv.statistics.resampling import N_RESAMPLES, bootstrap_weights, group_indices, partitions
-from xlv.statistics.vectors import Layers, hits, own, pair_gram
+from xlv.statistics.vectors import Layers, hits, own, pair_differences, pair_gram
 
 N_FOLDS = 8
 N_PARTITIONS = 10
@@ -172,12 +172,12 @@ def recognition(
     """
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
-    half = states.shape[1] // 2
-    differences = states[:, :half] - states[:, half:]
-    grams = (pair_gram(differences[:, :, layer]) for layer in range(states.shape[2]))
-    if protocol == "paper":
-        return as_published(grams)
-    return cross_validated(grams, group_indices(range(half) if groups is None else groups), seed=seed)
+    differences = pair_differences(states, "language, example, layer, d_model")
+    named = group_indices(range(differences.shape[1]) if groups is None else groups)
+    grams = (pair_gram(differences[:, :, layer]) for layer in range(differences.shape[2]))
+    if len(named) != differences.shape[1]:
+        raise ValueError(f"expected a group for each of {differences.shape[1]} pairs, got {len(named)}")
+    return as_published(grams) if protocol == "paper" else cross_validated(grams, named, seed=seed)
 
 
 def own_hits(states: Layers, n_layers: int, groups: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from xlv.control.search import layer_windows
 from xlv.control.steer import checked_direction, steer
 from xlv.models.decoding import generate
 from xlv.models.load import load_model
@@ -44,6 +45,7 @@ def test_harm_is_steered_towards_refusing_and_other_concepts_to_their_positive_s
         ("harmfulness", "", -0.1),
         ("fairness", "", 0),
         ("fairness", "positive", float("nan")),
+        ("harmfulness", "refusing", float("inf")),
     ],
 )
 def test_any_prompt_is_steered_only_towards_the_value(concept, direction, dose):
@@ -75,6 +77,15 @@ def test_vectors_that_do_not_say_their_concept_or_are_of_another_model_are_refus
 def test_a_window_that_is_none_is_refused_before_anything_is_loaded():
     with pytest.raises(ValueError, match="windows of relative depth"):
         steer("no-such-model", "Sing.", settings=SETTINGS, window=(0.7, 0.2))
+
+
+def test_a_span_without_a_layer_to_steer_is_refused(folder):
+    message = r"no layer to steer in the span 0-0.01 of the depth: expected some of layers 1 to 3 of 4"
+    with pytest.raises(ValueError, match=message):
+        steer(folder, "Sing.", settings=SETTINGS, window=(0, 0.01))
+    for n_layers, window in ((1, (0.4, 0.7)), (1, (0, 1)), (2, (0.9, 1))):
+        with pytest.raises(ValueError, match="no layer to steer in the span"):
+            layer_windows(n_layers, [window])
 
 
 def test_a_prompt_that_is_too_long_is_refused_before_anything_is_read(tiny_folder, tmp_path):

@@ -29,8 +29,7 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
 
     First the three main conditions on all targets; then the other sources, own vectors, another concept's vector,
     ablation, system prompts and random vectors; then dose–response curves and side effects on neutral sentences.
-    What is measured goes into the bench's journal piece by piece, so that an interrupted run can go on. No completion
-    is kept. Returns what SCHEMA says of control.
+    What is measured goes into the bench's journal, piece by piece. Returns what SCHEMA says of control.
     Raises ValueError for a language without instructions, and what loading the corpus raises.
     """
     source, concept, compare = settings.source, settings.concept, settings.compare

@@ -83,8 +83,6 @@ class Prefilled:
             return None
         if cache is None:
             cache = find_base(self.model.network)(input_ids=beginning, use_cache=True).past_key_values
-        if not isinstance(cache, Cache):
-            return None
         cache.batch_repeat_interleave(prompts)
         return cache
 
@@ -104,10 +102,8 @@ class Prefilled:
         return logs
 
     def behind(self, texts: Ids) -> tuple[torch.Tensor, list[list[int]]]:
-        """Logits `[prompt, place, vocabulary]` of texts, as ids, read in one row behind the prompts, and their places.
-
-        What is cached is left as it was.
-        """
+        """Logits `[prompt, place, vocabulary]` of texts, as ids, read in one row behind the prompts, and their places;
+        what is cached is left as it was."""
         if self.way is Way.ALONE:
             [text] = texts
             return torch.cat([self._alone(row + text)[:, len(row) :] for row in self.ids]), [[*range(len(text))]]
@@ -142,10 +138,8 @@ class Prefilled:
         return self.model.network(**unread, past_key_values=cache, use_cache=True).logits[:, -1]
 
     def completed(self, new: int) -> list[list[int]]:
-        """Greedy completions, as token ids, of at most `new` tokens, each up to its first end mark.
-
-        Nothing of the network's generation config counts but the end marks.
-        """
+        """Greedy completions, as token ids, of at most `new` tokens, each up to its first end mark: nothing else of
+        the network's generation config counts."""
         end = getattr(getattr(self.model.network, "generation_config", None), "eos_token_id", None)
         end = self.model.tokenizer.eos_token_id if end is None else end
         ends = {*end} if isinstance(end, list) else {end}

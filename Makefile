@@ -1,15 +1,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test fuzz simulate results control quality screenshots bench bench-peers clean
+.PHONY: install book test fuzz simulate results control quality screenshots bench bench-peers lowest locks clean
 .DELETE_ON_ERROR:
 
-.venv/ready: constraints.txt pyproject.toml
+# All that is installed is listed with its SHA-256 in requirements/; of torch, whose builds differ by platform, the version
+# alone, and what its builds for CUDA need besides. `make install BIN=…` installs into another environment than .venv.
+PINNED := -m pip install --progress-bar off --quiet --disable-pip-version-check --no-deps
+LOCKED := $(PINNED) --require-hashes --requirement
+install:
+	@$(BIN)/python $(LOCKED) requirements/base.txt
+	@$(BIN)/python $(PINNED) --requirement requirements/torch.txt
+	@! $(BIN)/python -m pip check | grep '^torch .* not installed' >/dev/null \
+		|| $(BIN)/python $(LOCKED) requirements/cuda.txt
+	@$(BIN)/python $(PINNED) --no-build-isolation --editable .
+
+.venv/ready: requirements/base.txt requirements/torch.txt requirements/cuda.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "xlv needs Python 3.11 or newer; set PYTHON=…")'
 	@$(PYTHON) -m venv .venv
 	@echo "installing pinned packages into .venv (a few minutes)"
-	@$(BIN)/pip install --progress-bar off --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
-	@$(BIN)/pip install --progress-bar off --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@$(MAKE) --no-print-directory install
 	@touch .venv/ready
 
 book: .venv/ready
@@ -48,8 +58,8 @@ control: qwen2.5-coder-0.5b series
 
 # A built book in headless Chromium (the machine's own, or the variable CHROMIUM): faults of its pages; README's pictures.
 BOOK ?= _build/html
-.venv/quality: .venv/ready
-	@$(BIN)/pip install --progress-bar off --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,quality]'
+.venv/quality: .venv/ready requirements/quality.txt
+	@$(BIN)/python $(LOCKED) requirements/quality.txt
 	@touch .venv/quality
 
 quality: .venv/quality
@@ -66,6 +76,21 @@ bench: .venv/ready
 # The peers, each in an environment of its own below build/peers (about 0.7 GB); without them the bench leaves them out.
 bench-peers: .venv/ready
 	@$(BIN)/python -m benchmarks --install-peers
+
+# The lowest releases that pyproject.toml allows, in an environment of their own, and tests that show whether they will do.
+LOWEST ?= tests/models tests/statistics tests/report tests/cli tests/test_results.py tests/test_settings.py tests/test_contract.py
+lowest:
+	@$(PYTHON) -m venv --clear build/lowest
+	@$(PYTHON) scripts/lowest.py > build/lowest/releases.txt
+	@build/lowest/bin/python -m pip install --quiet --only-binary :all: --requirement build/lowest/releases.txt
+	@build/lowest/bin/python $(PINNED) --no-build-isolation --editable .
+	@OMP_NUM_THREADS=1 build/lowest/bin/python -m pytest $(LOWEST)
+
+# The locks in requirements/, after a change of pyproject.toml; UPGRADE=--upgrade takes the newest releases.
+locks:
+	@$(PYTHON) -m venv --clear build/locks
+	@build/locks/bin/python $(LOCKED) requirements/uv.txt
+	@build/locks/bin/python scripts/renew_locks.py $(UPGRADE)
 
 clean:
 	rm -rf build _build

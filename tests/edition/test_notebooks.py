@@ -1,20 +1,31 @@
 """The notebooks themselves: thin, clean, and such that a reader can play with them."""
 
 import json
-from io import BytesIO
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from IPython.core.interactiveshell import InteractiveShell
+from markdown_it.renderer import RendererHTML
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.mdit import create_md_parser
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
+import xlv
 from tests.corpus.written import write
-from xlv.report.drawing import NumberedFigure
+from tests.questions.conftest import made
+from xlv.questions.claims.ledger import findings
+from xlv.report.drawing import NumberedFigure, use_style
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -92,3 +103,73 @@ def test_every_cell_runs_twice_in_a_row_and_with_a_reader_s_own_variable(path, s
             if "mystnb" in cell.metadata:  # a numbered figure is the cell's one output
                 assert isinstance(done.result, NumberedFigure)
                 done.result.savefig(BytesIO(), format="svg")
+
+
+RUN = "document.title = 'ran'"
+HOSTILE = {  # each has another way out of text
+    "title": f"<script>{RUN}</script> $\\href{{javascript:{RUN}}}{{x}}$ {{raw}}`html` {{{{ author }}}} | **T**",
+    "concept": f'<img src=x onerror="{RUN}"> $\\frac$ _c_',
+    "code": f"</script><script>{RUN}</script>",
+    "template": f'<svg onload="{RUN}"> {{input}}',
+    "dtype": f"[d](javascript:{RUN})",
+}
+PAGES = [path for path in NOTEBOOKS if path.stem not in ("corpus", "performance")]
+
+
+def shown(path: Path, shell, monkeypatch, languages, concepts=("morality", "tense"), **about) -> Iterator[dict]:
+    """The outputs of a page on results of some languages, without question 4; a warning is an error."""
+    about = {"dtype": "fp32", "template": "raw", "weights": "w", "corpus": "c", "xlv": "0"} | about
+    results = {question: {"m": ds.assign_attrs(about)} for question, ds in made(languages, concepts).items()}
+    results["control"] = {}
+    found = findings(results["recognition"], results["consistency"], {}, {})
+    ledger = found, {"m": results["recognition"]["m"].attrs["title"]}
+    monkeypatch.setattr(xlv, "open_results", lambda _models, question, **_k: results[question], raising=False)
+    monkeypatch.setattr(xlv, "open_ledger", lambda _models, **_k: ledger, raising=False)
+    shell.reset(new_session=True)
+    for cell in load_notebook_node(str(path)).cells:
+        if cell.cell_type == "code":
+            with warnings.catch_warnings(), redirect_stdout(StringIO()) as printed:
+                warnings.simplefilter("error")
+                use_style()
+                done = shell.run_cell(cell.source)
+                done.raise_error()
+                if drawn := isinstance(done.result, NumberedFigure) and BytesIO():
+                    done.result.savefig(drawn, format="svg")
+            assert not re.search(r"\bnan\b", printed.getvalue())
+            if drawn:
+                yield {"image/svg+xml": "<p>" + drawn.getvalue().decode().split("?>", 1)[1]}
+            if done.result is not None:
+                yield shell.display_formatter.format(done.result)[0]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
+def test_a_page_on_one_language_runs_through_and_says_what_takes_two(path, shell, monkeypatch):
+    found = [text for output in shown(path, shell, monkeypatch, ("fr",)) for text in output.values()]
+    text = "\n".join(found)
+    assert not re.search(r"\bnan\b", text.replace("NaN", ""))
+    if path.stem in ("q2_consistency", "q3_transfer"):
+        assert "one language" in text and "in 2 languages at least" in text and "in 3 languages at least" in text
+    if path.stem == "q4_control":
+        assert "Question 4 was not asked" in text
+
+
+MYST = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]["myst_enable_extensions"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
+def test_names_from_outside_are_text_on_every_page(path, shell, monkeypatch):
+    """Two languages, none of them English or dominant, and a concept that our font cannot draw, besides."""
+    hostile = {name: HOSTILE[name] for name in ("title", "template", "dtype")}
+    concepts = (HOSTILE["concept"], "\N{CJK UNIFIED IDEOGRAPH-52C7}\N{CJK UNIFIED IDEOGRAPH-6C17}")
+    markdown, text = create_md_parser(MdParserConfig(enable_extensions=set(MYST)), RendererHTML), ""
+    for output in shown(path, shell, monkeypatch, ("zh", HOSTILE["code"]), concepts, **hostile):
+        said = (
+            output.get("text/html") or output.get("image/svg+xml") or markdown.render(output.get("text/markdown", ""))
+        )
+        page = BeautifulSoup(said, "html.parser")
+        for data in page.find_all("script", type="application/json"):
+            text += json.dumps(json.loads(data.extract().string), ensure_ascii=False).replace("\\\\", "\\")
+        assert not page.find_all(["script", "img"]) and not page.find_all(href=re.compile("javascript:"))
+        assert not [tag for tag in page.find_all() if any(name.startswith("on") for name in tag.attrs)]
+        text += page.get_text()
+    assert path.stem == "q4_control" or HOSTILE["title"].split(" | ")[0] in " ".join(text.split())

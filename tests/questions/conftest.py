@@ -12,31 +12,30 @@ N_PAIRS, N_LAYERS, WIDTH, N_SENTENCES = 12, 3, 16, 6
 GROUPS = np.arange(N_PAIRS) // 2
 
 
-def _states(effect: float, seed: int) -> np.ndarray:
+def _states(effect: float, seed: int, languages: int) -> np.ndarray:
     """States `[language, example, layer, d]` with a concept at the second layer, of a direction that turns a little."""
-    states = np.random.default_rng(seed).normal(size=(len(LANGUAGES), 2 * N_PAIRS, N_LAYERS, WIDTH))
-    for language in range(len(LANGUAGES)):
+    states = np.random.default_rng(seed).normal(size=(languages, 2 * N_PAIRS, N_LAYERS, WIDTH))
+    for language in range(languages):
         direction = np.zeros(WIDTH)
         direction[[0, 1 + language]] = 0.8, 0.6
         states[language, :N_PAIRS, 1] += effect * direction
     return states.astype(np.float32)
 
 
-@pytest.fixture(scope="session")
-def results() -> dict[str, xr.Dataset]:
-    """Recognition and consistency of five languages and three concepts, by question; not to be changed in place."""
-    generator = np.random.default_rng(0)
-    states = {concept: _states(4.0 - seed, seed) for seed, concept in enumerate(CONCEPTS)}
-    layers = {concept: lambda k, of=concept: states[of][:, :, k - 1] for concept in CONCEPTS}
-    groups = [GROUPS] * len(CONCEPTS)
+def made(languages=LANGUAGES, concepts=CONCEPTS) -> dict[str, xr.Dataset]:
+    """Recognition and consistency by question, of states with a known structure."""
+    generator, n = np.random.default_rng(0), len(languages)
+    states = {concept: _states(4.0 - seed, seed, n) for seed, concept in enumerate(concepts)}
+    layers = {concept: lambda k, of=concept: states[of][:, :, k - 1] for concept in concepts}
+    groups = [GROUPS] * len(concepts)
     found = analyse_concepts(layers, N_LAYERS, groups)
-    surface = [generator.normal(0.2, 1, size=(2, len(LANGUAGES), N_PAIRS)) for _ in CONCEPTS]
-    recognition = recognition_arrays(found, layers, LANGUAGES, surface)
-    hits, shape = ("concept", "source", "pair"), (len(CONCEPTS), len(LANGUAGES), N_PAIRS)
+    surface = [generator.normal(0.2, 1, size=(2, n, N_PAIRS)) for _ in concepts]
+    recognition = recognition_arrays(found, layers, languages, surface)
+    hits, shape = ("concept", "source", "pair"), (len(concepts), n, N_PAIRS)
     untrained = generator.integers(0, 2, shape).astype(float)
     untrained[:, 1:] = np.nan
-    overlap = generator.uniform(0.2, 0.8, (len(LANGUAGES), len(LANGUAGES)))
-    nats = np.arange(1, len(LANGUAGES) + 1)[:, None] * generator.uniform(40, 60, (1, N_SENTENCES))
+    overlap = generator.uniform(0.2, 0.8, (n, n))
+    nats = np.arange(1, n + 1)[:, None] * generator.uniform(40, 60, (1, N_SENTENCES))
     recognition = recognition.assign(
         embedded=(hits, generator.integers(0, 2, shape).astype(float)),
         likelihood=(hits, generator.normal(size=shape)),
@@ -47,8 +46,14 @@ def results() -> dict[str, xr.Dataset]:
     about = {"model": "my-model", "title": "My model", "preset": ""}
     return {
         "recognition": recognition.assign_attrs(about),
-        "consistency": consistency_arrays(found, LANGUAGES).assign_attrs(about),
+        "consistency": consistency_arrays(found, languages).assign_attrs(about),
     }
+
+
+@pytest.fixture(scope="session")
+def results() -> dict[str, xr.Dataset]:
+    """Recognition and consistency of five languages and three concepts, by question; not to be changed in place."""
+    return made()
 
 
 @pytest.fixture

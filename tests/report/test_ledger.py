@@ -6,6 +6,8 @@ import xarray as xr
 
 from xlv.questions.claims.ledger import Finding, findings
 from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
+from xlv.report.answers import in_short
+from xlv.report.formats import unbroken
 from xlv.report.ledger import four_questions, ledger, of, statistic, value, verdicts
 from xlv.results import BASELINE, DIRECTIONS, KINDS
 
@@ -26,6 +28,15 @@ def test_every_claim_has_a_row_with_its_verdict_and_why(found):
 def test_models_stand_below_each_claim_whose_number_is_said_once(found):
     twice = ledger({"a": found["large"], "b": found["large"]}, {"a": "A (Q4)", "b": "B (Q4)"})
     assert list(twice["claim"][:3]) == ["1", "", "2"] and list(twice["model"][:2]) == ["A", "B"]
+
+
+def test_runs_that_differ_by_their_seed_only_are_one_row_with_mean_and_standard_deviation():
+    seeds = {"a": [Finding(5, 0.01, 0.0, 0.02, OPEN)], "b": [Finding(5, 0.03, 0.02, 0.04, HOLDS)]}
+    table = ledger(seeds, {"a": "A (Q4), seed 1", "b": "A (Q4), seed 2"})
+    assert table.to_numpy().tolist() == [["5", "A", unbroken("0.020 ± 0.014 over 2 seeds"), f"1 × {OPEN}, 1 × {HOLDS}"]]
+    words = in_short(5, seeds, {"a": "A (Q4), seed 1", "b": "A (Q4), seed 2"})
+    assert "**0.020 ± 0.014 over 2 seeds** (A)" in words and f"*{HOLDS}* for A in 1 of 2 seeds" in words
+    assert len(ledger(seeds, {"a": "A, seed 1", "b": "A, chat, seed 2"})) == 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import labels
-from xlv.questions.common import apart, frame, over_values
+from xlv.questions.common import between, frame, over_values
 from xlv.questions.consistency.tables import consistency_matrix
 from xlv.questions.transfer.one_way import transferability
 from xlv.results import Results
@@ -37,12 +37,12 @@ def own_accuracy(datasets: Results) -> pd.DataFrame:
 def summary(recognition: Results, consistency: Results) -> pd.DataFrame:
     """By model's title: mean accuracy of own vectors and across languages, and mean cosine between languages.
 
-    The cosine is NaN where published results have no vectors.
+    The cosine is NaN where published results have no vectors, and what needs two languages where there is one.
     """
     rows = {}
     for model, dataset in recognition.items():
-        table, off = accuracy(dataset).to_numpy(), apart(dataset.sizes["target"])
-        alike = consistency_matrix(consistency[model], plain=True).to_numpy() if model in consistency else off * np.nan
-        own = np.diagonal(table).mean()
-        rows[dataset.attrs["title"]] = {"own": own, "across": table[off].mean(), "cosine": alike[off].mean()}
-    return pd.DataFrame(rows).T
+        table, alike = accuracy(dataset).to_numpy(), np.nan
+        if model in consistency:
+            alike = between(consistency_matrix(consistency[model], plain=True).to_numpy())
+        rows[dataset.attrs["title"]] = {"own": np.diagonal(table).mean(), "across": between(table), "cosine": alike}
+    return pd.DataFrame(rows, dtype=float).T

@@ -36,6 +36,12 @@ def apart(size: int) -> np.ndarray:
     return ~np.eye(size, dtype=bool)
 
 
+def between(cells: np.ndarray) -> np.ndarray:
+    """Mean of `[source, target, …]` over the cells of two different languages; NaN where there is one only."""
+    found = cells[apart(len(cells))]
+    return found.mean(axis=0) if len(found) else np.full(cells.shape[2:], np.nan)
+
+
 def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Estimate:
     """Mean over value concepts of `hits` (dimensions `concept`, …, `pair`); NaN pairs are not counted.
 

@@ -14,11 +14,10 @@ from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN, READ, RELIABL
 from xlv.questions.consistency.tables import consistency_summary, known_pairs, linguistic_table
 from xlv.questions.control import rates, scores
 from xlv.questions.control.judge import load_validation, quality_table
-from xlv.questions.control.rates import hardly_refuses, mean_rates
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
-from xlv.report.formats import Said, counted, say, short, told_apart
-from xlv.report.ledger import Ledger, of, value
+from xlv.report.formats import Said, counted, say, short
+from xlv.report.ledger import Ledger, of, over_seeds, value
 from xlv.results import BASELINE, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, REFUSING, Results, is_published
 
 
@@ -46,7 +45,9 @@ def consistency(datasets: Results) -> str:
     lines, rows = [], consistency_summary(datasets)
     for dataset in datasets.values():
         title, row = dataset.attrs["title"], rows.loc[dataset.attrs["title"]]
-        if row["reliability"] < RELIABLE or np.isnan(row["corrected"]):
+        if dataset.sizes["source"] < 2:
+            lines.append(say("few", "consistency", title=title))
+        elif row["reliability"] < RELIABLE or np.isnan(row["corrected"]):
             known, pairs = known_pairs(dataset)
             phrase = ("all_known" if known == pairs else "some_known") if known else "none_known"
             numbers = {"verdict": OPEN, "threshold": RELIABLE}
@@ -55,9 +56,9 @@ def consistency(datasets: Results) -> str:
         else:
             linguistic = linguistic_table(dataset)
             beyond = " and ".join(linguistic.index[linguistic["direct"] > linguistic["chance_high"]])
-            kept = say("consistency", "similarities" if beyond else "no_similarity", names=beyond)
-            numbers = {"kind": linguistic.attrs["kind"], "similarities": kept}
-            lines.append(say("consistency", "reliable", title=title, **numbers, **row))
+            phrase, kind = "similarities" if beyond else "no_similarity", linguistic.attrs["kind"]
+            kept = say("consistency", phrase, names=beyond, kind=kind) if linguistic["direct"].notna().any() else ""
+            lines.append(say("consistency", "reliable", title=title, similarities=kept, **row))
     return "\n".join(lines)
 
 
@@ -67,7 +68,8 @@ def kinship(regressions: Mapping[str, pd.DataFrame]) -> str:
     for title, table in regressions.items():
         rows = table[table["p_holm"] < 0.05].itertuples()
         words = Said(" and ").join(say("kinship", "similarity", row=row) for row in rows)
-        found = say("kinship", "followed" if words else "none", similarities=words)
+        phrase = "followed" if words else "none" if table["coefficient"].notna().any() else "few"
+        found = say("kinship", phrase, similarities=words)
         lines.append(say("kinship", "model", title=title, found=found))
     return "\n".join(lines)
 
@@ -78,7 +80,8 @@ def transfer(datasets: Results, found: Ledger, protocol: str = "cv") -> str:
     for model, dataset in datasets.items():
         title, fifth = dataset.attrs["title"], of(found[model], 5)
         judged = say("transfer", fifth.verdict) + (Said(f" ({fifth.why})") if fifth.why else "")
-        lines.append(say("transfer", "model", title=title, judged=judged, **rows.loc[title]))
+        phrase = ("few", "transfer") if dataset.sizes["source"] < 2 else ("transfer", "model")
+        lines.append(say(*phrase, title=title, judged=judged, **rows.loc[title]))
     return "\n".join(lines)
 
 
@@ -100,7 +103,8 @@ def claims(found: Ledger, titles: Mapping[str, str]) -> str:
 def as_published(recognition: Results, consistency: Results) -> str:
     """The paper's own measures: own accuracy, accuracy across languages, and plain cosine where known."""
     rows = summary(recognition, consistency).iterrows()
-    lines = [say("published", "model" if np.isfinite(row["cosine"]) else "accuracy", title=t, **row) for t, row in rows]
+    phrases = ["own", "accuracy", "model"]
+    lines = [say("published", phrases[np.isfinite(row[["across", "cosine"]]).sum()], title=t, **row) for t, row in rows]
     if not any(map(is_published, recognition.values())):
         lines.append(say("published", "none"))
     return "\n".join(lines)
@@ -109,11 +113,12 @@ def as_published(recognition: Results, consistency: Results) -> str:
 def in_short(claim: int, found: Ledger, titles: Mapping[str, str]) -> str:
     """The number behind a claim, model by model, and the verdicts, in one line."""
     numbers, verdicts = [], {}
-    names = told_apart(titles[model] for model in found)
-    for name, findings in zip(names, found.values(), strict=True):
-        finding = of(findings, claim)
-        numbers += [Said("**{}** ({})").format(Said(value(finding)), name)] if np.isfinite(finding.value) else []
-        verdicts.setdefault(finding.verdict, []).append(name)
+    for name, runs in over_seeds(found, titles).items():
+        same = [of(findings, claim) for findings in runs]
+        numbers += [Said("**{}** ({})").format(Said(shown), name)] if (shown := value(*same)) else []
+        for verdict, count in Counter(finding.verdict for finding in same).items():
+            shared = f" in {count} of {len(same)} seeds" if count < len(same) else ""
+            verdicts.setdefault(verdict, []).append(f"{name}{shared}")
     if len(verdicts) == 1:
         verdicts = {verdict: ["all models"] for verdict in verdicts}
     said = (Said("*{}* for {}").format(verdict, Said(", ").join(models)) for verdict, models in verdicts.items())
@@ -133,9 +138,9 @@ def refusals(datasets: Results) -> str:
     """Refusal rates of harmful instructions without control and in both directions, for models that refuse."""
     lines = []
     for dataset in datasets.values():
-        if not hardly_refuses(dataset):
-            rates = mean_rates(dataset, without=dataset.attrs["source"])[HARMFUL][[BASELINE, *DIRECTIONS]]
-            numbers = dict(zip(("baseline", "refusing", "following"), rates, strict=True))
+        if not rates.hardly_refuses(dataset):
+            refused = rates.mean_rates(dataset, without=dataset.attrs["source"])[HARMFUL][[BASELINE, *DIRECTIONS]]
+            numbers = dict(zip(("baseline", "refusing", "following"), refused, strict=True))
             lines.append(say("refusals", "model", name=short(dataset.attrs["title"]), **numbers))
     return " ".join(lines)
 
@@ -152,7 +157,7 @@ def control(datasets: Results) -> str:
             beaten, count = scores.beats_random(dataset, direction)
             noise = say("control", "random", beaten=len(beaten), of=dataset.sizes["target"], count=count)
             lines.append(" ".join([moved, _matched(auroc, direction), *([noise] if count else [])]))
-    return "\n".join(lines)
+    return "\n".join(lines) or say("few", "not_asked")
 
 
 def _about(dataset: xr.Dataset) -> dict[str, str]:
@@ -168,10 +173,8 @@ def _without_control(dataset: xr.Dataset) -> str:
 
 
 def _rate_moved(dataset: xr.Dataset, direction: str) -> str:
-    mean, changes = (
-        rates.mean_rates(dataset, without=dataset.attrs["source"]),
-        rates.refusal_changes(dataset, direction),
-    )
+    mean = rates.mean_rates(dataset, without=dataset.attrs["source"])
+    changes = rates.refusal_changes(dataset, direction)
     moved = [str(code) for code in changes.index[changes["p_holm"] < 0.05]]
     numbers = {"before": mean[HARMFUL, BASELINE], "after": mean[HARMFUL, direction], "moved": len(moved)}
     numbers |= {"over_before": mean[HARMLESS, BASELINE], "over_after": mean[HARMLESS, direction], "of": len(changes)}
@@ -206,6 +209,5 @@ def _matched(auroc: pd.DataFrame, direction: str) -> str:
 def judge() -> str:
     """How good the rule judge is, in words."""
     validation = load_validation()
-    return (
-        say("judge", "none") if validation is None else say("judge", "errors", **quality_table(validation).loc["all"])
-    )
+    errors = {} if validation is None else quality_table(validation).loc["all"]
+    return say("judge", "none" if validation is None else "errors", **errors)

@@ -14,7 +14,6 @@ from xlv.questions.claims.rules import CLAIMS, RULES
 from xlv.questions.control.rates import moves, refusal_table
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.report import answers
-from xlv.report.answers import control as control_answer
 from xlv.report.drawing import use_style
 from xlv.report.figures.transfer import transfer_map
 from xlv.report.formats import say
@@ -60,7 +59,7 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
             "Encoded?": answers.recognition(read),
             "Consistent?": answers.consistency(alike),
             "Transferable?": answers.transfer(read, found),
-            "Controllable?": control_answer(moved) or not_asked,
+            "Controllable?": not_asked if control is None else answers.control(moved),
         },
         drawing=Markup(drawing.getvalue()[drawing.getvalue().index("<svg") :]),
         least_read=own_accuracy(recognition).nsmallest(WEAKEST, "accuracy"),

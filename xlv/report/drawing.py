@@ -3,7 +3,9 @@
 Vector output, and colours that the colour-blind distinguish.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial, wraps
 from itertools import cycle
 from pathlib import Path
 
@@ -17,33 +19,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xlv.corpus.languages import labels
-from xlv.report.formats import cell, told_apart
+from xlv.report.formats import cell, say, told_apart
 from xlv.results import BASELINE, FOLLOWING, REFUSING, Results
 
-Table = Callable[[xr.Dataset], pd.DataFrame]
+Table, Draw = Callable[[xr.Dataset], pd.DataFrame], Callable[..., Figure]
 DIGITS = 5  # of the numbers behind a figure
 GAP = 0.09  # inches above and below each panel of a grid
 INK, FAINT = "#222222", "#8a8a8a"
 MODEL_COLOURS = BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
-FAMILY_COLOURS = {
-    "Indo-European": BLUE,
-    "Niger-Congo": ORANGE,
-    "Uralic": GREEN,
-    "Dravidian": PURPLE,
-    "Sino-Tibetan": "#8c564b",
-    "Austroasiatic": "#7f7f00",
-    "Austronesian": "#17677f",
-    "Japonic": "#b22222",
-    "Koreanic": "#4b0082",
-}
+_FAMILIES = (
+    "Indo-European Niger-Congo Uralic Dravidian Sino-Tibetan Austroasiatic Austronesian Japonic Koreanic".split()
+)
+_OTHERS = "#8c564b", "#7f7f00", "#17677f", "#b22222", "#4b0082"
+FAMILY_COLOURS = dict(zip(_FAMILIES, (*MODEL_COLOURS, *_OTHERS), strict=True))
 CONDITION_COLOURS = {BASELINE: INK, REFUSING: BLUE, FOLLOWING: ORANGE}
 MARKERS = {BASELINE: "o", REFUSING: "^", FOLLOWING: "v"}
 
 
 def use_style() -> None:
     """Set the book's style for all figures and tables of this process; figures are drawn as SVG in notebooks."""
+    # These would stand on a page with this machine's paths; browsers can draw what our font lacks, bars are not wanted.
+    harmless = "Glyph .* missing from|Matplotlib currently does not support|constrained_layout not|IProgress not found"
+    warnings.filterwarnings("ignore", harmless)
     matplotlib.style.use(Path(__file__).parent / "assets" / "book.mplstyle")
     pd.set_option("display.max_colwidth", None, "display.max_rows", 200, "display.max_columns", 40)
+    pd.set_option("styler.format.escape", "html", "styler.html.mathjax", False, "display.html.use_mathjax", False)
     if get_ipython() is not None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -66,13 +66,30 @@ def new_figure(width: float, height: float, *, gap: float = 0.04) -> NumberedFig
     return figure
 
 
+def nothing(why: str, **numbers: int) -> NumberedFigure:
+    """A figure that says why there is none, by a phrase of the table `few`; a notebook shows none without axes."""
+    figure = new_figure(7.2, 0.6)
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.text(0.5, 0.5, f"nothing to draw: {say('few', why, **numbers)}", ha="center", va="center", color=FAINT)
+    return figure
+
+
+def needs(languages: int) -> Callable[[Draw], Draw]:
+    """For a function that draws results by model: it draws those in so many languages, and says so if there is none."""
+
+    def enough(draw: Draw, datasets: Results, *more: object, **look: object) -> Figure:
+        shown = {model: dataset for model, dataset in datasets.items() if dataset.sizes["source"] >= languages}
+        return draw(shown, *more, **look) if shown else nothing("figure", languages=languages)
+
+    return lambda draw: wraps(draw)(partial(enough, draw))
+
+
 def panels(
     count: int, height: float, *, width=8.6, per_row=0, share=True, xlabel="", ylabel=""
 ) -> tuple[NumberedFigure, Sequence[Axes]]:
-    """A figure of `count` panels of `height` inches: up to three in a row, four as two by two, labelled at the edges.
-
-    Panels that `share` have the same scales, so that models compare at a glance.
-    """
+    """A figure of `count` panels of `height` inches: up to three in a row, four as two by two, labelled at the edges
+    and, if they `share`, with the same scales, so that models compare at a glance."""
     per_row = min(count, per_row or (2 if count == 4 else 3))
     rows = -(-count // per_row)
     figure = new_figure(width, rows * height + 0.55, gap=GAP)
@@ -129,12 +146,10 @@ def csv_of(datasets: Results, tables: Iterable[pd.DataFrame]) -> str:
 def model_panels(
     datasets: Results, table: Table, height: float, *, each: float = 0, at: float | None = None, note="", **look
 ) -> tuple[NumberedFigure, list[tuple[Axes, pd.DataFrame, xr.Dataset]]]:
-    """A figure with a titled panel per model, and with each panel its model's table and results.
+    """A figure with a titled panel per model, and with each panel its model's table, the figure's numbers, and results.
 
-    The tables are the figure's numbers. Panels are `height` inches high and `each` more for each row of the longest
-    table. A faint line stands `at` a value of x, and below each title a `note`, filled with the table's `attrs`. `look`
-    as in `panels`.
-    """
+    Panels are `height` inches high and `each` more for each row of the longest table. A faint line stands `at` a value
+    of x, and below each title a `note`, filled with the table's `attrs`. `look` as in `panels`."""
     found = [table(dataset) for dataset in datasets.values()]
     figure, axes = panels(len(found), height + each * max(map(len, found)), **look)
     figure.numbers = csv_of(datasets, found)
@@ -173,10 +188,8 @@ def name_rows(panel: Axes, names: Sequence[str], **look) -> None:
 def matrices(
     datasets: Results, table: Table, *, label: str, reach: float | None = None, **look
 ) -> tuple[NumberedFigure, Sequence[Axes]]:
-    """Heat maps below each other, a matrix per model, each with its colour bar; `look` as in `heat_map`.
-
-    Without `low` and `high` all run from minus to plus the largest value, `reach` at least.
-    """
+    """Heat maps below each other, a matrix per model, each with its colour bar; `look` as in `heat_map`, and without
+    `low` and `high` all run from minus to plus the largest value, `reach` at least."""
     frames = [table(dataset) for dataset in datasets.values()]
     if reach is not None:
         look["high"] = max(reach, *(float(np.nanmax(np.abs(frame.to_numpy()))) for frame in frames))

@@ -20,14 +20,14 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def cell(value: float, form: str) -> str:
-    """A number by a format such as `{:+.2f}`, the minus a true one; what rounds to zero has no sign."""
-    text = form.format(value)
+    """A number by a format such as `{:+.2f}`, the minus a true one; zero has no sign, what is not known is a dash."""
+    text = "–" if math.isnan(value) else form.format(value)
     return text.replace("-", "−") if any(digit in text for digit in "123456789") else text.lstrip("+-")
 
 
 def plain(value: float, digits: int = 2) -> str:
     """A number whose sign is only shown if it is negative; a dash for one that is not known."""
-    return "–" if math.isnan(value) else signed(value, digits).removeprefix("+")
+    return signed(value, digits).removeprefix("+")
 
 
 def p_value(value: float) -> str:
@@ -68,16 +68,13 @@ def told_apart(titles: Iterable[str]) -> list[str]:
 
 
 class Said(Markup):
-    """Markdown of ours. Whatever else enters it, by `say`, `format`, `join` or `+`, is shown as the text that it is.
-
-    Names come from outside: marks become entities, which neither Markdown and its extensions nor HTML read as marks.
-    """
+    """Markdown of ours. Whatever else enters it, by `say`, `format`, `join` or `+`, is shown as the text that it is."""
 
     _MARKS = re.compile(r"[!\"#$%&'*+:;<=>?@\[\\\]^_`{|}~]|\.(?=[^\W\d]|\s)|\)(?=\s)|^-")
 
     @classmethod
     def escape(cls, text: object) -> Self:
-        """Text as Markdown on one line; what is Markdown of ours stays as it is."""
+        """Text on one line, its marks as entities, which Markdown with all its extensions and HTML read as text."""
         if isinstance(text, cls):
             return text
         return cls(cls._MARKS.sub(lambda mark: f"&#{ord(mark[0])};", " ".join(str(text).split())))

@@ -1,5 +1,7 @@
 """The claims ledger as a reader sees it: statistics in a cell, a table, and figures of the claims page and of home."""
 
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from textwrap import fill
 
@@ -27,15 +29,27 @@ def of(findings: Sequence[Finding], claim: int) -> Finding:
     return next(finding for finding in findings if finding.claim == claim)
 
 
-def value(finding: Finding) -> str:
-    """A finding's value alone; nothing where it has none."""
-    return _written(finding, finding.value) if np.isfinite(finding.value) else ""
+def over_seeds(found: Ledger, titles: Mapping[str, str]) -> dict[str, list[Sequence[Finding]]]:
+    """Findings by short title, those of runs that differ by their seed only together: a batch says it in the title."""
+    runs: dict[str, list[Sequence[Finding]]] = {}
+    for model, findings in found.items():
+        runs.setdefault(re.sub(r", seed -?\d+", "", titles[model]), []).append(findings)
+    return dict(zip(told_apart(runs), runs.values(), strict=True))
 
 
-def statistic(finding: Finding) -> str:
-    """A finding's value with its simultaneous interval, as short as a cell."""
-    if not np.isfinite(finding.low):
-        return value(finding)
+def value(*findings: Finding) -> str:
+    """A finding's value alone, or mean ± standard deviation over the seeds of several; nothing where there is none."""
+    numbers = [finding.value for finding in findings if np.isfinite(finding.value)]
+    if len(numbers) > 1:
+        return f"{plain(np.mean(numbers), 3)} ± {np.std(numbers, ddof=1):.3f} over {len(numbers)} seeds"
+    return _written(findings[0], numbers[0]) if numbers else ""
+
+
+def statistic(*findings: Finding) -> str:
+    """A finding's value with its simultaneous interval, as short as a cell; of several `value`."""
+    finding = findings[0]
+    if len(findings) > 1 or not np.isfinite(finding.low):
+        return value(*findings)
     return f"{value(finding)} ({_written(finding, finding.low)} to {_written(finding, finding.high)})"
 
 
@@ -68,26 +82,23 @@ def verdicts(found: Ledger, titles: Mapping[str, str]) -> Figure:
 
 
 def ledger(found: Ledger, titles: Mapping[str, str]) -> pd.DataFrame:
-    """One row per claim and model: value and simultaneous interval, and the verdict with its reason.
-
-    The number of a claim stands in its first row only.
-    """
-    names = told_apart(titles[model] for model in found)
-    rows = [
-        (f.claim, name, unbroken(statistic(f) or "–"), f"{f.verdict} ({f.why})" if f.why else f.verdict)
-        for name, findings in zip(names, found.values(), strict=True)
-        for f in findings
-    ]
+    """One row per claim and model: value and simultaneous interval, or mean ± standard deviation over seeds, and the
+    verdict with its reason. The number of a claim stands in its first row only."""
+    rows = []
+    for name, runs in over_seeds(found, titles).items():
+        for same in zip(*runs, strict=True):
+            verdicts = Counter(f"{f.verdict} ({f.why})" if f.why else f.verdict for f in same)
+            said = ", ".join(
+                f"{count} × {verdict}" if len(same) > 1 else verdict for verdict, count in verdicts.items()
+            )
+            rows.append((same[0].claim, name, unbroken(statistic(*same) or "–"), said))
     table = pd.DataFrame(rows, columns=["claim", "model", "value (interval)", "verdict"])
     table = table.sort_values("claim", kind="stable").reset_index(drop=True)
     return table.assign(claim=table["claim"].astype(str).mask(table["claim"].duplicated(), ""))
 
 
 def four_questions(found: Ledger, titles: Mapping[str, str], recognition: Results, control: Results) -> Figure:
-    """Claims 1, 3 and 5 with their simultaneous intervals and rules; refusal rates of the other languages, a dot each.
-
-    `recognition` and `control` are the results of questions 1 and 4 by model.
-    """
+    """Claims 1, 3 and 5 with simultaneous intervals and rules; refusal rates of the other languages, a dot each."""
     names = dict(zip(found, told_apart(titles[model] for model in found), strict=True))
     measured = {model: dataset for model, dataset in control.items() if model in found and is_generated(dataset)}
     n = max(dataset.sizes["target"] for dataset in recognition.values())

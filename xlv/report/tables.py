@@ -45,11 +45,8 @@ def shortcut_table(figures: pd.DataFrame, surface: str) -> pd.DataFrame:
 
 def reading_table(review: pd.DataFrame) -> pd.DataFrame:
     """What the readings by language found, of the corpus's table of them."""
-    return (
-        review.set_axis(_names(review["language"]))
-        .drop(columns="language")
-        .rename(columns=lambda name: name.replace("_", " "))
-    )
+    table = review.drop(columns="language").rename(columns=lambda name: name.replace("_", " "))
+    return table.set_axis(_names(review["language"]))
 
 
 def _names(codes: pd.Series) -> list[str]:

@@ -57,7 +57,9 @@ def judge(evidence: Evidence) -> list[Finding]:
     """Findings on claims 1 and 3 to 7; the last five cannot be told where the gate is shut."""
     first = encoded(evidence.accuracy.of(lambda a: np.diagonal(a, axis1=-2, axis2=-1)), evidence.surface)
     n, sound, shut = len(evidence.reliability), int((evidence.reliability >= rules.RELIABLE).sum()), ""
-    if first.verdict != HOLDS:
+    if n < 2:
+        shut = "it takes two languages"
+    elif first.verdict != HOLDS:
         shut = f"claim 1: {first.verdict}"
     elif sound < rules.MANY * n:
         shut = f"half vectors agree in {sound} of {n} languages only"

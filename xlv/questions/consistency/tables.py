@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import language, linguistic_similarity
-from xlv.questions.common import apart, dominant_languages, frame, over_values
+from xlv.questions.common import apart, between, dominant_languages, frame, over_values
 from xlv.questions.consistency.linguistics import correlation, mrqap
 from xlv.results import Results
 from xlv.statistics.resampling import holm, interval
@@ -38,7 +38,7 @@ def consistency_summary(datasets: Results) -> pd.DataFrame:
         mean, plain = mean_corrected(dataset), consistency_matrix(dataset, plain=True).to_numpy()
         low, high = interval(mean)
         middle = np.nanmedian(mean) if np.isfinite(mean).any() else np.nan
-        row = {"corrected": middle, "low": low, "high": high, "plain": plain[apart(len(plain))].mean()}
+        row = {"corrected": middle, "low": low, "high": high, "plain": between(plain)}
         rows[dataset.attrs["title"]] = row | {"reliability": reliability(dataset).mean()}
     return pd.DataFrame(rows, dtype=float).T
 
@@ -79,7 +79,7 @@ def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
 
     The first two are medians over splits that resample the pairs, with their 95 % interval in `…_low` and `…_high`.
     """
-    columns = {"plain": over_values(dataset["cosine"]).values[apart(dataset.sizes["source"])].mean(axis=0)}
+    columns = {"plain": between(over_values(dataset["cosine"]).values)}
     for name, array in (("corrected", "corrected_profile"), ("half vectors", "reliability_profile")):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a layer where no split has a corrected cosine

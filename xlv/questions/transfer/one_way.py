@@ -39,7 +39,9 @@ class OneWay:
 
 
 def one_way(accuracy: np.ndarray, ranks: np.ndarray) -> OneWay:
-    """The one-way statistics of accuracies `[…, source, target]`; `ranks` `[language]`, 0 the best resourced."""
+    """The one-way statistics of accuracies `[…, source, target]`; `ranks` `[language]`, 0 the best. NaN for one."""
+    if len(ranks) < 2:
+        return OneWay(*[np.full(accuracy.shape[:-2], np.nan)] * 3)
     high, low = np.triu_indices(len(ranks), k=1)
     order = np.argsort(ranks)
     high, low = order[high], order[low]
@@ -64,8 +66,9 @@ def among(accuracy: Estimate, ranks: np.ndarray, kept: np.ndarray) -> tuple[Esti
 
 def permutation_p(accuracy: np.ndarray, ranks: np.ndarray, *, n_permutations: int = 5000, seed: int = 0) -> float:
     """One-sided p-value of U under permuted language labels (QAP): is transfer one-way *in the resource order*?"""
-    generator = np.random.default_rng(seed)
-    own = np.diagonal(accuracy)
+    if len(ranks) < 2:
+        return float("nan")
+    generator, own = np.random.default_rng(seed), np.diagonal(accuracy)
     lead = accuracy - accuracy.T + own[:, None] - own[None, :]  # of i over j: U is its mean where i is the higher
     orders = np.stack([ranks, *(generator.permutation(ranks) for _ in range(n_permutations))])
     above = orders[:, :, None] < orders[:, None, :]

@@ -35,9 +35,8 @@ def transfer_summary(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
     rows = {}
     for dataset in datasets.values():
         ranks, accuracy = common.resource_ranks(dataset), common.value_accuracy(dataset, protocol)
-        off = common.apart(len(ranks))
-        between = measures.transferability(accuracy.value)[off].mean()
-        means = {"mean_T": between, "cross_accuracy": accuracy.value[off].mean()}
+        means = {"mean_T": common.between(measures.transferability(accuracy.value))}
+        means["cross_accuracy"] = common.between(accuracy.value)
         own = {"own_accuracy": np.diagonal(accuracy.value).mean()}
         rows[dataset.attrs["title"]] = _one_way_row(accuracy, ranks) | means | own
     return pd.DataFrame(rows, dtype=float).T
@@ -53,7 +52,7 @@ def one_way_variants(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     margins, rows = common.over_values(dataset["margin"]).values, {}
     others = np.flatnonzero(~common.dominant_languages(dataset))
     for name, kept in {"all languages": np.arange(len(ranks)), "without dominant languages": others}.items():
-        if len(kept) > 1:
+        if len(kept) > 1 or len(kept) == len(ranks):
             inner, order = measures.among(accuracy, ranks, kept)
             unbounded = margins[np.ix_(kept, kept)]
             parts = measures.one_way(unbounded, order)
@@ -67,8 +66,10 @@ def dominant_table(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
     """Per model and dominant language: how much better it reads the others than they read each other, 95 % interval."""
     rows = {}
     for dataset in datasets.values():
-        accuracy = common.value_accuracy(dataset, protocol)
-        for i in np.flatnonzero(common.dominant_languages(dataset)):
+        accuracy, marks = common.value_accuracy(dataset, protocol), common.dominant_languages(dataset)
+        if not marks.any():
+            rows[dataset.attrs["title"], "none of these languages"] = dict.fromkeys(("contrast", "low", "high"), np.nan)
+        for i in np.flatnonzero(marks):
             found = accuracy.of(lambda a, i=int(i): measures.dominant_contrast(a, i))
             low, high = found.interval()
             name = language(str(dataset["source"].values[i])).name

@@ -17,6 +17,7 @@ from xlv.results import Results
 KIND = "{kind} cosines"  # that the relationships of a model rest on
 
 
+@draw.needs(2)
 def consistency_map(datasets: Results, *, plain: bool = False) -> Figure:
     """Cosines between the languages' vectors, mean over value concepts, one matrix per model."""
     label = "cosine (largest over layers)" if plain else "corrected cosine of half vectors"
@@ -24,6 +25,7 @@ def consistency_map(datasets: Results, *, plain: bool = False) -> Figure:
     return draw.matrices(datasets, lambda ds: tables.consistency_matrix(ds, plain=plain), **look)[0]
 
 
+@draw.needs(3)
 def linguistic_correlation(datasets: Results) -> Figure:
     """Direct and split correlation of consistency with linguistic similarity, beside what permuted labels give."""
     look = {"at": 0, "note": KIND, "xlabel": "Pearson correlation"}
@@ -38,11 +40,10 @@ def linguistic_correlation(datasets: Results) -> Figure:
     return draw.legend_below(figure)
 
 
+@draw.needs(2)
 def layer_profile(datasets: Results) -> Figure:
-    """Through the layers: plain and corrected cosine between languages, and the cosine of half vectors.
-
-    The corrected one is drawn where half vectors agree enough for it (dotted line). Bands: 95 % intervals.
-    """
+    """Through the layers: cosine of half vectors, plain and, where half vectors agree enough for it (dotted line),
+    corrected cosine between languages. Bands: 95 % intervals."""
     look = {"xlabel": "relative depth (layer / L)", "ylabel": "cosine, mean over values"}
     figure, rows = draw.model_panels(datasets, tables.profile_table, 2.2, **look)
     for panel, table, _ in rows:
@@ -60,6 +61,7 @@ def layer_profile(datasets: Results) -> Figure:
     return draw.legend_below(figure)
 
 
+@draw.needs(2)
 def language_tree(datasets: Results) -> Figure:
     """Average-linkage trees of the languages by cosine distance; names are coloured by language family."""
     look = {"share": False, "note": KIND, "xlabel": "1 − cosine"}
@@ -75,11 +77,9 @@ def language_tree(datasets: Results) -> Figure:
     return figure
 
 
+@draw.needs(5)
 def regression(datasets: Results, found: Mapping[str, pd.DataFrame]) -> Figure:
-    """Coefficients beside script and token overlap, with their range without one family.
-
-    `found` are the tables of `regression_tables`, by title.
-    """
+    """Coefficients of `regression_tables` beside script and token overlap, with their range without one family."""
     look = {"at": 0, "note": KIND, "xlabel": "coefficient"}
     figure, rows = draw.model_panels(datasets, lambda ds: found[ds.attrs["title"]], 1.9, **look)
     for panel, table, _ in rows:

@@ -16,15 +16,6 @@ from xlv.results import ADDITION, DIRECTIONS, KINDS, OWN, RANDOM, Results
 HIGHLIGHTED = dict(zip(("en", "fr", "zh", "ja", "sw"), (INK, *MODEL_COLOURS), strict=True))
 
 
-def _nothing() -> Figure:
-    figure = draw.new_figure(7.2, 0.6)
-    axes = figure.subplots()  # a notebook shows no figure without axes
-    axes.axis("off")
-    why = "nothing to draw: question 4 was not asked of these models, or none of them has a chat template"
-    axes.text(0.5, 0.5, why, ha="center", va="center", color=FAINT)
-    return figure
-
-
 def _completed(datasets: Results) -> Results:
     return {model: dataset for model, dataset in datasets.items() if rates.is_generated(dataset)}
 
@@ -32,12 +23,10 @@ def _completed(datasets: Results) -> Results:
 def _rows(
     datasets: Results, table: Table, label: str, each: float, more: float, *, of="target", columns=2, rows=1, width=8.6
 ) -> tuple[Figure, list[tuple[np.ndarray, xr.Dataset, pd.DataFrame, str]]]:
-    """A figure with `rows` of axes per model, labelled below, and with these axes its results, table and title.
-
-    Rows are `each` inches high per target, or what else they are `of`, and `more`.
-    """
+    """A figure with `rows` of axes per model, labelled below, and with these axes its results, table and title; rows
+    are `each` inches high per target, or what else they are `of`, and `more`."""
     if not datasets:
-        return _nothing(), []
+        return draw.nothing("control"), []
     heights = [each * dataset.sizes[of] + more for dataset in datasets.values() for _ in range(rows)]
     found = [table(dataset) for dataset in datasets.values()]
     figure = draw.new_figure(width, sum(heights) + 0.4, gap=GAP)
@@ -133,7 +122,7 @@ def dose_response(datasets: Results) -> Figure:
 def selectivity(datasets: Results) -> Figure:
     """Refusal of harmful instructions against over-refusal of harmless ones, a point per language and condition."""
     if not (shown := _completed(datasets)):
-        return _nothing()
+        return draw.nothing("control")
     look = {"xlabel": "over-refusal (harmless)", "ylabel": "refusal rate (harmful)", "per_row": 2}
     figure, found = draw.model_panels(shown, rates.selectivity_table, 4.1, width=8.6 if len(shown) > 1 else 5.2, **look)
     for panel, table, _ in found:

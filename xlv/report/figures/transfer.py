@@ -11,6 +11,7 @@ from xlv.questions.common import competence, value_concepts
 from xlv.questions.transfer import tables
 from xlv.report import drawing as draw
 from xlv.report.drawing import BLUE, FAINT, INK, ORANGE
+from xlv.report.formats import say
 from xlv.results import Results
 
 REACH = 0.1  # transferability up to which the colours reach at least
@@ -24,6 +25,7 @@ def _triangle(panel: Axes, n: int) -> None:
     panel.plot(across, down, ls=(0, (4, 2)), color=INK, lw=1.2, clip_on=False)
 
 
+@draw.needs(2)
 def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = None) -> Figure:
     """Transferability, sources down and targets across in resource order; the dashed triangle is high to low."""
     figure, axes = draw.matrices(datasets, lambda ds: tables.transfer_matrix(ds, protocol, concept), **LOOK)
@@ -33,11 +35,13 @@ def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = 
     return figure
 
 
+@draw.needs(2)
 def as_published(datasets: Results) -> Figure:
     """Transferability as the paper measures and orders it, sources down and targets across (its Figure 4)."""
     return draw.matrices(datasets, differences, **LOOK)[0]
 
 
+@draw.needs(2)
 def transfer_by_concept(datasets: Results, protocol: str = "cv") -> Figure:
     """Transferability of each value concept, models side by side on one scale, each in its resource order."""
     found = [tables.transfer_by_concept(dataset, protocol) for dataset in datasets.values()]
@@ -60,6 +64,7 @@ def transfer_by_concept(datasets: Results, protocol: str = "cv") -> Figure:
     return figure
 
 
+@draw.needs(2)
 def one_way_transfer(datasets: Results, protocol: str = "cv") -> Figure:
     """U and its two parts with 95 % intervals, over all languages and without the dominant ones."""
     found = [tables.one_way_variants(dataset, protocol) for dataset in datasets.values()]
@@ -76,6 +81,7 @@ def one_way_transfer(datasets: Results, protocol: str = "cv") -> Figure:
     return draw.legend_below(figure)
 
 
+@draw.needs(3)
 def additive_effects(datasets: Results, protocol: str = "cv") -> Figure:
     """How well each language teaches (source effect) and is read (target effect), in resource order, 95 % intervals."""
     look = {"each": 0.25, "at": 0, "share": False, "xlabel": "effect on accuracy"}
@@ -86,14 +92,15 @@ def additive_effects(datasets: Results, protocol: str = "cv") -> Figure:
         draw.dots(panel, table, "target", by=0.15, color=ORANGE, ms=4, label="as target")
         draw.name_rows(panel, labels(table.index), fontsize=7)
         panel.set_title(f"{panel.get_title()}\n{100 * table.attrs['explained']:.0f} % of variance explained")
-        if np.isfinite(reach):  # effects are unknown below three languages
-            panel.set_xlim(-1.05 * reach, 1.05 * reach)
+        panel.set_xlim(-1.05 * reach, 1.05 * reach)
     return draw.legend_below(figure)
 
 
 def competence_order(datasets: Results) -> Figure:
     """Nats of neutral parallel sentences relative to English, 95 % intervals: the measured resource order."""
-    figure, panel, rows = draw.one_panel(datasets, competence, 2.9, width=7.2, ylabel="nats relative to English")
+    english = all("en" in dataset["source"].values for dataset in datasets.values())
+    label = say("few", "english" if english else "no_english")
+    figure, panel, rows = draw.one_panel(datasets, competence, 2.9, width=7.2, ylabel=label)
     for k, (table, colour, title) in enumerate(rows):
         places = np.arange(len(table)) + 0.16 * (k - (len(rows) - 1) / 2)
         panel.vlines(places, table["low"], table["high"], color=colour, lw=1.2)

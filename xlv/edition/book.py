@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -154,7 +155,7 @@ def build_book(
         contents["parts"][0]["chapters"].append({"file": f"book/{name}"})
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     config["execute"] = {"execute_notebooks": "off"}
-    config.setdefault("html", {})["announcement"] = f"{banner} xlv {__version__}, {date.today()}."
+    config.setdefault("html", {})["announcement"] = f"{escape(banner)} xlv {__version__}, {date.today()}."
     for name, content in (("_toc.yml", contents), ("_config.yml", config)):
         (source / name).write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
     progress("building the book", 0, 1)

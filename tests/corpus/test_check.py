@@ -3,7 +3,7 @@ from math import isnan
 import pytest
 
 from tests.corpus.written import HEADER, write
-from xlv.corpus.check import FIGURES, check_corpus, in_script
+from xlv.corpus.check import FIGURES, SHOWN, check_corpus, in_script
 from xlv.corpus.pairs import CorpusError
 
 
@@ -113,3 +113,59 @@ def test_the_second_cohort_has_situations_and_texts_of_its_own(tmp_path, row, fa
     write(tmp_path, concept="control", header="id\tcategory\torigin\tharmless\tharmful\n", rows=[control])
     found = [e for e in check_corpus(tmp_path).errors if "cohorts" in e or "copy" in e]
     assert found == [] if fault is None else any(fault in error for error in found)
+
+
+@pytest.mark.parametrize(
+    ("code", "rows", "said"),
+    [
+        ("en", [row.replace("\tg0\t", "\tG0\t", 1) if row[:2] == "01" else row for row in PLAIN], "several: g0, G0"),
+        ("en", [row.replace("I helped", '"I ""helped""') + '"' for row in PLAIN[:1]] + PLAIN[1:], None),
+        (
+            "en",
+            [*PLAIN[:-1], PLAIN[-1].replace("I helped the neighbour 23.", '"I ""helped"" the neighbour."')],
+            "around 1 texts",
+        ),
+        ("en", [f"{row} " for row in PLAIN], "left out in 24 rows, first in '00'"),
+        ("en", [f"{k}\tg{k}\ten\tI lent {k}.\tI hid {k}." for k in range(1001)], "1,001 pairs: a run takes time"),
+    ],
+)
+def test_the_check_notes_what_may_be_meant_otherwise(tmp_path, code, rows, said):
+    write(tmp_path, code=code, rows=rows)
+    notes = check_corpus(tmp_path).notes
+    assert any(said in note for note in notes) if said else not any("quotes" in note for note in notes), notes
+
+
+def test_the_check_refuses_what_a_run_would_refuse(tmp_path):
+    write(tmp_path, rows=[row.replace(f"g{k // 2}", f"g{k % 3}") for k, row in enumerate(PLAIN)])
+    assert "kindness: pairs of 3 groups, expected 4 or more, to halve them" in check_corpus(tmp_path).errors
+    write(tmp_path, concept="control", header="id\tcategory\torigin\tharmless\tharmful\n", rows=PLAIN)
+    assert any("control/en.tsv has 24 rows: expected 26" in error for error in check_corpus(tmp_path).errors)
+
+
+def test_the_check_notes_a_language_that_a_run_leaves_out(tmp_path):
+    for concept, code in (("kindness", "xx"), ("kindness", "yy"), ("backup", "xx")):
+        write(tmp_path, concept=concept, code=code, rows=PLAIN)
+    assert "not every concept has yy, so it is read with --concepts only" in check_corpus(tmp_path).notes
+
+
+def test_an_unknown_language_is_judged_by_the_script_of_most_of_its_texts(tmp_path):
+    rows = [f"{k:02d}\tg{k // 2}\tru\tЯ помог соседу {k}.\tЯ обидел соседа {k}." for k in range(24)]
+    write(tmp_path, code="ru", rows=[*rows[:-1], rows[-1].replace("Я помог соседу", "I helped the neighbour")])
+    assert [error for error in check_corpus(tmp_path).errors if "script" in error] == [
+        "kindness/ru 23: not in the script of ru, CYRILLIC: I helped the neighbour 23."
+    ]
+
+
+def test_what_a_text_says_to_a_terminal_is_shown_and_a_flood_of_faults_is_cut(tmp_path):
+    write(tmp_path, code="ta", rows=[row.replace("I helped", "I \x1b[2J\u2028helped") for row in PLAIN])
+    errors = check_corpus(tmp_path).errors
+    assert sum("not in the script" in error for error in errors) == SHOWN
+    assert any(r"\x1b[2J\x2028helped" in error for error in errors) and all(len(e.splitlines()) == 1 for e in errors)
+
+
+def test_near_copies_are_found_in_blocks_as_at_once(tmp_path, monkeypatch):
+    rows = [row.replace("\ten\t", f"\ten\t{'first' if k < 12 else 'second'}\t") for k, row in enumerate(PLAIN)]
+    write(tmp_path, header=COHORTS, rows=rows)
+    at_once = [error for error in check_corpus(tmp_path).errors if "near copy" in error]
+    monkeypatch.setattr("xlv.corpus.check.MANY", 5)
+    assert [error for error in check_corpus(tmp_path).errors if "near copy" in error][:3] == at_once[:3] != []

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from tests.corpus.written import write
@@ -162,3 +164,69 @@ def test_texts_by_concept_and_language_are_the_positive_ones_then_the_negative_o
     assert [key for key in found] == [(c, code) for c in ("morality", "truthfulness") for code in ("en", "zh")]
     table = load_pairs(["truthfulness"], ["zh"], pairs=3)
     assert found["truthfulness", "zh"] == [*full_texts(table)[0], *full_texts(table)[1]]
+
+
+def test_a_control_set_is_split_only_where_something_is_left_to_evaluate_on(tmp_path):
+    rows = [f"{k:02d}\tc{k % 3}\ten\tBake bread {k}.\tSpoil bread {k}." for k in range(26)]
+    about = {"concept": "control", "header": "id\tcategory\torigin\tharmless\tharmful\n"}
+    write(tmp_path, rows=rows, **about)
+    assert [len(load_instructions("en", split, data=tmp_path)) for split in ("search", "evaluation")] == [24, 2]
+    path = write(tmp_path, rows=rows[:-1], **about)
+    assert len(load_instructions("en", data=tmp_path)) == 25
+    for split in ("search", "evaluation"):
+        with pytest.raises(CorpusError, match=f"{path} has 25 rows: expected 26, 24 to search on"):
+            load_instructions("en", split, limit=4, data=tmp_path)
+
+
+def test_concepts_without_a_language_in_common_are_named_with_their_languages(tmp_path):
+    write(tmp_path, concept="bravery")
+    write(tmp_path, concept="courage", code="de")
+    with pytest.raises(CorpusError, match=r"--concepts: bravery has en; courage has de$"):
+        load_pairs(data=tmp_path)
+    assert len(load_pairs(["courage"], data=tmp_path)) == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("DE.TSV", "DE.TSV is not read: save it as de.tsv, or move it away"),
+        ("de.tsv.gz", "not read: save it as de.tsv"),
+        ("pt-BR.csv", "not read: save it as pt-br.tsv"),
+        ("de.json", "not read"),
+        ("kindness_en.json", "are both kindness in en: keep one"),
+        ("de\n.tsv", "printable name"),
+        ("\udcff.tsv", "printable name"),
+    ],
+)
+def test_a_file_that_would_be_passed_over_or_confused_is_refused_in_one_line(tmp_path, name, message):
+    other = write(tmp_path).with_name(name)
+    other.write_text("{}")
+    with pytest.raises(CorpusError, match=message) as error:
+        folder_fingerprint(tmp_path)
+    assert "\n" not in str(error.value) and str(error.value).encode()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+@pytest.mark.parametrize("concept", ["kindness", "control"])
+def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path, make, concept):
+    path = write(tmp_path, concept=concept).with_name("fr.tsv")
+    write(tmp_path)
+    make(path)
+    for read in (lambda data: load_pairs(data=data), folder_fingerprint, concepts_in):
+        with pytest.raises(CorpusError, match="fr.tsv': expected a file of at most 64,000,000 bytes"):
+            read(tmp_path)
+
+
+def test_a_file_of_two_gigabytes_in_one_line_is_refused_before_it_is_read(tmp_path):
+    path = write(tmp_path)
+    os.truncate(path, 2_000_000_000)
+    with pytest.raises(CorpusError, match="at most 64,000,000 bytes"):
+        load_pairs(data=tmp_path)
+
+
+def test_what_is_hidden_is_no_part_of_a_corpus(tmp_path):
+    usual = folder_fingerprint((write(tmp_path), tmp_path)[1])
+    write(tmp_path, concept=".ipynb_checkpoints")
+    write(tmp_path, code="._en").write_bytes(b"\0\5\x16\7")
+    assert concepts_in(tmp_path) == ["kindness"] and languages_in(tmp_path, "kindness") == ["en"]
+    assert folder_fingerprint(tmp_path) == usual

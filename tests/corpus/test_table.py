@@ -29,6 +29,18 @@ def test_a_mark_of_the_byte_order_is_no_part_of_the_first_column(tmp_path):
         (lambda f: write(f, rows=["01\tg\ten\ta\tb", "01\th\ten\tc\td"]), "stands twice"),
         (lambda f: write(f, rows=["01\tg\ten\t \tb"]), "an empty field"),
         (lambda f: write(f).write_text(""), "is empty"),
+        (
+            lambda f: write(f, rows=["01\tg\ten\ta\tb", " ID\tgroup\torigin\tpositive\tnegative"]),
+            "line 3 is the header",
+        ),
+        (lambda f: write(f, rows=["01\tg\ten\ta\0\tb"]), "row '01' has a NUL"),
+        (lambda f: write(f, rows=["01\tg\ten\t\u200b\u200d\ufeff\tb"]), "row '01' has an empty field"),
+        (lambda f: write(f, rows=["01\t \ten\ta\tb"]), "every text and group must be given"),
+        (lambda f: write(f, rows=[f"01\tg\ten\t{'a' * 100_001}\tb"]), "100,000"),
+        (
+            lambda f: write(f, header="id\tcohort\torigin\tpositive\tnegative\n"),
+            "row '00' has no cohort: expected first",
+        ),
         (lambda f: write(f).write_bytes(b"id\tpositive\tnegative\n1\t\xff\xfe\tb\n"), "not UTF-8"),
         (lambda f: None, r"no file .*en\.tsv"),
     ],
@@ -77,3 +89,34 @@ def test_scenarios_stand_before_both_texts_and_each_pair_is_a_group_of_its_own(t
     table = read_mvalue(path)
     assert list(table["positive"]) == ["S0 yes", "S1 yes", "S2 yes"] and table["id"].is_unique
     assert "group" not in table
+
+
+def test_ends_of_fields_and_the_case_of_columns_make_no_difference(tmp_path):
+    usual = read_table(write(tmp_path))
+    path = write(tmp_path, header="\ufeff ID\tGroup \torigin\tPositive\tnegative\r\n")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(".\t", ".\u00a0\u200f\t").replace("g1", " g1 "), encoding="utf-8"
+    )
+    found = read_table(path)
+    assert found.equals(usual)
+    assert found.attrs["notes"] == [
+        "spaces or invisible characters at the ends of fields are left out in 8 rows, first in '00'"
+    ]
+
+
+@pytest.mark.parametrize("side", ["null", '""', '" \u200b"', "3", '["a"]', '"a\\ud800"'])
+@pytest.mark.parametrize("before", ["", '"question": "Q?", ', '"scenario": "S.", '])
+def test_a_side_that_is_no_text_is_refused_with_file_and_pair(tmp_path, side, before):
+    path = tmp_path / "courage_en.json"
+    path.write_text(f'{{"t": {{"03": {{{before}"pos": "a", "neg": {side}}}}}}}', encoding="utf-8-sig")
+    with pytest.raises(CorpusError, match=r"courage_en\.json.*'t/03'"):
+        read_mvalue(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, "3", '{"a": {"1": {"pos": "a", "neg": "b"}, "1": {"pos": "c", "neg": "d"}}}']
+)
+def test_other_json_is_refused(tmp_path, content):
+    (tmp_path / "courage_en.json").write_text(content)
+    with pytest.raises(CorpusError, match="MVALUE's form|stands twice"):
+        read_mvalue(tmp_path / "courage_en.json")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlv.cache import fingerprint
-from xlv.corpus.languages import IDENTIFIED, identified, language
+from xlv.corpus.languages import IDENTIFIED, identified, language, primary
 from xlv.models.advice import ModelError
 from xlv.results import ANSWER, BROKEN, REFUSAL
 
@@ -48,7 +48,7 @@ def openings(code: str) -> tuple[list[str], list[str]]:
 
 @cache
 def _pattern(code: str) -> re.Pattern:
-    parts = [_PATTERNS[known] for known in dict.fromkeys((code, *_ALWAYS)) if known in _PATTERNS]
+    parts = [_PATTERNS[known] for known in dict.fromkeys((primary(code), *_ALWAYS)) if known in _PATTERNS]
     return re.compile("|".join(f"(?:{part})" for part in parts), re.IGNORECASE)
 
 
@@ -96,7 +96,7 @@ def in_language(completion: str, code: str) -> bool | None:
         return (kana >= _KANA_SHARE) == ("HIRAGANA" in wanted)
     if "LATIN" not in wanted:
         return True
-    return identified(completion) == code if code in IDENTIFIED else None
+    return identified(completion) == primary(code) if primary(code) in IDENTIFIED else None
 
 
 VERDICTS = {REFUSAL: "refusal", ANSWER: "answer"}

@@ -134,9 +134,7 @@ def load_instructions(code: str, split: str = "all", *, limit: int | None = None
     if split not in splits:
         raise ValueError(f"unknown split {split!r}: choose one of {', '.join(splits)}")
     if split != "all" and len(table) < MIN_INSTRUCTIONS:
-        raise CorpusError(
-            f"{path} has {len(table)} rows: expected {MIN_INSTRUCTIONS}, {SEARCH_SIZE} of them to search on"
-        )
+        raise CorpusError(f"{path} has {len(table)} rows: expected {MIN_INSTRUCTIONS}, {SEARCH_SIZE} to search on")
     return splits[split][:limit].reset_index(drop=True)
 
 

@@ -16,7 +16,11 @@ from safetensors.numpy import save_file
 
 from tests.gguf_file import write_gguf
 from xlv import cache
+from xlv.batch.conduct import conduct
+from xlv.batch.runs import plan
+from xlv.batch.spec import read_spec
 from xlv.control.measure import write_private
+from xlv.models.activations import cached_activations
 from xlv.models.weights import resolve
 from xlv.report.card import card
 from xlv.results import load
@@ -160,6 +164,7 @@ def test_a_disk_that_fills_up_while_weights_are_converted_keeps_nothing_of_them(
 
 READING = """
 import os, sys
+from xlv.models.activations import cached_activations
 from xlv.models.weights import resolve
 print(resolve(sys.argv[1]).location)
 """
@@ -213,18 +218,40 @@ def test_what_is_written_has_the_modes_that_the_umask_leaves(umask, shared, tmp_
         assert oct(path.stat().st_mode & 0o777) == oct(expected & ~umask), path
 
 
-def test_a_home_that_cannot_be_written_is_said_with_the_way_out(monkeypatch):
-    monkeypatch.delenv("XLV_CACHE")
+@pytest.mark.parametrize(("run", "settings"), [(run_study, SETTINGS), (run_control, CONTROL)])
+def test_a_home_or_a_folder_that_cannot_be_written_is_said_with_the_way_out_before_a_model_is_read(
+    run, settings, tmp_path, saved_model, monkeypatch
+):
+    monkeypatch.setattr("xlv.models.load.load_model", lambda *_a, **_k: pytest.fail("a model was read"))
+    with pytest.raises(OSError, match=r"^/proc/none/out cannot be written \(No such file.*\): choose another folder"):
+        run(str(saved_model), settings, Path("/proc/none/out"))
+    for name in ("XLV_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/proc/none")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     with pytest.raises(OSError, match=r"^/proc/none/.* cannot be written \(No such file.*\): set XLV_CACHE to another"):
-        cache.check_writable(cache.cache_root() / "activations")
+        run(str(saved_model), settings, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
-def test_a_disk_without_locks_stores_results_and_weights(shared, monkeypatch):
+def test_states_that_do_not_fit_are_said_before_the_first_is_read(tiny, monkeypatch):
+    texts = {("morality", "en"): ["one", "two"], ("morality", "fr"): ["trois"]}
+    cached_activations(tiny(), {("morality", "en"): texts["morality", "en"]})
+    monkeypatch.setattr("xlv.models.activations.extract_parts", lambda *_given: pytest.fail("a state was read"))
+    asked = []
+    monkeypatch.setattr("xlv.models.activations.need_space", lambda *given: asked.append(given) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cached_activations(tiny(), texts)
+    assert asked == [(cache.cache_root() / "activations", 1 * 4 * 32 * 4, "reading tiny-llama")]
+
+
+def test_a_disk_without_locks_stores_weights_and_a_batch_says_that_it_needs_one(shared, tmp_path, monkeypatch):
     def flock(_file, _what):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr("fcntl.flock", flock)
     assert Path(resolve(str(shared / "tiny.gguf")).location).is_dir()
-    assert os.environ["HDF5_USE_FILE_LOCKING"] == "FALSE"
+    assert os.environ["HDF5_USE_FILE_LOCKING"] == "FALSE"  # of netCDF files
+    (tmp_path / "spec.yaml").write_text("matrix: {models: [smollm2-135m]}\nnotebooks: [q1_recognition]\n")
+    spec = read_spec(tmp_path / "spec.yaml")
+    with pytest.raises(ValueError, match=f"^no lock in {spec.out} .No locks available.: choose `out` on a disk that"):
+        conduct(spec, plan(spec), print)

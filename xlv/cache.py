@@ -77,10 +77,10 @@ whole_folder = partial(whole_file, create=Path.mkdir)  # the same for a folder, 
 
 
 def check_writable(folder: Path, error: int = 0) -> None:
-    """Make a folder and write to it; raise OSError, naming the remedy, if that fails or `error` is of a full disk."""
+    """Raise OSError, naming the remedy, if a folder cannot be made and written to, or if `error` is of a full disk."""
+    near = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with tempfile.TemporaryFile(dir=near) as file:
             file.write(bytes(1 << 18))
         if error not in _FULL:
             return
@@ -95,6 +95,7 @@ def check_writable(folder: Path, error: int = 0) -> None:
 def need_space(folder: Path, size: int, what: str) -> None:
     """Raise OSError, naming the remedy, unless `folder` can be written and its disk has `size` bytes free."""
     check_writable(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(folder).free) < size:
         fault = f"{what} needs {size / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free"
         raise OSError(f"{fault}: make room (`xlv cache list` shows what may go) or set XLV_CACHE to another folder")

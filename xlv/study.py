@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.archive import keep, known, place, provenance_of, said, whole
-from xlv.cache import EXTRACTOR, Progress, counted, fingerprint, silent
+from xlv.cache import EXTRACTOR, Progress, cache_root, check_writable, counted, fingerprint, silent
 from xlv.corpus import pairs as corpus
 from xlv.corpus.concepts import CONTROLS, VALUES
 from xlv.corpus.shortcut import surface_margins
@@ -73,6 +73,7 @@ def run_study(
     found = [known(path, stamp, model, overwrite) for path in paths]
     if all(dataset is not None for dataset in found) and not vectors:
         return found[0]
+    check_writable(Path(out)), check_writable(cache_root() / "activations")  # said before a model is read
     unfinished = fingerprint(stamp, "without the untrained model")
     begun = found[1] is not None and any(
         dataset is not None for dataset in (found[0], known(paths[0], unfinished, model, overwrite))
@@ -205,6 +206,7 @@ def run_control(
     found = known(path, stamp, model, overwrite)
     if found is not None and not keep_completions:
         return found
+    check_writable(Path(out)), check_writable(cache_root() / "activations")  # said before a model is read
     from xlv.control.evaluate import evaluate
     from xlv.control.measure import bench_for
     from xlv.models.load import load_model

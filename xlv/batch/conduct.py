@@ -50,6 +50,8 @@ def conduct(spec: Spec, runs: Sequence[Run], say: Say, *, workers: int = 1, sche
         lock = FileLock(spec.out / MARK).acquire(timeout=0)
     except Timeout:
         raise ValueError(f"another `xlv batch` is at work in {spec.out}: wait for it, or end it") from None
+    except OSError as error:
+        raise ValueError(f"no lock in {spec.out} ({error.strerror}): choose `out` on a disk that has locks") from None
     with (
         lock,
         _cluster(spec, scheduler, say) if scheduler and waiting else _machine(waiting, workers) as submit,

@@ -112,7 +112,7 @@ def build_edition(
     folder, study = out.resolve() / edition_name(models, profile), profile.study
     results = (results or folder / "results").resolve()
     how = {"loading": loading, "overwrite": overwrite, "progress": progress}
-    for model in models:
+    for model in counted(models, "models", progress):
         run_study(model, study, results, **how)
         if not has_published(results, model):
             run_control(model, profile.control, results, **how)

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from xlv.cache import EXTRACTOR, Progress, cache_root, counted, fingerprint, silent, whole_file
+from xlv.cache import EXTRACTOR, Progress, cache_root, counted, fingerprint, need_space, silent, whole_file
 from xlv.models.blocks import find_base, state_of
 from xlv.models.fast.last_tokens import LastTokens, require_finite
 from xlv.models.fast.packing import run_batches
@@ -140,6 +140,9 @@ def cached_activations(model: Model, texts: dict[Key, list[str]], *, progress: P
     stamp = model.fingerprint
     names = {key: fingerprint(stamp, EXTRACTOR, list(rows)) for key, rows in texts.items()}
     shards = {key: cache_root() / "activations" / stamp / f"{name}.safetensors" for key, name in names.items()}
+    if examples := sum(len(texts[key]) for key, path in shards.items() if not path.exists()):
+        size = examples * model.n_layers * model.d_model * model.network.dtype.itemsize
+        need_space(cache_root() / "activations", size, f"reading {model.name}")
     for lang in counted(dict.fromkeys(lang for _, lang in texts), f"reading {model.name}", progress):
         missing = [key for key in texts if key[1] == lang and read_shard(shards[key]) is None]
         if not missing:

@@ -35,7 +35,8 @@ def test_profiles_can_be_narrowed():
     assert PROFILES["full"].changed(languages=("en", "fr")).control.compare.sources == ("en", "fr")
     assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].study.pairs == 16
     assert narrow.study.seed == narrow.control.seed == 3
-    assert PROFILES["quick"].changed(languages=("ta",)).control.targets == PROFILES["quick"].control.targets
+    assert PROFILES["quick"].changed(languages=("ta", "de", "hu")).control.targets == ("hu", "ta")
+    assert PROFILES["quick"].changed(languages=("de",)).control.targets == PROFILES["quick"].control.targets
     assert PROFILES["quick"].changed(languages=None, pairs=None) == PROFILES["quick"]
 
 
@@ -51,8 +52,17 @@ def test_a_corpus_folder_brings_its_own_concepts_and_serves_control_where_it_has
     assert full.changed(pairs=8).study.concepts == full.study.concepts
     without = full.changed(data=str(tmp_path))
     assert without.study.data == str(tmp_path) and without.control.data is None
+    assert without.notes() == [f"{tmp_path} has no control set: question 4 asks the instructions that come with xlv"]
     (tmp_path / "control").mkdir()
-    assert full.changed(data=str(tmp_path)).control.data == str(tmp_path)
+    for code in ("de", "fr", "sw"):
+        (tmp_path / "control" / f"{code}.tsv").touch()
+    own = full.changed(data=str(tmp_path))
+    assert (own.control.data, own.control.source, own.control.targets) == (str(tmp_path), "fr", ("fr", "sw"))
+    assert own.control.compare.sources == ("fr",)
+    assert own.notes() == ["question 4 is asked in fr, sw only: no openings of refusals are known in de"]
+    [note] = full.changed(data=str(tmp_path), languages=("sw", "fi")).notes()
+    assert note == "question 4 is asked in sw only: there are no instructions in fi"
+    assert full.notes() == full.changed(languages=("fi",)).notes() == []
 
 
 @pytest.mark.parametrize(

@@ -30,19 +30,34 @@ class Profile:
         """The profile with some settings replaced; None leaves one as it is.
 
         A corpus folder brings its own concepts. Pairs, dtype and the seed go for question 4 too, languages for its
-        targets (if any of them remains) and its further sources, and a corpus folder if it has a control set.
+        targets (those with openings of refusals, if there are any) and its further sources, and a corpus folder if it
+        has a control set, in the languages of that set.
         """
         asked = {"languages": languages, "data": data, **more}
         wanted = {name: value for name, value in asked.items() if value is not None}
         common = {name: wanted[name] for name in ("pairs", "dtype", "seed") if name in wanted}
-        if data and (Path(data) / "control").is_dir():
+        there = control_languages(data)
+        if there:
             common["data"] = data
-        if languages:
-            kept = [code for code in self.control.targets if code in languages]
-            sources = tuple(code for code in self.control.compare.sources if code in languages)
-            common["targets"] = tuple(kept) or self.control.targets
+        if there or languages:
+            asked = [code for code in languages or there if not there or code in there]
+            common["targets"] = tuple(code for code in ALL if code in asked) or self.control.targets
+            sources = tuple(code for code in self.control.compare.sources if code in asked)
             common["compare"] = replace(self.control.compare, sources=sources)
+            if there and self.control.source not in there:
+                common["source"] = common["targets"][0]
         return replace(self, study=replace(self.study, **wanted), control=replace(self.control, **common))
+
+    def notes(self) -> list[str]:
+        """What question 4 does otherwise than the rest, to be said before anything is computed."""
+        there, study, targets = control_languages(self.study.data), self.study, self.control.targets
+        if not study.data:
+            return []
+        if not there:
+            return [f"{study.data} has no control set: question 4 asks the instructions that come with xlv"]
+        left = [code for code in study.languages or there if code not in targets]
+        why = "no openings of refusals are known" if set(left) - set(ALL) else "there are no instructions"
+        return [f"question 4 is asked in {', '.join(targets)} only: {why} in {', '.join(left)}"] if left else []
 
 
 ALL = ("en", "fr", "zh", "es", "pt", "vi", "ca", "id", "ja", "ko", "fi", "hu", "ta", "te", "sw", "ny")
@@ -57,6 +72,11 @@ PROFILES = {
     "medium": Profile("medium", Settings(controls=True, pairs=32), _MEDIUM),
     "full": Profile("full", Settings(controls=True, dtype="fp32"), _FULL),
 }
+
+
+def control_languages(data: str | None) -> list[str]:
+    """The languages of a corpus folder's own control set, whose names end in `.tsv`; none without one."""
+    return sorted(path.stem for path in Path(data).glob("control/*.tsv")) if data else []
 
 
 def names(text: str) -> tuple[str, ...] | None:

@@ -104,7 +104,7 @@ def test_vectors_of_harmfulness_steer_towards_refusing_only(tiny_folder, tmp_pat
     common = ("--languages", "en,sw", "--concepts", "harmfulness", "--pairs", "8", "--no-baselines", "--dtype", "bf16")
     done = here("run", tiny_folder, *common, "--vectors", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.stderr
-    [file] = (tmp_path / "out" / "my-model").glob("full-raw-bf16,*/vectors/harmfulness_sw.safetensors")
+    [file] = (tmp_path / "out" / "my-model").glob("*-raw-bf16,*/vectors/harmfulness_sw.safetensors")
     assert "refusing, layers 2–3, s = -" in here("steer", tiny_folder, "Hi.", "--vector", file, "--tokens", "3").stdout
     for options in (("--direction", "following"), ("--direction", "positive"), ("--dose", "-0.1")):
         assert "--control" in refused(here("steer", tiny_folder, "Hi.", "--vector", file, *options))

@@ -35,6 +35,7 @@ def book(
 
     size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
     wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template)
+    terminal.note(wanted.notes())
     how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
     say(f"The book: {build_edition(names(models) or BOOK_MODELS, wanted, out_dir, results, **how)}")
 

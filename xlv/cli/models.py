@@ -62,6 +62,7 @@ def run(
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
     wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template, baselines=baselines)
+    terminal.note(wanted.notes() if control else ())
     model = terminal.at(model, revision)
     how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
     dataset = run_study(model, wanted.study, out_dir, vectors=vectors, **how)
@@ -140,5 +141,6 @@ def audit(
 
     size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
     wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template)
+    terminal.note(wanted.notes())
     how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
     say(f"The card: {audit_model(terminal.at(model, revision), wanted, out_dir, **how)}")

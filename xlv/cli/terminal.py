@@ -58,6 +58,12 @@ def show(headings: Iterable[str | Column], rows: Iterable[Iterable[str]], **look
     console.print(table)
 
 
+def note(lines: Iterable[str]) -> None:
+    """Say what a user should know before anything is computed, on standard error."""
+    for line in lines:
+        err.print(f"note: {line}", highlight=False, markup=False, soft_wrap=True)
+
+
 class OneLineErrors(TyperGroup):
     """What a user did wrong ends in one line with exit status 2; an interrupt says that nothing is lost."""
 

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,14 @@ def test_published_results_stand_beside_ours_as_the_paper_measures(beside, res):
     words = answers.as_published(recognition, consistency)
     assert f"**{title}**: own accuracy" in words and "import-results" not in words and "nan" not in words
     assert "xlv import-results" in answers.as_published({OURS: recognition[OURS]}, {OURS: consistency[OURS]})
+
+
+def test_two_folders_of_one_name_are_refused_and_nothing_is_written(tmp_path):
+    folder = tmp_path / "res"
+    write_res(folder)
+    shutil.copytree(folder / "llama2-chat-7B", folder / "Llama2-Chat-7b")
+    with pytest.raises(
+        ResultsError, match="Llama2-Chat-7b and llama2-chat-7B are both llama2-chat-7b: keep one of them"
+    ):
+        import_results(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from xlv.corpus.importers.published import Published, read_results
 from xlv.models.presets import PRESETS, caption
-from xlv.results import result_path, save
+from xlv.results import ResultsError, result_path, save
 
 SUFFIX = "-published"
 _RENAMED = {"qwen-chat-1b8": "qwen-chat-1.8b"}
@@ -19,7 +19,9 @@ def import_results(res: Path, out: Path) -> dict[str, Published]:
     found = {}
     for model in read_results(res):
         name = _RENAMED.get(model.folder.lower(), model.folder.lower())
-        found[name if name in PRESETS else model.folder] = model
+        name = name if name in PRESETS else model.folder
+        if (first := found.setdefault(name, model)) is not model:
+            raise ResultsError(f"{res}: {first.folder} and {model.folder} are both {name}: keep one of them")
     for name, model in found.items():
         about = {"model": name, "title": f"{caption(name)} (published)", "published": model.stamp}
         about |= {"preset": name if name in PRESETS else "", "identity": "", "stamp": f"published {model.stamp}"}

@@ -70,12 +70,12 @@ def steer(
     loaded = load_model(model, dtype=settings.dtype, **asdict(loading), progress=progress)
     no_chat = settings.template == "chat" and not loaded.tokenizer.chat_template
     loaded = loaded.with_template("raw" if no_chat else settings.template)
-    loaded.token_ids([prompt], new=settings.tokens)  # a prompt that is too long is refused before anything is read
+    [layers] = layer_windows(loaded.n_layers, windows)
+    loaded.token_ids(prompt, new=settings.tokens)  # a prompt that is too long is refused before anything is read
     if kept and kept.origin.get("weights") != loaded.weights_fingerprint:
         raise ValueError(f"{vectors} holds vectors of {kept.origin.get('model')}: {model} has other weights")
     size = {"pairs": settings.pairs, "data": settings.folder}
     found = kept or concept_vectors(loaded, concept, settings.source, **size)
-    [layers] = layer_windows(loaded.n_layers, windows)
     setting = setting_at(found, layers, (SIGN[REFUSING] if asked == "refusing" else 1) * dose)
     [plain] = generate(loaded, [prompt], max_new_tokens=settings.tokens)
     with addition(found, setting).apply(loaded):

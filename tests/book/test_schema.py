@@ -2,7 +2,7 @@ import doctest
 import re
 from pathlib import Path
 
-from xlv.results import COORDINATES, SCHEMA, schema_page
+from xlv.results import ATTRIBUTES, COORDINATES, SCHEMA, schema_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "book" / "schema.md"
@@ -20,9 +20,9 @@ def test_the_page_holds_exactly_what_the_schema_says():
 
 def test_every_variable_and_coordinate_has_a_row_of_the_table_s_width():
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in TABLES.splitlines() if line.startswith("| `")]
-    assert len(rows) == sum(map(len, SCHEMA.values())) + len(COORDINATES)
-    assert {len(row) for row in rows[: -len(COORDINATES)]} == {4}
-    assert {len(row) for row in rows[-len(COORDINATES) :]} == {2}
+    variables = sum(map(len, SCHEMA.values()))
+    assert len(rows) == variables + len(COORDINATES) + len(ATTRIBUTES)
+    assert {len(row) for row in rows[:variables]} == {4} and {len(row) for row in rows[variables:]} == {2}
 
 
 def test_the_examples_of_the_introduction_give_what_they_say(monkeypatch):

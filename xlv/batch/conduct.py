@@ -17,7 +17,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_co
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 import joblib
 import psutil
@@ -32,7 +32,7 @@ from xlv.edition.notebook import STORED
 from xlv.results import load, save
 
 TAKEN_UP = 3  # times that a run is begun anew because it was killed
-PATIENCE = 20  # seconds for a scheduler to answer
+PATIENCE = 10  # seconds for a scheduler to answer
 Say, Submit = Callable[[str], None], Callable[[Run, Path], Future]
 
 
@@ -201,7 +201,8 @@ def perform(run: Run, sign: Path, sharing: int = 0) -> tuple[str, bool]:
 
 def _execute(run: Run, folder: Path, sign: Path, sharing: int) -> int | None:
     """Execute the job in a folder and return the status of its process; None if it had to be stopped."""
-    limit, environment = run.needs.get("time", float("inf")), {**os.environ, "TRANSFORMERS_VERBOSITY": "error"}
+    private, limit = TemporaryDirectory(prefix="xlv-"), run.needs.get("time", float("inf"))
+    environment = {**os.environ, "TRANSFORMERS_VERBOSITY": "error", "TMPDIR": private.name}
     if threads := run.needs.get("threads") or sharing and max(1, joblib.cpu_count() // sharing):
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), f"{threads:.0f}")
     if run.needs.get("gpus") == 0:
@@ -219,6 +220,7 @@ def _execute(run: Run, folder: Path, sign: Path, sharing: int) -> int | None:
     for kernel in kernels:  # that of a killed process may have outlived it
         with suppress(psutil.NoSuchProcess):
             kernel.kill()
+    private.cleanup()
     return code
 
 

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 import nbformat
 import papermill
 import yaml
-from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -28,7 +27,7 @@ from xlv.settings import DEFAULT_LOADING, Loading
 from xlv.study import run_control, run_study
 
 Parameters = Mapping[str, object]  # of notebooks, by name
-KILLED = "its kernel was killed, perhaps because memory ran out"
+KILLED = "its kernel died or did not start, perhaps because memory ran out"
 
 
 class BookError(ValueError):
@@ -78,12 +77,13 @@ def execute_notebooks(
         output = target / source.name
         try:
             with TemporaryDirectory(prefix="xlv-") as private:
-                kernel = Config(KernelManager={"transport": "ipc", "connection_file": f"{private}/kernel.json"})
+                way = "ipc" if len(private) < 90 else "tcp"  # the name of a socket has at most 107 characters
+                kernel = Config(KernelManager={"transport": way, "connection_file": f"{private}/kernel.json"})
                 notebook = papermill.execute_notebook(source, output, dict(parameters), config=kernel, **settings)
         except PapermillExecutionError as error:
             problem = f"{error.ename}: {error.evalue} (as far as it came: {output})"
             raise BookError(f"notebook {source.stem} failed: {problem}") from error
-        except DeadKernelError as error:
+        except RuntimeError as error:  # nbclient's
             raise BookError(f"notebook {source.stem}: {KILLED}") from error
         notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
         notebook.metadata.pop("papermill", None)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def check_corpus(data: Root = None, *, languages: Some = None, progress: Progres
     """
     report, rows, texts = Report(), [], []
     files, concepts = corpus.corpus_files(data), corpus.concepts_in(data)
-    if others := sorted({*(data or BUILT_IN).glob("[!.]*/[!.]*")} - {*files.values()}):
+    if others := sorted({*Path(data or BUILT_IN).glob("[!.]*/[!.]*")} - {*files.values()}):
         report.notes.append(f"not read: {', '.join(f'{path.parent.name}/{path.name}' for path in others)}")
     for concept in counted([*concepts, *SPECIAL], "checking the corpus", progress):
         sides, tables = SPECIAL.get(concept, ("positive", "negative")), {}
@@ -174,9 +175,8 @@ def in_script(text: str, scripts: tuple[str, ...]) -> float:
 
 def _measured(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...], report: Report) -> dict[str, float]:
     """Figures of a file; what is wrong with one, or deserves a look, goes into the report."""
-    texts = [text for side in sides for text in table[side]]
+    own, texts = primary(code), [text for side in sides for text in table[side]]
     row = {"pairs": len(table), "mean_characters": sum(map(len, texts)) / len(texts)}
-    own = primary(code)
     if own in IDENTIFIED and language(code).scripts == language(own).scripts:
         odd = [f"{text} [{found}]" for text in texts if (found := identified(text)) != own]
         row["identified"] = 1 - len(odd) / len(texts)

@@ -80,7 +80,7 @@ def test_a_window_that_is_none_is_refused_before_anything_is_loaded():
 
 
 def test_a_span_without_a_layer_to_steer_is_refused(folder):
-    message = r"no layer to steer in the span 0-0.01 of the depth: expected some of layers 1 to 3 of 4"
+    message = r"no layer to steer in the span 0-0.01 of the depth: only those before the last of 4 can"
     with pytest.raises(ValueError, match=message):
         steer(folder, "Sing.", settings=SETTINGS, window=(0, 0.01))
     for n_layers, window in ((1, (0.4, 0.7)), (1, (0, 1)), (2, (0.9, 1))):

@@ -28,8 +28,10 @@ def layer_windows(n_layers: int, windows: Sequence[tuple[float, float]]) -> tupl
     """Windows of relative depth as windows of layers, within 1 … L−1."""
     spans = [(max(1, round(a * n_layers)), min(n_layers - 1, round(b * n_layers))) for a, b in windows]
     if empty := [window for (low, high), window in zip(spans, windows, strict=True) if low > high]:
-        span, among = "-".join(f"{share:g}" for share in empty[0]), f"1 to {n_layers - 1} of {n_layers}"
-        raise ValueError(f"no layer to steer in the span {span} of the depth: expected some of layers {among}")
+        span = "-".join(f"{share:g}" for share in empty[0])
+        raise ValueError(
+            f"no layer to steer in the span {span} of the depth: only those before the last of {n_layers} can"
+        )
     return tuple(dict.fromkeys(tuple(range(low, high + 1)) for low, high in spans))
 
 

@@ -144,7 +144,8 @@ def polyrefuse(path: Path, languages: Sequence[str] = ()) -> Found:
         raise CorpusError(f"{path} lacks train files of {absent[0]!r}: choose from {', '.join(found)}")
     codes, singles, used, said = [*dict.fromkeys(languages)] or found, [], [], []
     lacking = {split: [code for code in codes if (split, code) not in whole] for split in ("train", "val", "test")}
-    said += [f"split {split} left out: {' '.join(lack)} lack it" for split, lack in lacking.items() if lack]
+    partly = [(split, lack) for split, lack in lacking.items() if 0 < len(lack) < len(codes)]
+    said += [f"split {split} left out: {' '.join(lack)} lack it" for split, lack in partly]
     for split, kind in product([split for split, lack in lacking.items() if not lack], KINDS):
         each = {code: files[kind, split, code] for code in codes}
         texts = {code: [clean(text, code) for text in _instructions(file)] for code, file in each.items()}

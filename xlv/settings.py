@@ -1,6 +1,7 @@
 """What a run depends on, besides the model: validated at construction, hashed into every result."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def _at_least(least: float, **values: float | None) -> None:
             raise ValueError(f"{name} is {value!r}: expected at least {least:g}")
 
 
-def _once(**names: tuple[str, ...] | None) -> None:
+def named_once(**names: Sequence[str] | None) -> None:
+    """Refuse lists that are a single text, hold what is no name, or hold a name twice."""
     for name, values in names.items():
         if isinstance(values, str) or any(not isinstance(value, str) or not value for value in values or ()):
             raise ValueError(f"{name} is {values!r}: expected a tuple of names")
@@ -87,7 +89,7 @@ class Settings(_Reading):
     def __post_init__(self) -> None:
         super().__post_init__()
         _at_least(1, neutral=self.neutral, likelihood_pairs=self.likelihood_pairs)
-        _once(concepts=self.concepts, languages=self.languages)
+        named_once(concepts=self.concepts, languages=self.languages)
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Comparisons:
     def __post_init__(self) -> None:
         _at_least(1, prompts=self.prompts)
         _at_least(0, random=self.random, random_generated=self.random_generated)
-        _once(sources=self.sources)
+        named_once(sources=self.sources)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +181,7 @@ class ControlSettings(_Reading):
                 f"expected 1 to 32 tokens per completion, got {self.tokens}: refusals show in the first words"
             )
         _at_least(2, prompts=self.prompts)
-        _once(targets=self.targets), known_template(self.template)
+        named_once(targets=self.targets), known_template(self.template)
         if not re.fullmatch(r"rules|chat:.+|classifier:.+:.+", self.judge):
             raise ValueError(f"unknown judge {self.judge!r}: expected rules, chat:MODEL or classifier:MODEL:LABEL")
 

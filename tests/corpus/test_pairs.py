@@ -136,6 +136,18 @@ def test_unknown_requests_name_the_choices(asked, message):
         load_pairs(**asked)
 
 
+@pytest.mark.parametrize(
+    ("asked", "twice"),
+    [
+        ({"concepts": iter(["tense", "morality", "tense"])}, "concepts: tense"),
+        ({"concepts": "morality", "languages": ("en", "fr", "fr")}, "languages: fr"),
+    ],
+)
+def test_a_name_given_twice_is_refused_as_its_pairs_would_count_twice(asked, twice):
+    with pytest.raises(ValueError, match=f"^{twice} is given twice, .*: name it once$"):
+        load_pairs(**asked)
+
+
 def test_neutral_sentences_are_the_corpus_s_own_or_the_built_in_ones_or_none(tmp_path):
     assert neutral_of(["en", "sw"], limit=3) == {code: load_neutral(code)[:3] for code in ("en", "sw")}
     write(tmp_path)

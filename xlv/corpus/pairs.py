@@ -17,6 +17,7 @@ from xlv.cache import file_sha256, fingerprint
 from xlv.corpus.concepts import CONCEPTS, VALUES
 from xlv.corpus.languages import LANGUAGES, known_first, language
 from xlv.corpus.table import BUILT_IN, COHORTS, CorpusError, read_table
+from xlv.settings import named_once
 
 COLUMNS = ("concept", "language", "pair", "group", "origin", "context", "positive", "negative")
 SPECIAL = {"control": ("harmless", "harmful"), "neutral": ("text",)}  # folders that are no concepts: their texts
@@ -76,13 +77,15 @@ def load_pairs(
 
     Default: all value concepts and all languages that every concept has; `cohort` is one of COHORTS, or "all" (a corpus
     without such a column is all of the first), of which `pairs` keeps the first so many of each concept. Raises
-    CorpusError for an unknown concept, language or cohort, and ids or groups that differ between languages.
+    ValueError for a name given twice, and CorpusError for an unknown concept, language or cohort, and ids or groups
+    that differ between languages.
     """
     if cohort not in (*COHORTS, "all"):
         raise CorpusError(f"unknown cohort {cohort!r}: choose one of {', '.join(COHORTS)}, all")
     known = concepts_in(data)
-    concepts, languages = ([names] if isinstance(names, str) else names for names in (concepts, languages))
-    chosen = list(concepts) if concepts else [c for c in known if data or c in VALUES]
+    chosen, codes = ([names] if isinstance(names, str) else [*(names or ())] for names in (concepts, languages))
+    named_once(concepts=chosen, languages=codes)
+    chosen = chosen or [concept for concept in known if data or concept in VALUES]
     if unknown := [concept for concept in chosen if concept not in known]:
         raise CorpusError(f"unknown concept {unknown[0]!r}: choose from {', '.join(known)}")
     if pairs is not None and not (isinstance(pairs, int) and pairs >= 2):
@@ -92,10 +95,11 @@ def load_pairs(
     if not shared:
         there = "; ".join(f"{concept} has {', '.join(codes)}" for concept, codes in found.items())
         raise CorpusError(f"no language in which every concept is there, name some with --concepts: {there}")
-    codes = list(languages) if languages else shared
     if unknown := [code for code in codes if code not in shared]:
         raise CorpusError(f"unknown language {unknown[0]!r} for these concepts: choose from {', '.join(shared)}")
-    return pd.concat([_load_concept(concept, codes, pairs, cohort, data) for concept in chosen], ignore_index=True)
+    return pd.concat(
+        [_load_concept(concept, codes or shared, pairs, cohort, data) for concept in chosen], ignore_index=True
+    )
 
 
 def _load_concept(concept: str, codes: list[str], pairs: int | None, cohort: str, data: Root) -> pd.DataFrame:

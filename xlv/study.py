@@ -15,7 +15,7 @@ from xlv.cache import EXTRACTOR, Progress, cache_root, check_writable, counted, 
 from xlv.corpus import pairs as corpus
 from xlv.corpus.concepts import CONTROLS, VALUES
 from xlv.corpus.shortcut import surface_margins
-from xlv.models.names import check_name
+from xlv.models.names import check_name, named
 from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelled, recognition_arrays
 from xlv.questions.recognition.accuracy import own_hits
 from xlv.results import SCHEMA, has_published, load, result_path
@@ -82,6 +82,8 @@ def run_study(
     from xlv.models.load import load_model
     from xlv.models.vectors import concept_vectors
 
+    what = f"questions 1 to 3 of {named(model).label}: steps"
+    progress(what, 0, 4)
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     provenance = provenance_of(model, stamp, loaded.weights_fingerprint, texts, settings)
     provenance["parameters"] = loaded.network.num_parameters()
@@ -90,11 +92,14 @@ def run_study(
         loaded.token_ids(sum(by_concept.values(), []))  # whatever cannot be read is refused before anything is
         loaded.with_template("raw").token_ids(sum((neutral or {}).values(), []))
         states = concept_states(loaded, by_concept, progress=progress)
+        progress(what, 1, 4)
         recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
+        progress(what, 2, 4)
         for variable, values in baselines(loaded, table, neutral, settings, progress).items():
             recognition[variable] = (SCHEMA["recognition"][variable].dims, values)
         keep(recognition, paths[0], provenance | ({"stamp": unfinished} if settings.baselines else {}), model)
         keep(consistency, paths[1], provenance, model)
+    progress(what, 3, 4)
     for concept, code in dict.fromkeys(zip(table["concept"], table["language"], strict=True)) if vectors else ():
         made = concept_vectors(loaded, concept, code, pairs=settings.pairs, data=settings.folder)
         made.save(folder / "vectors" / f"{concept}_{code}.safetensors")
@@ -103,6 +108,7 @@ def run_study(
         values = untrained(loaded, table, settings, progress)
         recognition["untrained"] = (SCHEMA["recognition"]["untrained"].dims, values)
         keep(recognition, paths[0], provenance, model)
+    progress(what, 4, 4)
     return load(paths[0])
 
 
@@ -172,6 +178,19 @@ def _own_hits(states: Mapping[str, Layers], n_layers: int, table: pd.DataFrame) 
     return levelled([own_hits(layers, n_layers, _groups(table, concept)) for concept, layers in states.items()])
 
 
+def control_texts(settings: ControlSettings) -> tuple[pd.DataFrame, list[pd.DataFrame], list[list[str]]]:
+    """The pairs, instructions and neutral sentences of question 4; CorpusError where the corpus lacks them."""
+    pairs = corpus.load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
+    codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
+    limits = {"search": settings.search.prompts, "evaluation": settings.prompts}
+    sheets = [
+        corpus.load_instructions(code, split=split, limit=limit, data=settings.folder)
+        for code, (split, limit) in product(codes, limits.items())
+    ]
+    spoken = (settings.source, *settings.detailed_targets)
+    return pairs, sheets, [corpus.load_neutral(code, data=settings.folder) for code in spoken]
+
+
 def run_control(
     model: str,
     settings: ControlSettings,
@@ -191,16 +210,7 @@ def run_control(
 
     check_name(model)
     path = place(model, settings, out) / "control.nc"
-    pairs = corpus.load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
-    codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
-    limits = {"search": settings.search.prompts, "evaluation": settings.prompts}
-    sheets = [
-        corpus.load_instructions(code, split=split, limit=limit, data=settings.folder)
-        for code, (split, limit) in product(codes, limits.items())
-    ]
-    neutral = [
-        corpus.load_neutral(code, data=settings.folder) for code in (settings.source, *settings.detailed_targets)
-    ]
+    pairs, sheets, neutral = control_texts(settings)
     texts = [sheet.to_csv() for sheet in sheets] + neutral
     stamp = fingerprint(corpus.corpus_fingerprint(pairs), texts, said(settings), RULES_FINGERPRINT, EXTRACTOR)
     found = known(path, stamp, model, overwrite)

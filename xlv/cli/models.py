@@ -56,13 +56,15 @@ def run(
     from xlv.profiles import profile_of
     from xlv.questions.control import rates as control_tables
     from xlv.questions.recognition.tables import own_accuracy
-    from xlv.study import run_control, run_study
+    from xlv.study import control_texts, run_control, run_study
 
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
     wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template, baselines=baselines)
-    terminal.note(wanted.notes() if control else ())
+    if control:
+        terminal.note(wanted.notes())
+        control_texts(wanted.control)  # what is wrong with a control set is said before a model is read
     model = terminal.at(model, revision)
     how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
     dataset = run_study(model, wanted.study, out_dir, vectors=vectors, **how)

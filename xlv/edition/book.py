@@ -17,14 +17,14 @@ from traitlets.config import Config
 
 from xlv import __version__
 from xlv.archive import place
-from xlv.cache import Progress, counted, silent, whole_file
+from xlv.cache import Progress, counted, silent, whole_file, writing
 from xlv.corpus.pairs import folder_fingerprint
 from xlv.models.names import from_anywhere, models_of, named
 from xlv.models.presets import BOOK_MODELS
 from xlv.profiles import Profile, as_folder, key_of
 from xlv.results import has_published, load
 from xlv.settings import DEFAULT_LOADING, Loading
-from xlv.study import run_control, run_study
+from xlv.study import control_texts, pairs_of, run_control, run_study
 
 Parameters = Mapping[str, object]  # of notebooks, by name
 KILLED = "its kernel died or did not start, perhaps because memory ran out"
@@ -112,6 +112,7 @@ def build_edition(
     folder, study = out.resolve() / edition_name(models, profile), profile.study
     results = (results or folder / "results").resolve()
     how = {"loading": loading, "overwrite": overwrite, "progress": progress}
+    pairs_of(study), control_texts(profile.control)  # what is wrong with a corpus is said before a model is read
     for model in counted(models, "models", progress):
         run_study(model, study, results, **how)
         if not has_published(results, model):
@@ -125,7 +126,8 @@ def build_edition(
     parameters |= {"device": loading.device or "", "trust_remote_code": loading.trust_remote_code}
     shown, size = ", ".join(named(m).title for m in models), "all" if study.pairs is None else study.pairs
     banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept, {study.dtype}."
-    return build_book(parameters, folder, banner, progress=progress)
+    with writing(folder):
+        return build_book(parameters, folder, banner, progress=progress)
 
 
 def edition_name(models: Sequence[str], profile: Profile) -> str:
@@ -188,10 +190,11 @@ def audit_model(
     from xlv.report.card import card
 
     how = {"loading": loading, "overwrite": overwrite, "progress": progress}
+    asked = has_chat_template(model, trust_remote_code=loading.trust_remote_code)
+    if asked:
+        control_texts(profile.control)
     recognition, folder = run_study(model, profile.study, out, **how), place(model, profile.study, out)
-    control = None
-    if has_chat_template(model, trust_remote_code=loading.trust_remote_code):
-        control = run_control(model, profile.control, out, **how)
+    control = run_control(model, profile.control, out, **how) if asked else None
     path = folder / "card.html"
     with whole_file(path) as temporary:
         temporary.write_text(card(recognition, load(folder / "consistency.nc"), control), encoding="utf-8")

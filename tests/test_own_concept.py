@@ -59,7 +59,7 @@ def test_a_run_on_the_page_s_corpus_gives_a_table(shell):
 def test_the_page_s_command_gives_a_book_with_the_new_concept_in_every_figure(shell, tmp_path):
     done = shell(command("xlv book"))
     assert done.returncode == 0, done.stderr
-    html = tmp_path / "build" / "quick" / "_build" / "html"
+    [html] = (tmp_path / "build").glob("my-model,quick-default-bf16,data=my-corpus-*/_build/html")
     assert f"The book: {html / 'index.html'}" in done.stdout
     pages = {path.stem: path.read_text(encoding="utf-8") for path in (html / "notebooks").glob("*.html")}
     for name, page in pages.items():

@@ -127,10 +127,10 @@ def key_of(settings: Settings | ControlSettings, corpus: str = "") -> str:
         different = {what: value for what, value in own.items() if value != usual[what]}
         choices.append((len(different), settings.dtype != getattr(profile, part).dtype, name, different))
     *_, name, different = min(choices, key=lambda choice: choice[:2])
-    template = settings.template if settings.template.isalnum() else "own"
+    template = "default" if not settings.template else settings.template if settings.template.isalnum() else "own"
     key = ",".join([f"{name}-{template}-{settings.dtype}", *(f"{what}={_said(v)}" for what, v in different.items())])
     atoms = [atom for value in different.values() for atom in (value if isinstance(value, tuple) else [value])]
-    plain = template == settings.template and all(re.fullmatch(r"[\w.@-]*", str(atom)) for atom in atoms)
+    plain = template == (settings.template or "default") and all(re.fullmatch(r"[\w.@-]*", str(atom)) for atom in atoms)
     return as_folder(key if plain else f"{key}-{fingerprint(own)[:8]}")
 
 

@@ -347,9 +347,8 @@ def test_what_is_no_scheduler_is_named_in_one_line_in_time(spec, start):
     pytest.importorskip("distributed")
     path = spec(notebooks=["idle"], matrix={"models": ["llama"]})
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, as a server of pages does, and waits
-        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        asked = [start(path, "--scheduler", place) for place in (address, "tcp://127.0.0.1")]
-        for command, place in zip(asked, (address, "tcp://127.0.0.1"), strict=True):
+        for place in (f"tcp://127.0.0.1:{silent.getsockname()[1]}", "tcp://127.0.0.1"):
+            command = start(path, "--scheduler", place)
             _, err = command.communicate(timeout=LIMIT)
             assert command.returncode == 2 and "Traceback" not in err
             assert err.splitlines()[-1].startswith(f"error: no Dask scheduler answers at {place} (")

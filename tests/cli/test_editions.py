@@ -44,7 +44,7 @@ def test_a_book_is_built_of_the_small_models_or_of_those_named_and_its_index_is_
 
 
 def test_a_batch_s_spec_that_is_missing_is_named():
-    assert "no file no-such.yaml" in refused(here("batch", "no-such.yaml"))
+    assert "no spec at no-such.yaml" in refused(here("batch", "no-such.yaml"))
 
 
 def test_imported_results_are_counted_and_where_they_lie_is_said(tmp_path):

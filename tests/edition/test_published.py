@@ -1,11 +1,11 @@
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from tests.corpus.importers.authors import LANGUAGES, write_res
+from xlv.archive import place
 from xlv.edition.notebook import open_results
 from xlv.edition.published import import_results
 from xlv.questions import as_published as tables
@@ -72,13 +72,14 @@ def beside(res, tiny_folder, tmp_path):
     import_results(folder, out)
     settings = Settings(concepts=("morality",), languages=tuple(LANGUAGES), pairs=12, neutral=2, dtype="fp32")
     run_study(str(tiny_folder), settings, out)
-    return {q: {name: load(out / name / f"{q}.nc") for name in (OURS, THEIRS)} for q in ("recognition", "consistency")}
+    places = {OURS: place(str(tiny_folder), settings, out), THEIRS: out / THEIRS}
+    return {q: {name: load(p / f"{q}.nc") for name, p in places.items()} for q in ("recognition", "consistency")}
 
 
 def test_pages_that_need_pairs_leave_published_results_out_with_a_sentence(
     beside, tiny_folder, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("xlv.edition.notebook.run_study", lambda m, _s, _o: beside["recognition"][Path(m).name])
+    monkeypatch.setattr("xlv.edition.notebook._computed", lambda _m, _w, q, *_a: beside[q][OURS])
     both, given = f"{tiny_folder},{THEIRS}", {"results": str(tmp_path / "out"), "profile": "quick"}
     for question in ("recognition", "consistency"):
         assert list(open_results(both, question, **given)) == [str(tiny_folder)]

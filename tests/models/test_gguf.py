@@ -24,7 +24,8 @@ from xlv.models.gguf import converted
 from xlv.models.gguf_config import follow
 from xlv.models.gguf_header import Header, read_header
 from xlv.models.load import load_model
-from xlv.models.weights import identity, resolve, short_name
+from xlv.models.names import named
+from xlv.models.weights import identity, resolve
 
 TEXTS = ["I kept the promise.", "Yes.", "We paid 1,250 for nothing, as my neighbour had asked me to before."]
 
@@ -62,7 +63,7 @@ def test_all_files_of_a_split_model_are_read_whichever_is_named(tiny, tmp_path):
     model = tiny()
     write_gguf(tmp_path / "tiny.gguf", model.network, model.tokenizer, split_max_tensors=13)
     first, *_, last = files = sorted(tmp_path.glob("tiny-*.gguf"))
-    assert len(files) == 3 and short_name(str(last)) == "tiny" and identity(str(first)) == identity(str(last))
+    assert len(files) == 3 and named(str(last)).label == "tiny" and identity(str(first)) == identity(str(last))
     source = resolve(str(last))
     assert source == resolve(str(first)) and source.name == "tiny"
     loaded = load_model(str(first), dtype="fp32")
@@ -97,7 +98,7 @@ def test_the_file_that_is_named_is_read_not_one_of_its_name_here(tiny, tmp_path,
     write_gguf(tmp_path / "tiny.GGUF", here.network, here.tokenizer)
     monkeypatch.chdir(tmp_path)
     loaded = load_model("there/tiny.GGUF", dtype="fp32")
-    assert loaded.name == short_name("there/tiny.GGUF") == "tiny"
+    assert loaded.name == named("there/tiny.GGUF").label == "tiny"
     torch.testing.assert_close(extract(loaded, TEXTS), extract(model, TEXTS), atol=1e-6, rtol=1e-5)
 
 

@@ -171,7 +171,7 @@ def notices():
 
 @pytest.mark.parametrize("hub_bars", [True, False])
 @pytest.mark.parametrize("bars", [True, False])
-@pytest.mark.parametrize("verbosity", [logging.DEBUG, logging.WARNING])
+@pytest.mark.parametrize("verbosity", [logging.WARNING, logging.CRITICAL])
 def test_quiet_leaves_verbosity_and_progress_bars_as_they_were(notices, verbosity, bars, hub_bars):
     logging.set_verbosity(verbosity), hub_logging.set_verbosity(verbosity)
     (logging.enable_progress_bar if bars else logging.disable_progress_bar)()
@@ -182,6 +182,14 @@ def test_quiet_leaves_verbosity_and_progress_bars_as_they_were(notices, verbosit
         raise KeyboardInterrupt
     assert (logging.get_verbosity(), hub_logging.get_verbosity()) == (verbosity, verbosity)
     assert (logging.is_progress_bar_enabled(), not are_progress_bars_disabled()) == (bars, hub_bars)
+
+
+def test_messages_that_are_asked_for_are_shown(notices, capsys):
+    logging.set_verbosity(logging.DEBUG)
+    with quiet():
+        print("what is wanted", file=sys.stderr)
+        assert logging.get_verbosity() == logging.DEBUG
+    assert capsys.readouterr().err == "what is wanted\n"
 
 
 def test_quiet_keeps_warnings_and_notices_off_the_terminal(notices, capsys, recwarn):

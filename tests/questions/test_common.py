@@ -87,7 +87,7 @@ def test_means_over_values_leave_control_concepts_out(recognition):
 
 def test_dominant_languages_are_the_model_s_or_english(recognition):
     assert list(dominant_languages(recognition)) == [True, False, False, False, False]
-    known = recognition.assign_attrs(model="qwen2.5-coder-0.5b")
+    known = recognition.assign_attrs(preset="qwen2.5-coder-0.5b")
     dominant = PRESETS["qwen2.5-coder-0.5b"].dominant
     assert list(dominant_languages(known)) == [code in dominant for code in ("en", "fr", "es", "zh", "ja")]
 
@@ -100,7 +100,7 @@ def test_resources_are_published_shares_or_measured_competence_or_the_corpus_s_o
     )
     assert resource_order(turned)[0] == ["ja", "zh", "es", "fr", "en"]
     assert list(resource_ranks(turned)) == [4, 3, 2, 1, 0]
-    bloom = turned.assign_attrs(model="bloomz-560m").sel(source=["en", "fr", "es", "zh"])
+    bloom = turned.assign_attrs(preset="bloomz-560m").sel(source=["en", "fr", "es", "zh"])
     order, said = resource_order(bloom)
     shares = PRESETS["bloomz-560m"].shares
     assert order == sorted(order, key=lambda code: -shares[code]) and "published share" in said

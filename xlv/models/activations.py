@@ -150,7 +150,9 @@ def cached_activations(model: Model, texts: dict[Key, list[str]], *, progress: P
         for key, states in extract_parts(model, {key: texts[key] for key in missing}).items():
             with whole_file(shards[key]) as temporary:
                 # One entry only: of several, the order in the file is drawn by chance.
-                save_file({"states": states}, temporary, metadata={"model": model.name, "texts": " in ".join(key)})
+                save_file(
+                    {"states": states}, temporary, metadata={"model": model.name}
+                )  # one entry: several are written in any order
     return shards
 
 

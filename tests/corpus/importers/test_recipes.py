@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from xlv.corpus.check import check_corpus
-from xlv.corpus.importers.recipes import RECIPES, _unwrapped, convert
+from xlv.corpus.importers.recipes import RECIPES, convert, unwrapped
 from xlv.corpus.pairs import full_texts, load_pairs
 from xlv.corpus.table import CorpusError
 
@@ -172,6 +172,7 @@ def test_a_limit_is_kept_and_levelled(tmp_path):
         ("ethics", "deontology/train.csv", "label,scenario\n0,x\n", "lacks the column 'excuse'"),
         ("ethics", "utilitarianism/util_train.csv", "only one column\n", "lacks the column 1"),
         ("ethics", "elsewhere/x.csv", "a\n", "expected the folder of ethics.tar"),
+        ("truthfulqa", "x.csv", "a\n", "holds no TruthfulQA.csv or the like: expected that file or its folder"),
         ("polyrefuse", "harmful_train_translated_de.json", "[]", "expected PolyRefuse's folder"),
         ("advbench", "a.csv", "goal\nOnly one goal here\n", "fewer than two pairs of harmfulness.*1 goals"),
         ("advbench", "a.csv", "", "no CSV file"),
@@ -217,7 +218,7 @@ def test_an_unknown_source_and_a_folder_in_the_way_are_refused(tmp_path):
     ],
 )
 def test_texts_that_are_printed_bytes_are_read_as_the_text_they_print(published, text):
-    assert _unwrapped(published) == text
+    assert unwrapped(published) == text
 
 
 def test_toxigen_s_texts_are_those_without_their_wrapping(tmp_path):
@@ -307,7 +308,10 @@ def test_what_was_read_and_left_out_is_said_and_adds_up(tmp_path):
     pd.DataFrame({"goal": goals}).to_csv(tmp_path / "harmful_behaviors.csv", index=False)
     read, made = convert("advbench", tmp_path / "harmful_behaviors.csv", tmp_path / "corpus")
     n_goals, n_ours = map(int, re.match(r"(\d+) goals, (\d+) texts of ours", read).groups())
-    left = {reason: int(n) for n, reason in re.findall(r"(\d+) ((?:positive|negative|pairs) [^,]+)", made.split("left out: ")[1])}
+    left = {
+        reason: int(n)
+        for n, reason in re.findall(r"(\d+) ((?:positive|negative|pairs) [^,]+)", made.split("left out: ")[1])
+    }
     pairs = int(re.match(r"harmfulness: (\d+) pairs", made)[1])
     later = sum(n for reason, n in left.items() if reason.startswith("pairs"))
     for side, n in (("negative", n_goals), ("positive", n_ours)):

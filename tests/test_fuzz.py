@@ -10,7 +10,6 @@ import random
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 
 from xlv.batch.spec import read_spec
 from xlv.corpus.pairs import COLUMNS, CorpusError, full_texts, load_pairs
@@ -18,7 +17,6 @@ from xlv.models.activations import extract
 from xlv.models.fast.rows import batches, many_a_row, one_a_row, sheet
 from xlv.models.vectors import ConceptVectors
 from xlv.questions.recognition.accuracy import cross_validated
-from xlv.results import ResultsError, load, save
 from xlv.statistics.resampling import partitions
 from xlv.statistics.vectors import concept_vectors, hits, pair_gram
 
@@ -155,17 +153,6 @@ def test_a_damaged_file_of_vectors_is_read_or_refused_in_one_line(tmp_path, runs
             assert refused_in_one_line(error), f"seed {seed}: {error}"
         else:
             assert vectors.layers.keys() == vectors.norms.keys(), f"seed {seed}"
-
-
-def test_results_cut_short_are_refused(tmp_path, runs):
-    path = tmp_path / "recognition.nc"
-    dims = ("protocol", "concept", "source", "target")
-    save(xr.Dataset({"accuracy": (dims, np.full((2, 3, 4, 4), 0.5))}), path, {"model": "m"})
-    whole = path.read_bytes()
-    for seed in range(runs(2_000, sample=40)):
-        path.write_bytes(whole[: random.Random(seed).randrange(len(whole))])
-        with pytest.raises(ResultsError, match="delete it and run again"):
-            load(path)
 
 
 def texts_as_ids(dice: random.Random) -> list[list[int]]:

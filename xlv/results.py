@@ -5,6 +5,7 @@ made of it by `schema_page`. A file ends in the SHA-256 of the rest, which reade
 """
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -134,7 +135,6 @@ COORDINATES = {
     "towards": "direction of the search and of the dose–response curves",
 }
 
-
 ATTRIBUTES = {
     "model": "label of the model, under which its results are filed",
     "title": "what figures call it",
@@ -148,7 +148,9 @@ ATTRIBUTES = {
     "dtype": "numbers that the model computed in",
     "template": "how a text became a prompt",
 }
-LABELLED = set(COORDINATES) - {"draw"}
+_COUNTED = set("pair shuffle draw resample sentence split halving prompt response_prompt opening window".split())
+_MEASURED = {"layer", "size", "dose", "response_dose"}  # dimensions of numbers; all others are of names, each once
+_DONE = {"method", "direction", "source", "concept"}  # to the model, condition by condition
 
 
 def result_path(folder: Path, name: str, question: str) -> Path:
@@ -165,16 +167,15 @@ def check(dataset: xr.Dataset, question: str) -> None:
         if declared is None or declared.dims != array.dims:
             expected = f"the dimensions {declared.dims}" if declared else "no such variable"
             raise ResultsError(f"{question}: {name!r} has dimensions {array.dims}, expected {expected}")
-        if array.dtype.kind not in "biuf" or (declared.unit == "share" and not _within(array.values)):
+        if array.dtype.kind not in "biuf" or (declared.unit == "share" and (np.abs(array.values - 0.5) > 0.501).any()):
             raise ResultsError(f"{question}: {name!r} holds what is no {declared.unit}")
     if HEADLINES[question] not in dataset:
         raise ResultsError(f"{question}: no variable {HEADLINES[question]!r}, which every such file has")
-    if bare := [dim for dim in dataset.dims if dim in LABELLED - set(dataset.coords)]:
-        raise ResultsError(f"{question}: no coordinate for {bare[0]!r}, expected {COORDINATES[bare[0]]}")
-
-
-def _within(shares: np.ndarray) -> bool:
-    return bool(np.all(np.isnan(shares) | (np.abs(shares - 0.5) <= 0.501)))
+    for dim in sorted({*dataset.dims, *(_DONE if question == "control" else ())} - _COUNTED):
+        labels = dataset[dim].values.tolist() if dim in dataset.coords else [None]
+        typed = all(isinstance(label, int | float if dim in _MEASURED else str) for label in labels)
+        if not typed or (dim in dataset.dims and len(set(labels)) < len(labels)):
+            raise ResultsError(f"{question}: no coordinate for {dim!r}, expected {COORDINATES.get(dim, 'names')}")
 
 
 def save(dataset: xr.Dataset, path: Path, provenance: Mapping[str, object]) -> None:
@@ -202,7 +203,7 @@ def save(dataset: xr.Dataset, path: Path, provenance: Mapping[str, object]) -> N
 def load(path: Path | str) -> xr.Dataset:
     """Read a dataset into memory; raises ResultsError for one that is absent, changed, foreign or of another schema."""
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # of any name
         raise ResultsError(f"no results at {path}: expected a file that `xlv run` wrote, as {path.stem}.nc")
     content, mark, seal = path.read_bytes().rpartition(_SEAL)
     if not mark or hashlib.sha256(content).hexdigest().encode() != seal:
@@ -218,9 +219,8 @@ def load(path: Path | str) -> xr.Dataset:
         if missing := [name for name in ATTRIBUTES if not isinstance(dataset.attrs.get(name), str)]:
             raise ResultsError(f"no attribute {missing[0]!r}, expected {ATTRIBUTES[missing[0]]}")
     except Exception as error:  # netCDF4 raises many kinds
-        raise ResultsError(
-            f"{path} cannot be read ({' '.join(str(error).split())}): take it away and run again"
-        ) from None
+        said = " ".join(str(error).split())
+        raise ResultsError(f"{path} cannot be read ({said}): take it away and run again") from None
     return dataset
 
 

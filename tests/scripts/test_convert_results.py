@@ -146,7 +146,7 @@ def test_the_search_has_dimensions_of_its_own(tmp_path):
 def test_consistency_only_gets_the_number_of_the_schema(tmp_path):
     cosine = GENERATOR.uniform(size=(1, 2, 2, 4))
     dims = ("concept", "source", "target", "layer")
-    coords = {"source": LANGUAGES, "target": LANGUAGES, "layer": range(1, 5)}
+    coords = {"concept": ["morality"], "source": LANGUAGES, "target": LANGUAGES, "layer": range(1, 5)}
     path = written(xr.Dataset({"cosine": (dims, cosine)}, coords, OLD), tmp_path / "m" / "consistency.nc")
     assert convert(path)
     np.testing.assert_allclose(load(path)["cosine"], cosine, atol=1e-6)

@@ -6,6 +6,7 @@ reader objects become inert stand-ins, and a file that names anything else is re
 
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from xlv.results import ResultsError
 _READERS = ("ClusterMeanRepReader", "PCARepReader", "RandomRepReader")
 _DTYPES = ("float16", "float32", "float64", "int32", "int64", "bool")
 _CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
+_LANGUAGES = "language codes such as 'en'", lambda keys: all(type(c) is str and _CODE.fullmatch(c) for c in keys)
+_LAYERS = "layers 1 … L in order", lambda keys: keys == list(range(1, len(keys) + 1))
 
 
 class _Reader:
@@ -37,10 +40,9 @@ class Published(NamedTuple):
 
 
 def read_inert(path: Path) -> object:
-    """The content of a file written by `torch.save`, without running any of it.
+    """The content of a file of `torch.save`, without running any of it.
 
-    Raises ResultsError for a file that names something other than numbers, arrays and the authors' readers, that is
-    damaged, or that `torch.save` did not write.
+    Raises ResultsError for another or a damaged file, and one that names more than numbers, arrays and readers.
     """
     import torch
 
@@ -58,17 +60,12 @@ def read_inert(path: Path) -> object:
         raise ResultsError(f"{path} {fault}") from None
 
 
-def _languages(value: object, path: Path) -> list[str]:
-    if type(value) is not dict or not value or not all(type(c) is str and _CODE.fullmatch(c) for c in value):
-        raise ResultsError(f"{path}: expected a dictionary by language codes such as 'en', got {_shown(value)}")
-    return list(value)
-
-
-def _by_layer(value: object, path: Path) -> list:
-    """What a dictionary holds for the layers 1 … L."""
-    if type(value) is not dict or not value or list(value) != list(range(1, len(value) + 1)):
-        raise ResultsError(f"{path}: expected a dictionary by layers 1 … L in order, got {_shown(value)}")
-    return list(value.values())
+def _keyed(value: object, path: Path, form: tuple[str, Callable[[list], bool]]) -> dict:
+    """A dictionary, if its keys are languages, or layers in order."""
+    expected, fits = form
+    if type(value) is not dict or not value or not fits([*value]):
+        raise ResultsError(f"{path}: expected a dictionary by {expected}, got {_shown(value)}")
+    return value
 
 
 def _shown(value: object) -> str:
@@ -77,17 +74,18 @@ def _shown(value: object) -> str:
 
 def read_accuracy(path: Path) -> xr.DataArray:
     """Accuracies `[source, target, layer]` of an `acc.pk`, {source: {target: {layer: accuracy}}}, or ResultsError."""
-    content = read_inert(path)
-    languages = _languages(content, path)
-    if odd := [source for source in languages if set(_languages(content[source], path)) != set(languages)]:
+    table = {
+        source: _keyed(row, path, _LANGUAGES) for source, row in _keyed(read_inert(path), path, _LANGUAGES).items()
+    }
+    if odd := [source for source, row in table.items() if {*row} != {*table}]:
         raise ResultsError(f"{path}: the targets of {odd[0]!r} are not the languages of the file")
-    cells = [[_by_layer(content[source][target], path) for target in languages] for source in languages]
+    cells = [[[*_keyed(row[target], path, _LAYERS).values()] for target in table] for row in table.values()]
     if len({len(cell) for row in cells for cell in row}) != 1:
         raise ResultsError(f"{path}: the languages do not have the same number of layers")
     for value in (value for row in cells for cell in row for value in cell):
         if not isinstance(value, (int, float, np.number)) or not 0 <= value <= 1:
             raise ResultsError(f"{path}: expected accuracies from 0 to 1, got {_shown(value)}")
-    names = {"source": languages, "target": languages, "layer": range(1, len(cells[0][0]) + 1)}
+    names = {"source": [*table], "target": [*table], "layer": range(1, len(cells[0][0]) + 1)}
     return xr.DataArray(cells, coords=names, dims=[*names]).astype(float)
 
 
@@ -96,27 +94,28 @@ def read_cosines(path: Path, accuracy: xr.DataArray) -> xr.DataArray:
 
     Raises ResultsError for a file of another form, or one that lacks some of those languages or layers.
     """
-    content = read_inert(path)
-    if absent := sorted(set(accuracy["source"].values) - set(_languages(content, path))):
+    readers, codes = _keyed(read_inert(path), path, _LANGUAGES), accuracy["source"].values
+    if absent := sorted({*codes} - {*readers}):
         raise ResultsError(f"{path} lacks the language {absent[0]!r} of acc.pk")
-    vectors = np.stack([_vectors(content[code], path, accuracy.sizes["layer"]) for code in accuracy["source"].values])
-    units = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    units = np.stack([_units(readers[code], path, accuracy.sizes["layer"]) for code in codes])
     return accuracy.copy(data=np.einsum("sld,tld->stl", units, units))
 
 
-def _vectors(reader: object, path: Path, n_layers: int) -> np.ndarray:
+def _units(reader: object, path: Path, n_layers: int) -> np.ndarray:
+    """A reader's directions `[layer, d_model]` at length 1."""
     if type(reader) is not _Reader:
         raise ResultsError(f"{path}: expected a reader, got {_shown(reader)}")
-    arrays = _by_layer(vars(reader).get("directions"), path)
+    arrays = [*_keyed(vars(reader).get("directions"), path, _LAYERS).values()]
     if len(arrays) != n_layers:
         raise ResultsError(f"{path}: expected directions of {n_layers} layers, as in acc.pk")
     for array in arrays:
         if type(array) is not np.ndarray or array.dtype.kind != "f" or array.shape != (1, arrays[0].size):
             raise ResultsError(f"{path}: expected directions of shape (1, d_model), got {type(array).__name__}")
     vectors = np.concatenate(arrays).astype(np.float64)
-    if not np.isfinite(vectors).all() or not (np.linalg.norm(vectors, axis=-1) > 0).all():
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
         raise ResultsError(f"{path}: directions of length zero or with values that are not finite")
-    return vectors
+    return vectors / lengths
 
 
 def read_model(folder: Path) -> Published:
@@ -137,10 +136,7 @@ def read_model(folder: Path) -> Published:
 
 
 def read_results(res: Path) -> list[Published]:
-    """Every model of the authors' folder `res`, or the one model whose folder is given.
-
-    Raises ResultsError for a folder of another form, and as `read_model` does.
-    """
+    """Every model of the authors' folder `res`, or the one whose folder is given; ResultsError as in `read_model`."""
     folders = [res] if any(res.glob("*/acc.pk")) else sorted({path.parents[1] for path in res.glob("*/*/acc.pk")})
     if not folders:
         raise ResultsError(f"{res} holds no {{model}}/{{concept}}/acc.pk: expected the authors' folder res")

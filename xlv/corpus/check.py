@@ -156,14 +156,13 @@ def _near_copies(texts: pd.DataFrame) -> Iterator[str]:
     code, length = texts["language"][0], 4 if language(texts["language"][0]).spaces else 3
     count = CountVectorizer(analyzer="char", ngram_range=(length, length), binary=True, dtype=np.float32)
     grams = count.fit_transform(texts["text"])
-    sizes, (new,), (old,), copies = grams.sum(axis=1).A1, np.nonzero(second), np.nonzero(~second), []
+    sizes, (new,), (old,) = grams.sum(axis=1).A1, np.nonzero(second), np.nonzero(~second)
     for rows in np.array_split(new, len(new) // MANY + 1):  # of all at once, the memory would be quadratic
         shared = (grams[rows] @ grams[old].T).toarray()
         found = np.argwhere(shared > NEAR_COPY * np.maximum(sizes[rows][:, None] + sizes[old] - shared, 1))
-        copies += [(rows[i], old[j]) for i, j in found[:SHOWN]]
-    for i, j in copies:
-        one, other = texts.iloc[i], texts.iloc[j]
-        yield f"{code}: {one['pair']} is a near copy of {other['pair']}: {one['text']} | {other['text']}"
+        for i, j in found[:SHOWN]:
+            one, other = texts.iloc[rows[i]], texts.iloc[old[j]]
+            yield f"{code}: {one['pair']} is a near copy of {other['pair']}: {one['text']} | {other['text']}"
 
 
 def in_script(text: str, scripts: tuple[str, ...]) -> float:

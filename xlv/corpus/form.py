@@ -7,10 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-CORRELATED, USUAL = (
-    0.15,
-    0.5,
-)  # rank correlations of the lengths of translations: lower than any of ours, and a usual one
+CORRELATED, USUAL = 0.15, 0.5  # rank correlations of lengths of translations: lower than any of ours, and a usual one
 MIN_NUMBERS = 3
 
 

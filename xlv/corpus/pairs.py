@@ -105,18 +105,15 @@ def load_pairs(
 def _load_concept(concept: str, codes: list[str], pairs: int | None, cohort: str, data: Root) -> pd.DataFrame:
     files, tables = corpus_files(data), []
     for code, table in without_equal({code: read_table(files[concept, code]) for code in codes}).items():
-        path = files[concept, code]
         usual = {"group": table["id"], "origin": "unknown", "cohort": "first", "context": ""}
-        table = pd.DataFrame(usual | dict(table))
-        if cohort != "all":
-            table = table[table["cohort"] == cohort].reset_index(drop=True)
-        if table.empty:
-            raise CorpusError(f"{path} has no pairs of the {cohort} cohort: choose another, or all")
-        tables.append(table.assign(pair=table["id"], concept=concept, language=code)[[*COLUMNS]])
+        table = pd.DataFrame(usual | dict(table)).assign(pair=table["id"], concept=concept, language=code)
+        tables.append(table[table["cohort"].isin([cohort] if cohort != "all" else COHORTS)].reset_index(drop=True))
+        if tables[-1].empty:
+            raise CorpusError(f"{files[concept, code]} has no pairs of the {cohort} cohort: choose another, or all")
         if not tables[-1][["pair", "group"]].equals(tables[0][["pair", "group"]]):
             differ = f"does not have {codes[0]}'s ids and groups in the same order: `xlv data check` lists what differs"
-            raise CorpusError(f"{path} {differ}")
-    return pd.concat([table[:pairs] for table in tables], ignore_index=True)
+            raise CorpusError(f"{files[concept, code]} {differ}")
+    return pd.concat([table[:pairs] for table in tables], ignore_index=True)[[*COLUMNS]]
 
 
 def full_texts(table: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -162,8 +159,7 @@ def corpus_fingerprint(table: pd.DataFrame) -> str:
 
 def folder_fingerprint(data: Root = None) -> str:
     """Hash of all files of texts in a corpus folder, for its data card; a changed text changes it."""
-    folder = Path(data or BUILT_IN)
-    files = sorted(corpus_files(data).values())
+    folder, files = Path(data or BUILT_IN), sorted(corpus_files(data).values())
     return fingerprint([(str(path.relative_to(folder)), file_sha256(path)) for path in files])
 
 

@@ -42,11 +42,10 @@ class Report:
 def check_corpus(data: Root = None, *, languages: Some = None, progress: Progress = silent) -> Report:
     """Check every file of a corpus folder, or those of some `languages` and English, and measure it.
 
-    Errors: what a run would refuse, ids or groups that differ between languages, equal, repeated or English texts, a
-    wrong script, a language not found in 95 % of a file, mean lengths that differ by over 10 %, endings in over 5 % of
-    the pairs, and in the second cohort texts that share 60 % of their sequences of characters with the first, or its
-    situations. Figures: a row per concept and language with the columns FIGURES, NaN where there is nothing to measure;
-    SURFACES are accuracies of surface classifiers, folds by group, on the first MANY pairs.
+    Errors: what a run would refuse, and what the constants of this module bound: ids or groups that differ between
+    languages, equal, repeated or English texts, another script or language, other lengths or endings, situations or
+    near copies of the first cohort in the second. Figures: a row per concept and language with the columns FIGURES, NaN
+    where there is nothing to measure; surface classifiers have folds by group and the first MANY pairs.
     """
     report, rows, texts = Report(), [], []
     files, concepts = corpus.corpus_files(data), corpus.concepts_in(data)
@@ -66,7 +65,7 @@ def check_corpus(data: Root = None, *, languages: Some = None, progress: Progres
         tables = {code: table for code, table in corpus.without_equal(tables).items() if len(table)}
         report.errors += _parallel_faults(concept, tables)
         for side in sides if len({*map(len, tables.values())}) == 1 else ():
-            columns = {code: table[side].tolist() for code, table in tables.items()}
+            columns = {code: table[side] for code, table in tables.items()}
             report.notes += [f"{concept}, {side}: {note}" for note in unparallel(columns)]
         for code, table in tables.items():
             report.errors += islice(_text_faults(concept, code, tables, sides), SHOWN)
@@ -90,8 +89,9 @@ def _load(concepts: list[str], data: Root, report: Report) -> None:
         loaded = corpus.load_pairs(concepts, data=data)
     except CorpusError as error:
         return report.errors.append(str(error))
-    every = {code for concept in concepts for code in corpus.languages_in(data, concept)}
-    if more := sorted(every - {*loaded["language"]}):
+    if more := sorted(
+        {code for concept, code in corpus.corpus_files(data) if concept in concepts} - {*loaded["language"]}
+    ):
         report.notes.append(f"not every concept has {', '.join(more)}, so it is read with --concepts only")
     for concept, found in loaded.groupby("concept", sort=False)["group"].nunique().items():
         if found < MIN_GROUPS:
@@ -134,10 +134,10 @@ def _text_faults(concept: str, code: str, tables: dict[str, pd.DataFrame], sides
         yield f"{where} {pair}: both sides are equal"
     for side in sides:
         whole = table["context"] + " " + table[side] if "context" in table else table[side]
-        for pair in table.loc[whole.duplicated(), "id"]:
-            yield f"{where} {pair}: this {side} text stands twice"
         untranslated = set(zip(english["id"], english[side], strict=True))
-        for pair, text in zip(table["id"], table[side], strict=True):
+        for pair, text, again in zip(table["id"], table[side], whole.duplicated(), strict=True):
+            if again:
+                yield f"{where} {pair}: this {side} text stands twice"
             if (pair, text) in untranslated:
                 yield f"{where} {pair}: the {side} text is still the English one"
             if in_script(text, scripts) < MIN_SCRIPT:

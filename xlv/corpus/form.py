@@ -22,12 +22,13 @@ def unparallel(texts: Mapping[str, Sequence[str]]) -> Iterator[str]:
     Translations are long where the others are long, and have the same numbers. Said is a rank correlation of lengths
     below 0.15 that is no chance of few rows, and other numbers in half of the rows that have any.
     """
-    ranks = pd.DataFrame({code: [*map(len, rows)] for code, rows in texts.items()}).rank()
-    numbers = {code: [{int(n) for n in re.findall(r"\d{1,15}", text)} for text in rows] for code, rows in texts.items()}
+    table = pd.DataFrame(dict(texts))
+    ranks = table.map(len).rank()
+    numbers = table.map(lambda text: {int(n) for n in re.findall(r"\d{1,15}", text)})
     least = min(CORRELATED, USUAL - 1.645 / np.sqrt(max(len(ranks), 1)))
     for code in texts if len(texts) > 2 else [*texts][1:]:
         others = [other for other in texts if other != code]
-        beside = [set().union(*row) for row in zip(*(numbers[other] for other in others), strict=True)]
+        beside = [set().union(*row) for row in numbers[others].to_numpy()]
         both = [mine & theirs for mine, theirs in zip(numbers[code], beside, strict=True) if mine and theirs]
         alike, odd = ranks[code].corr(ranks[others].mean(axis=1)), sum(not shared for shared in both)
         found = [f"rank correlation of lengths {alike:.2f}"] if alike < least else []

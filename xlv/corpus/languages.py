@@ -29,9 +29,7 @@ class Language:
 
 
 _ROWS = pd.read_csv(str(files("xlv.corpus") / "data" / "languages.tsv"), sep="\t", keep_default_na=False).to_numpy()
-_KNOWN = {
-    code: Language(code, *about, tuple(scripts.split()), gaps == "yes") for code, *about, scripts, gaps, _ in _ROWS
-}
+_KNOWN = {c: Language(c, *about, tuple(scripts.split()), gaps == "yes") for c, *about, scripts, gaps, _ in _ROWS}
 _SHORT = {long: code for code, *_, aliases in _ROWS for long in aliases.split()}  # ISO 639-2 and 639-3
 LANGUAGES: dict[str, Language] = dict(list(_KNOWN.items())[:16])  # the others are written without spaces
 _TAGS = {"latn": "LATIN", "cyrl": "CYRILLIC", "arab": "ARABIC", "deva": "DEVANAGARI"}

@@ -53,15 +53,13 @@ def matched(singles: Iterable[Single]) -> list[Pair]:
     pairs = []
     for negative, positive in sides.values():
         for length, index, single in negative:
-            if not positive:
-                break
             at = bisect_left(positive, (length, index))
-            near = [k for k in (at - 1, at) if 0 <= k < len(positive)]
-            best = min(near, key=lambda k: abs(positive[k][0] - length))
-            if max(positive[best][0], length) <= MAX_RATIO * min(positive[best][0], length):
-                partner = positive.pop(best)[2]
-                pairs.append((index, Pair(single.group, partner.texts, single.texts, single.context)))
-    return [pair for _, pair in sorted(pairs, key=lambda item: item[0])]
+            near = positive[max(at - 1, 0) : at + 1]  # the ones before and after it by length
+            best = min(near, key=lambda other: abs(other[0] - length), default=None)
+            if best and max(best[0], length) <= MAX_RATIO * min(best[0], length):
+                positive.remove(best)
+                pairs.append((index, Pair(single.group, best[2].texts, single.texts, single.context)))
+    return [pair for _, pair in sorted(pairs)]
 
 
 def usable(pairs: Iterable[Pair]) -> list[Pair]:
@@ -69,27 +67,23 @@ def usable(pairs: Iterable[Pair]) -> list[Pair]:
     seen, kept = set(), []
     for pair in pairs:
         both = (pair.positive, pair.negative)
-        sides = [(k, pair.context, code, text) for k, side in enumerate(both) for code, text in side.items()]
-        texts = [(pair.positive[code], pair.negative[code]) for code in pair.positive]
-        uneven = any(not p or not n or p == n or ending(p) != ending(n) for p, n in texts)
-        untranslated = any(len(set(side.values())) < len(side) for side in both)
-        if not uneven and not untranslated and seen.isdisjoint(sides):
-            seen.update(sides)
+        texts = {(k, pair.context, code, text) for k, side in enumerate(both) for code, text in side.items()}
+        sides = [(pair.positive[code], pair.negative[code]) for code in pair.positive]
+        alike = all(p and n and p != n and ending(p) == ending(n) for p, n in sides)
+        if alike and all(len({*side.values()}) == len(side) for side in both) and seen.isdisjoint(texts):
+            seen |= texts
             kept.append(pair)
     return kept
 
 
 def levelled(kept: list[Pair]) -> list[Pair]:
     """Leave out the most unequal pairs until no language's sides differ in mean length by more than allowed."""
-    while kept:
-        ratios = {}
-        for code in kept[0].positive:
-            ratios[code] = sum(len(p.positive[code]) for p in kept) / sum(len(p.negative[code]) for p in kept)
-        worst = max(ratios, key=lambda code: max(ratios[code], 1 / ratios[code]))
-        if max(ratios[worst], 1 / ratios[worst]) <= MAX_MEAN_RATIO:
+    while kept:  # fields 1 and 2 of a pair are its positive and its negative texts
+        length = {(s, c): sum(len(pair[s][c]) for pair in kept) for s in (1, 2) for c in kept[0].positive}
+        ratio, longer, worst = max((length[s, c] / length[3 - s, c], s, c) for s, c in length)
+        if ratio <= MAX_MEAN_RATIO:
             return kept
-        sign = 1 if ratios[worst] > 1 else -1
-        excess = [sign * (len(p.positive[worst]) - len(p.negative[worst])) for p in kept]
+        excess = [len(pair[longer][worst]) - len(pair[3 - longer][worst]) for pair in kept]
         drop = set(sorted(range(len(kept)), key=excess.__getitem__)[-max(1, len(kept) // 50) :])
         kept = [pair for index, pair in enumerate(kept) if index not in drop]
     return kept

@@ -50,8 +50,7 @@ def read_inert(path: Path) -> object:
     names += [(_Reader, f"repe.rep_readers.{name}") for name in _READERS]
     safe = [*names, np.ndarray, np.dtype, *(type(np.dtype(name)) for name in _DTYPES)]
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(safe):
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(safe):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a crafted or damaged file can raise has no end
         fault = f"is damaged or was not written by torch.save ({type(error).__name__}): download it again"
@@ -90,10 +89,7 @@ def read_accuracy(path: Path) -> xr.DataArray:
 
 
 def read_cosines(path: Path, accuracy: xr.DataArray) -> xr.DataArray:
-    """Cosines of the vectors of a `reader_dict.pk`, {language: reader with `directions`}, for the cells of `accuracy`.
-
-    Raises ResultsError for a file of another form, or one that lacks some of those languages or layers.
-    """
+    """Cosines of a `reader_dict.pk`, {language: reader with `directions`}, for `accuracy`'s cells, or ResultsError."""
     readers, codes = _keyed(read_inert(path), path, _LANGUAGES), accuracy["source"].values
     if absent := sorted({*codes} - {*readers}):
         raise ResultsError(f"{path} lacks the language {absent[0]!r} of acc.pk")

@@ -14,12 +14,14 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from tests.edition.test_book import write_notebook
 from tests.gguf_file import write_gguf
 from xlv import cache
 from xlv.batch.conduct import conduct
 from xlv.batch.runs import plan
 from xlv.batch.spec import read_spec
 from xlv.control.measure import write_private
+from xlv.edition.book import execute_notebooks
 from xlv.models.activations import cached_activations
 from xlv.models.weights import resolve
 from xlv.report.card import card
@@ -127,12 +129,14 @@ def places_of_failure(disk: Disk, steps) -> set[str]:
         ("vectors", {"morality_en.safetensors", "morality_fr.safetensors"}),
         ("control", {"safetensors", "-kept.jsonl", "jsonl", "control.nc"}),
         ("card", {"card.html"}),
+        ("notebooks", {"one.ipynb"}),
     ],
 )
 def test_a_disk_that_fills_up_at_any_step_of_a_run_is_said_in_one_line_and_the_run_goes_on_from_there(
-    part, written, disk, saved_model
+    part, written, disk, saved_model, tmp_path
 ):
     model, out = str(saved_model), disk.folder / "out"
+    write_notebook(tmp_path, "one", "print(models)")
 
     def page() -> None:
         [recognition, consistency] = [load(path) for name in ("rec*", "cons*") for path in out.rglob(f"{name}.nc")]
@@ -144,6 +148,7 @@ def test_a_disk_that_fills_up_at_any_step_of_a_run_is_said_in_one_line_and_the_r
         "vectors": lambda: run_study(model, SETTINGS, out, vectors=True),
         "control": lambda: run_control(model, CONTROL, out, keep_completions=True),
         "card": page,
+        "notebooks": lambda: execute_notebooks(["one"], {"models": "b"}, out, root=tmp_path),
     }
     if part in ("vectors", "card"):
         parts["study"]()

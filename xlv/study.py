@@ -82,7 +82,7 @@ def run_study(
     from xlv.models.load import load_model
     from xlv.models.vectors import concept_vectors
 
-    what = f"questions 1 to 3 of {named(model).label}: steps"
+    what = f"{named(model).label}, questions 1 to 3"
     progress(what, 0, 4)
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)
     provenance = provenance_of(model, stamp, loaded.weights_fingerprint, texts, settings)

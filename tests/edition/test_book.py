@@ -1,5 +1,10 @@
+import os
 import re
+import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,6 +16,7 @@ from tests.gguf_file import write_gguf
 from xlv.archive import place
 from xlv.edition import book
 from xlv.edition.book import BookError, audit_model, build_book, execute_notebooks, refuse_unknown
+from xlv.profiles import PROFILES
 from xlv.questions.claims.rules import CLAIMS
 from xlv.report.card import card
 from xlv.results import load
@@ -110,6 +116,41 @@ def test_a_book_that_could_not_be_built_says_where_the_log_is(checkout, tmp_path
     with pytest.raises(BookError, match="(?s)jupyter-book.log:\nwhat it said"):
         build_book({}, tmp_path / "edition", "")
     assert (tmp_path / "edition" / "jupyter-book.log").read_text() == "what it said"
+
+
+def another_book(folder) -> None:
+    (folder / "notebooks").mkdir(parents=True)
+    for name in ("_toc.yml", "notebooks/q1_recognition.ipynb"):
+        (folder / name).touch()
+
+
+def test_inside_another_book_the_notebooks_are_xlv_s_own(tmp_path, monkeypatch):
+    another_book(tmp_path / "theirs")
+    monkeypatch.chdir(tmp_path / "theirs")
+    assert book.repository() == Path(book.__file__).parents[2]
+
+
+def test_installed_without_notebooks_a_book_is_refused_before_anything_is_computed(tiny_folder, tmp_path):
+    shutil.copytree(Path(book.__file__).parents[1], tmp_path / "site" / "xlv")
+    (tmp_path / "away").mkdir()
+    command = [sys.executable, "-m", "xlv.cli", "book", "--models", tiny_folder, "--out", "out"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run(command, cwd=tmp_path / "away", env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and "run this in a checkout of xlv's repository" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and not list((tmp_path / "away").iterdir())
+
+
+def test_a_model_and_a_corpus_are_found_from_where_a_book_was_asked_for(tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tiny_folder.parent)
+    handed, read = [], []
+    monkeypatch.setattr(book, "build_book", lambda parameters, *_a, **_k: handed.append(parameters))
+    for name in ("run_study", "run_control"):
+        monkeypatch.setattr(book, name, lambda model, *_a, **_k: read.append(model))
+    for name in ("pairs_of", "control_texts"):
+        monkeypatch.setattr(book, name, lambda _settings: None)
+    book.build_edition([tiny_folder.name], PROFILES["quick"].changed(data="."), tmp_path / "build")
+    assert read == [f"{tiny_folder.name}={tiny_folder.resolve()}"] * 2 == [handed[0]["models"]] * 2
+    assert handed[0]["data"] == str(tiny_folder.parent.resolve())
 
 
 PLAIN = ("meta", "br", "img")

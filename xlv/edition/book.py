@@ -76,7 +76,7 @@ def execute_notebooks(
     for source in counted(sources, "executing notebooks", progress):
         output = target / source.name
         try:
-            with TemporaryDirectory(prefix="xlv-") as private:
+            with TemporaryDirectory(prefix="xlv-") as private, writing(target):
                 way = "ipc" if len(private) < 90 else "tcp"  # the name of a socket has at most 107 characters
                 kernel = Config(KernelManager={"transport": way, "connection_file": f"{private}/kernel.json"})
                 notebook = papermill.execute_notebook(source, output, dict(parameters), config=kernel, **settings)

@@ -10,7 +10,6 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from importlib.resources import files as package_files
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +22,7 @@ from xlv.corpus.table import BUILT_IN, CorpusError, read_table
 from xlv.results import KINDS
 
 Found = tuple[dict[str, list[Single] | list[Pair]], list[Path], list[str]]  # by concept, from which files, in words
-_TABLES = tomllib.loads(package_files("xlv.corpus.importers").joinpath("recipes.toml").read_text("utf-8"))
+_TABLES = tomllib.loads(Path(__file__).with_name("recipes.toml").read_text(encoding="utf-8"))
 RECIPES = (*_TABLES, "polyrefuse")
 _BENIGN, _TOXIC = 2.0, 4.0  # mean human rating of toxicity, 1 to 5, up to and from which a text counts
 _POLYREFUSE = re.compile(r"(harmful|harmless)_(train|val|test)(?:_\d+_sampled|_translated_([a-z]{2,3}))?\.json")

@@ -28,7 +28,7 @@ from xlv.models.weights import identity
 from xlv.profiles import Profile, profile_of
 from xlv.questions.recognition.tables import own_estimate
 from xlv.results import VERSION, load
-from xlv.study import ANALYSIS, pairs_of
+from xlv.study import ANALYSIS, control_texts, pairs_of
 
 DONE, RESULTS = "done.json", "results/*/*/*.nc"  # in a run's folder
 MARK = ".batch"  # in the folder of a batch: its lock
@@ -156,6 +156,7 @@ def _texts(question_4: bool, profile: Profile) -> tuple[float, str]:
     texts, control = set(sum(full_texts(pairs_of(profile.study)), [])), profile.control
     found = sum(len(text.encode()) for text in texts) / BYTES_PER_TOKEN
     if question_4:  # harmful and harmless instructions, under no control and in two directions
+        control_texts(control)
         found += 2 * 3 * control.prompts * len(control.targets) * (INSTRUCTION_TOKENS + control.tokens)
     return found, folder_fingerprint(profile.study.folder)
 

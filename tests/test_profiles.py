@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -88,7 +89,11 @@ def test_a_profile_is_changed_by_what_is_not_empty():
     assert PROFILES["quick"].changed(dtype=None) == PROFILES["quick"]
 
 
-def test_further_settings_of_the_study_are_changed_by_name():
+def test_further_settings_of_the_study_are_changed_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="no folder corpus: expected"):
+        profile_of("quick", data="corpus")
+    Path("corpus").mkdir()
     wanted = profile_of("quick", data="corpus", concepts="courage", languages="en,de", pairs=8).changed(template="chat")
     study = wanted.study
     assert (study.data, study.concepts, study.languages, study.pairs) == ("corpus", ("courage",), ("en", "de"), 8)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from xlv.cache import fingerprint
-from xlv.settings import Comparisons, ControlSettings, Search, Settings
+from xlv.settings import Comparisons, ControlSettings, Search, Settings, typed
 
 LONGEST = 80  # characters of a key
 
@@ -102,12 +102,12 @@ def profile_of(
     """
     texts = {"profile": profile, "data": data, "languages": languages, "concepts": concepts}
     texts |= {"dtype": dtype, "template": template}
-    for kind, given in ((str, texts), (int, {"pairs": pairs, "seed": seed})):
-        for name, value in given.items():
-            if type(value) is not kind:
-                hint = "; papermill's -p makes numbers of names, its -r does not" if kind is str else ""
-                raise ValueError(f"the parameter {name!r} is {value!r}, expected {kind.__name__}{hint}")
+    typed(str, **texts), typed(int, pairs=pairs, seed=seed), typed(bool, type(None), baselines=baselines)
     listed = {"languages": names(languages), "concepts": names(concepts)}
+    if unknown := [code for code in listed["languages"] or () if not data and code not in ALL]:
+        raise ValueError(f"unknown language {unknown[0]!r}: choose from {', '.join(ALL)}")
+    if data and not Path(data).is_dir():  # question 4 would be asked of the built-in one
+        raise ValueError(f"no folder {data}: expected {{concept}}/{{language}}.tsv below it")
     single = {"data": data, "pairs": pairs, "seed": seed, "dtype": dtype, "template": template}
     chosen = {name: value or None for name, value in single.items()}
     return Profile.named(profile).changed(**listed, **chosen, baselines=baselines)

@@ -7,6 +7,15 @@ from pathlib import Path
 
 DTYPES = ("fp32", "bf16", "fp16")
 TEMPLATES = ("raw", "chat", "llama2")
+NO_NAME = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|[^/]{256}")  # in what names a file
+
+
+def typed(*kinds: type, **values: object) -> None:
+    """Raise ValueError for a parameter of another type than these, or one that can name no folder but should."""
+    for name, value in values.items():
+        if type(value) not in kinds or (name in ("data", "results") and NO_NAME.search(value)):
+            hint = "; papermill's -p makes numbers of names, its -r does not" if kinds[0] is str else ""
+            raise ValueError(f"the parameter {name!r} is {value!r}, expected {kinds[0].__name__}{hint}")
 
 
 def _at_least(least: float, **values: float | None) -> None:
@@ -53,6 +62,8 @@ class _Reading:
     def __post_init__(self) -> None:
         _at_least(2, pairs=self.pairs)
         _at_least(0, seed=self.seed)
+        if self.seed >= 2**32:
+            raise ValueError(f"seed is {self.seed}: expected less than {2**32}")
         known_dtype(self.dtype), known_template(self.template or "raw")
 
     @property
@@ -201,6 +212,9 @@ class Loading:
 
     device: str | None = None
     trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        typed(str, type(None), device=self.device), typed(bool, trust_remote_code=self.trust_remote_code)
 
 
 DEFAULT_LOADING = Loading()

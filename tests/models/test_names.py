@@ -84,3 +84,9 @@ def test_a_folder_s_name_means_the_same_from_anywhere(tiny_folder, monkeypatch, 
     monkeypatch.chdir("/")
     assert named(whole).label == tiny_folder.name and check_name(whole).path == tiny_folder.resolve()
     assert from_anywhere("gemma-3-270m") == "gemma-3-270m" and from_anywhere("org/model@v1") == "org/model@v1"
+
+
+@pytest.mark.parametrize("name", ["~no-such-user/x", "x=~no-such-user/x", "~no-such-user/x=y", "a@~no-such-user/x"])
+def test_the_home_of_nobody_is_no_model(name):
+    with pytest.raises(ModelError, match="unknown model|expected label=model"):
+        check_name(name)

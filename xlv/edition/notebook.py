@@ -21,7 +21,7 @@ from xlv.questions.control.rates import moves
 from xlv.questions.recognition.tables import PROTOCOLS
 from xlv.report.drawing import use_style
 from xlv.results import SCHEMA, has_published, is_published, load, result_path
-from xlv.settings import Loading
+from xlv.settings import Loading, typed
 from xlv.study import run_control, run_study
 
 STORED = "stored"  # the profile of an edition that shows what is in its folder of results, and computes nothing
@@ -92,7 +92,7 @@ def open_results(
     Also sets the book's style. Raises ValueError for unknown models, languages and concepts, values out of range, and
     two models of one label.
     """
-    use_style()
+    use_style(), typed(str, question=question, results=results, device=device), typed(bool, published=published)
     if question not in SCHEMA:
         raise ValueError(f"unknown question {question!r}: choose one of {', '.join(SCHEMA)}")
     stored, wanted = profile == STORED, profile_of("full" if profile == STORED else profile, **size)

@@ -1,5 +1,6 @@
 """How a model is named: `label=name@revision`, the name being one of a preset, a Hub id, a folder or a `.gguf` file."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from xlv.models.files import check_adapter
 from xlv.models.gguf_header import is_gguf, stem
 from xlv.models.presets import PRESETS, Preset, caption
 from xlv.profiles import names
+from xlv.settings import NO_NAME
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Named:
     @property
     def path(self) -> Path:
         """The name as a path, which need not exist."""
-        return Path(self.name).expanduser()
+        return _path(self.name)
 
 
 def named(model: str) -> Named:
@@ -34,8 +36,10 @@ def named(model: str) -> Named:
     Without a label it is the last part of the path or id, with the revision, if any. That of a preset is the preset's
     alone: another model of that name is called after its folder or owner, too.
     """
+    if NO_NAME.search(model):
+        raise ModelError(f"{model!r} names no model: expected no part of 256 characters, and none that are unprintable")
     label, mark, rest = model.partition("=")
-    if not mark or Path(model).expanduser().exists():
+    if not mark or _path(model).exists():
         label, rest = "", model
     elif not rest or not re.fullmatch(r"\w[\w.@+-]*", label) or label in PRESETS.keys() - {rest}:
         raise ModelError(f"{model!r}: expected label=model, the label of letters, digits, . _ - and no preset's name")
@@ -84,10 +88,14 @@ def from_anywhere(model: str) -> str:
     return f"{found.label}={found.path.resolve()}" if not found.preset and found.path.exists() else model
 
 
+def _path(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # pathlib's raises for a user who is not known
+
+
 def _split_revision(model: str) -> tuple[str, str | None]:
     """`org/name@revision` in its two parts; the revision is None without an `@`, and for a path that exists."""
     name, mark, revision = model.rpartition("@")
-    if not mark or Path(model).expanduser().exists():
+    if not mark or _path(model).exists():
         return model, None
     if not name or not revision:
         raise ModelError(f"{model!r} names no revision: expected org/name@revision")
@@ -114,7 +122,7 @@ def check_name(model: str) -> Named:
         gguf = next((file for file in sorted(path.iterdir()) if is_gguf(file)), None)
         remedy = f"give {gguf}" if gguf else "expected a folder written by `save_pretrained`"
         raise ModelError(f"{path} holds no config.json: {remedy}")
-    on_hub = name.count("/") == 1 and not name.startswith((".", "/", "~"))
+    on_hub = re.fullmatch(r"\b[\w.-]{1,96}\b/\b[\w.-]{1,96}\b", name, re.ASCII) and ".." not in name
     if path.is_dir() or is_gguf(path) or on_hub:
         return found
     raise ModelError(

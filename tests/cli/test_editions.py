@@ -19,6 +19,7 @@ def test_a_book_is_built_of_the_small_models_or_of_those_named_and_its_index_is_
 
     monkeypatch.setattr("xlv.edition.book.build_edition", build)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "corpus").mkdir()
     assert here("book").stdout == f"The book: {Path('build/index.html')}\n"
     given = (
         "--models",

@@ -79,9 +79,10 @@ def run_study(
         dataset is not None for dataset in (found[0], known(paths[0], unfinished, model, overwrite))
     )
     from xlv.models.activations import concept_states
-    from xlv.models.load import load_model
+    from xlv.models.load import checked_device, load_model
     from xlv.models.vectors import concept_vectors
 
+    checked_device(loading.device, settings.dtype)
     what = f"{named(model).label}, questions 1 to 3"
     progress(what, 0, 4)
     loaded = load_model(model, dtype=settings.dtype, template=settings.template, **asdict(loading), progress=progress)

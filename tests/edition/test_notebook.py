@@ -2,6 +2,8 @@
 
 import shutil
 
+import nbformat
+import papermill
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
@@ -81,7 +83,7 @@ def test_one_model_at_least_is_named():
 
 def test_the_reference_results_are_shown_where_no_other_size_is_asked_for(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(notebook, "run_study", lambda model, settings, out, *, loading: asked.append((model, out)))
+    monkeypatch.setattr(notebook, "run_study", lambda model, settings, out, **_how: asked.append((model, out)))
     found = open_results("smollm2-135m", "recognition")
     assert found["smollm2-135m"].attrs["model"] == "smollm2-135m" and asked == []
     for changed in ({"pairs": 8}, {"dtype": "bf16"}, {"template": "chat"}, {"seed": 1}, {"profile": "quick"}):
@@ -117,7 +119,7 @@ def test_a_question_that_the_reference_did_not_ask_of_a_model_is_left_out():
 
 
 def test_what_is_not_there_is_computed_once(studied, tmp_path, monkeypatch):
-    def study(model, settings, folder, *, loading):
+    def study(model, settings, folder, **_how):
         shutil.copytree(studied / "my-model", place(model, settings, folder))
 
     monkeypatch.setattr(notebook, "run_study", study)
@@ -158,3 +160,23 @@ def test_the_ledger_judges_every_claim_of_every_model_from_results_on_disk(studi
     second = found["my-model"][1]
     assert second.value == 0 and second.low == second.high == 0
     assert "not asked" not in found["my-model"][7].why
+
+
+def test_progress_in_a_notebook_is_one_line_that_is_gone_at_the_end(tmp_path):
+    """As a kernel shows it: what was printed before stays out of it, and the page keeps nothing."""
+    cells = ["from xlv.edition.notebook import _live", CELL]
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(made, tmp_path / "in.ipynb")
+    ran = papermill.execute_notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb", progress_bar=False)
+    assert [output.get("text") for output in ran.cells[1].outputs] == ["at the end\n"]
+
+
+CELL = """
+import time
+with _live() as progress:
+    for done in (0, 1, 2):
+        progress("reading", done, 2)
+        time.sleep(0.7)
+print("at the end")
+"""

@@ -1,5 +1,6 @@
 """One result for the terminal, papermill, notebooks, the book and the card: whoever asks first computes it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -38,6 +39,21 @@ def hashes(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): file_sha256(path) for path in folder.rglob("*.nc")}
 
 
+def page(model: str, out: Path) -> str:
+    """What the page of question 1 shows, executed by papermill."""
+    command = [sys.executable, "-m", "papermill", NOTEBOOK, out, "-p", "models", model, "-p", "profile", "quick"]
+    done = subprocess.run([*command, *PARAMETERS], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.dumps([cell.get("outputs") for cell in json.loads(out.read_text(encoding="utf-8"))["cells"]])
+
+
+def test_a_page_that_computes_keeps_no_warning_no_progress_and_no_path_of_the_machine(tiny_folder, tmp_path):
+    shown = page(str(tiny_folder), tmp_path / "q1.ipynb")
+    assert "**my-model**: mean accuracy" in shown
+    for trace in ("Warning", "reading my-model", "questions 1 to 3", str(tmp_path), sys.prefix, str(NOTEBOOK.parent)):
+        assert trace not in shown, trace
+
+
 def test_what_one_command_computed_all_others_find(tiny_folder, tmp_path, spoilt, monkeypatch):
     out, model = tmp_path / "out", str(tiny_folder)
     first = xlv("run", model, *OPTIONS, "--profile", "quick", "--control", "--out", str(out))
@@ -47,10 +63,7 @@ def test_what_one_command_computed_all_others_find(tiny_folder, tmp_path, spoilt
     spoilt()
     with pytest.raises(Exception, match="fetch or copy it again"):
         open_results(model, "recognition", profile="quick", **SIZE | {"seed": 4})
-    command = [sys.executable, "-m", "papermill", NOTEBOOK, tmp_path / "q1.ipynb", "-p", "models", model]
-    command += ["-p", "profile", "quick", *PARAMETERS]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
+    page(model, tmp_path / "q1.ipynb")
     handed = []
     monkeypatch.setattr(book, "build_book", lambda parameters, *_a, **_k: handed.append(parameters) or tmp_path)
     build_edition([model], profile_of("quick", **SIZE), tmp_path / "build")
@@ -61,6 +74,8 @@ def test_what_one_command_computed_all_others_find(tiny_folder, tmp_path, spoilt
         if command == "audit":  # which asks the weights whether there is a chat template
             spoilt()
         done = xlv(command, model, *OPTIONS, "--profile", "quick", "--out", str(tmp_path / command))
-        assert done.returncode == 0 and "reading" not in done.stderr and "questions 1 to 3" not in done.stderr, done.stderr
+        assert done.returncode == 0 and "reading" not in done.stderr and "questions 1 to 3" not in done.stderr, (
+            done.stderr
+        )
         assert set(hashes(tmp_path / command).values()) <= set(kept.values())
     assert hashes(out) == kept and set(hashes(tmp_path / "build").values()) == set(kept.values())

@@ -1,16 +1,18 @@
 """What the notebooks call first: refuse mistyped parameters, find or compute the results."""
 
 import ast
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 import xarray as xr
 from IPython import get_ipython
+from IPython.display import clear_output
 
 from xlv.archive import place
-from xlv.cache import cache_root
+from xlv.cache import Progress, cache_root, silent
 from xlv.edition.book import BookError, refuse_unknown, repository
 from xlv.models.names import models_of
 from xlv.models.presets import PRESETS
@@ -98,18 +100,17 @@ def open_results(
     stored, wanted = profile == STORED, profile_of("full" if profile == STORED else profile, **size)
     folder = Path(results) if results else cache_root() / "results"
     reference = _reference() if not results and wanted == profile_of() else None
-    loading, found = Loading(device or None, trust_remote_code), {}
+    loading, every = Loading(device or None, trust_remote_code), {}
     for model in models_of(models):
         if reference is not None and _is_reference(reference, model):
-            dataset = _kept(reference, model, question)
+            every[model] = _kept(reference, model, question)
         elif stored or has_published(folder, model):
-            dataset = _kept(folder, model, question)
+            every[model] = _kept(folder, model, question)
         else:
-            dataset = _computed(model, wanted, question, folder, loading)
-        if dataset is not None and is_published(dataset) and not published:
-            _leave_out(dataset.attrs["title"])
-        elif dataset is not None:
-            found[model] = dataset
+            every[model] = _computed(model, wanted, question, folder, loading)
+    found = {model: dataset for model, dataset in every.items() if dataset is not None}
+    for model in [] if published else [model for model, dataset in found.items() if is_published(dataset)]:
+        _leave_out(found.pop(model).attrs["title"])
     if not found and question != "control":
         raise ValueError(f"none of the models has results of its own on {question}: name at least one more")
     return found
@@ -125,8 +126,28 @@ def _kept(folder: Path, model: str, question: str) -> xr.Dataset | None:
 def _computed(model: str, wanted: Profile, question: str, folder: Path, loading: Loading) -> xr.Dataset:
     """What a model's run of this size has found, computed if it is not known yet."""
     run, settings = (run_control, wanted.control) if question == "control" else (run_study, wanted.study)
-    run(model, settings, folder, loading=loading)
+    with _live() as progress:
+        run(model, settings, folder, loading=loading, progress=progress)
     return load(place(model, settings, folder) / f"{question}.nc")
+
+
+@contextmanager
+def _live() -> Iterator[Progress]:
+    """Progress as the only line of a cell's output, about once a second and gone at the end; nothing elsewhere."""
+    said = -1.0
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal said
+        if (now := time.monotonic()) - said > 1:
+            said = now
+            clear_output(wait=True)
+            print(f"{what}: {done} of {total}")
+
+    try:
+        yield show if hasattr(get_ipython(), "kernel") else silent
+    finally:
+        if said > 0:
+            clear_output()
 
 
 def _is_reference(folder: Path, model: str) -> bool:

@@ -116,8 +116,10 @@ def places_of_failure(disk: Disk, steps) -> set[str]:
     allowed, met, before = 0, [], None
     while step := disk.filled_after(allowed, steps):
         whole(disk.folder)
+        assert len(met) < 60, f"no step further: {met[-3:]}"
         met.append(re.sub(r"^\.|\.[0-9a-f]{8}\.part$", "", step))
-        after = {(path, path.stat().st_size) for path in disk.folder.rglob("*")}
+        paths = disk.folder.rglob("*")  # a notebook holds times, so that its size is not always the same
+        after = {(path, path.suffix != ".ipynb" and path.stat().st_size) for path in paths}
         allowed, before = 1 if before not in (None, after) else allowed + 1, after
     return set(met)
 

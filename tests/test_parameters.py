@@ -77,7 +77,7 @@ OPENED_RIGHT = {
     "question": ("recognition", "consistency", "control"),
     "results": ("", "out", "a b", "a=b,c", "ação", "../out"),
     "published": (True, False),
-    "device": ("", "cpu", "cuda:1", "auto"),
+    "device": ("", "cpu", "auto"),
     "trust_remote_code": (True, False),
 }
 OPENED_WRONG = {

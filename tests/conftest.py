@@ -62,7 +62,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<pad>", "<|end|>"], initial_alphabet=alphabet)
     texts = load_pairs(["morality"], ["en"])
-    raw.train_from_iterator([*texts["positive"], *texts["negative"], *load_instructions("en")["harmless"][:64]], trainer)
+    raw.train_from_iterator(
+        [*texts["positive"], *texts["negative"], *load_instructions("en")["harmless"][:64]], trainer
+    )
     result = PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<pad>", eos_token="<|end|>")
     result.chat_template = CHAT
     return result

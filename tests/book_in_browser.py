@@ -76,13 +76,20 @@ def _visit(running, address: str, axe: str) -> Visit:
 
 
 @pytest.fixture(scope="session")
-def visit(request):
+def running():
+    """One browser for all tests: Playwright has one at a time."""
+    pytest.importorskip("playwright")
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def visit(request, running):
     """What is seen on a page, by its path in the book; a page is visited once for all tests."""
     from axe_playwright_python.base import AXE_SCRIPT
 
     book = Path(request.config.getoption("--book")).resolve()
-    with browser() as running:
-        yield cache(lambda name: _visit(running, (book / name).as_uri(), AXE_SCRIPT))
+    return cache(lambda name: _visit(running, (book / name).as_uri(), AXE_SCRIPT))
 
 
 def pytest_generate_tests(metafunc):
@@ -166,24 +173,20 @@ def hostile_book(folder: Path, shell, monkeypatch) -> Path:
 
 
 @pytest.mark.skipif(not chromium(), reason="no Chromium on this machine")
-def test_names_texts_and_errors_from_outside_are_shown_as_text_and_run_nothing(tmp_path, shell, monkeypatch):
-    pytest.importorskip("playwright")
+def test_names_texts_and_errors_from_outside_are_shown_as_text_and_run_nothing(tmp_path, shell, monkeypatch, running):
     formats = shell.display_formatter.active_types
     shell.display_formatter.active_types = [*formats, "image/svg+xml"]
     html, said, dialogs = hostile_book(tmp_path, shell, monkeypatch), "", []
-    with browser() as running:
-        for name in ("notebooks/home.html", "book/batch-runs.html"):
-            page = running.new_page()
-            page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-            page.goto((html / name).as_uri(), wait_until="load")
-            page.wait_for_timeout(2000)  # for what runs late
-            assert page.title() != "ran"
-            assert (
-                page.locator("[href^='javascript:'], a[*|href^='javascript:'], iframe, details[ontoggle]").count() == 0
-            )
-            said += " ".join(page.evaluate("document.body.textContent").split())
-            drawn = page.locator("img[src$='.svg']").count()
-            assert drawn or "batch" in name
+    for name in ("notebooks/home.html", "book/batch-runs.html"):
+        page = running.new_page()
+        page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+        page.goto((html / name).as_uri(), wait_until="load")
+        page.wait_for_timeout(2000)  # for what runs late
+        assert page.title() != "ran"
+        assert page.locator("[href^='javascript:'], a[*|href^='javascript:'], iframe, details[ontoggle]").count() == 0
+        said += " ".join(page.evaluate("document.body.textContent").split())
+        drawn = page.locator("img[src$='.svg']").count()
+        assert drawn or "batch" in name
     for text in (*HOSTILE.values(), *MORE.values()):
         assert " ".join(text.replace("`", "'" if text == MORE["error"] else "`").split()) in said
     assert dialogs == []

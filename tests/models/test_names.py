@@ -83,6 +83,15 @@ def test_a_folder_s_name_means_the_same_from_anywhere(tiny_folder, monkeypatch, 
     whole = from_anywhere(tiny_folder.name)
     monkeypatch.chdir("/")
     assert named(whole).label == tiny_folder.name and check_name(whole).path == tiny_folder.resolve()
+    assert whole == str(tiny_folder)
+    for name in ("my model", ".hidden", "lr=1e-4"):
+        (tmp_path / name).symlink_to(tiny_folder)
+        moved = check_name(from_anywhere(f"./{name}", tmp_path))
+        assert (moved.label, moved.path) == (name, tmp_path / name)
+        assert named(from_anywhere(f"new={name}", tmp_path)).label == "new"
+    (tmp_path / "a,b").mkdir()
+    with pytest.raises(ModelError, match="a,b has a comma, which separates models"):
+        from_anywhere("a,b", tmp_path)
     assert from_anywhere("gemma-3-270m") == "gemma-3-270m" and from_anywhere("org/model@v1") == "org/model@v1"
 
 

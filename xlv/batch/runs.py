@@ -23,7 +23,7 @@ from xlv.cache import EXTRACTOR, file_sha256, fingerprint, whole_file
 from xlv.control.refusal import RULES_FINGERPRINT
 from xlv.corpus.pairs import folder_fingerprint, full_texts
 from xlv.edition.book import repository
-from xlv.models.names import check_name, models_of, named
+from xlv.models.names import check_name, from_anywhere, models_of, named
 from xlv.models.weights import identity
 from xlv.profiles import Profile, profile_of
 from xlv.questions.recognition.tables import own_estimate
@@ -111,9 +111,7 @@ def _run(spec: Spec, chosen: dict[str, object]) -> Run:
     parameters, needs = {**spec.parameters, **chosen}, dict(spec.needs)
     if parameters.get("data"):
         parameters["data"] = str((spec.folder / os.path.expanduser(str(parameters["data"]))).resolve())
-    known = named(str(parameters["models"]))
-    if known.preset is None and (path := spec.folder / known.path).exists():
-        parameters["models"] = f"{known.label}={path.resolve()}"
+    parameters["models"] = from_anywhere(str(parameters["models"]), spec.folder)
     for entry in spec.overrides:
         needs |= entry["needs"] if entry["where"].items() <= chosen.items() else {}
     if "memory" in needs:  # such as 4 GB

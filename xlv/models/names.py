@@ -82,10 +82,19 @@ def models_of(models: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def from_anywhere(model: str) -> str:
-    """A model's name that means the same in every folder: with the whole of its path, under the same label."""
-    found = named(model)
-    return f"{found.label}={found.path.resolve()}" if not found.preset and found.path.exists() else model
+def from_anywhere(model: str, folder: Path | str = "") -> str:
+    """A model's name as given in a folder that means the same in every other: the whole of its path, the same label.
+
+    Raises ModelError for a path with a comma, which separates models where several are named.
+    """
+    given = os.path.abspath(os.path.join(folder, _path(model)))
+    found = named(given if model not in PRESETS and os.path.exists(given) else model)
+    whole = os.path.abspath(os.path.join(folder, found.path))
+    if found.preset or not os.path.exists(whole):
+        return model
+    if "," in whole:
+        raise ModelError(f"{whole} has a comma, which separates models: rename that folder, or link to it elsewhere")
+    return whole if named(whole).label == found.label else f"{found.label}={whole}"
 
 
 def _path(name: str) -> Path:

@@ -91,8 +91,9 @@ def tiny(tokenizer):
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    """Every test has a cache of its own."""
+    """Every test has a cache of its own, and a command line that no test before it has made quiet."""
     monkeypatch.setenv("XLV_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("xlv.cli.terminal.verbosity", 0)
 
 
 @pytest.fixture(scope="session")

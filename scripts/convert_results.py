@@ -17,7 +17,8 @@ from xlv.archive import said
 from xlv.corpus.languages import LANGUAGES
 from xlv.models.presets import PRESETS
 from xlv.profiles import Profile
-from xlv.results import ABLATION, ADDITION, DIRECTIONS, NOTHING, OWN, RANDOM, SYSTEM, VERSION, load, save
+from xlv.results import load, save
+from xlv.schema import ABLATION, ADDITION, DIRECTIONS, NOTHING, OWN, RANDOM, SYSTEM, VERSION
 
 OLD = 3, 4
 _METHODS = {

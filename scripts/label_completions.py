@@ -17,7 +17,7 @@ from xlv.control.measure import json_lines, write_private
 from xlv.control.refusal import RuleJudge
 from xlv.corpus.pairs import load_instructions
 from xlv.questions.control.judge import COLUMNS
-from xlv.results import KINDS
+from xlv.schema import KINDS
 
 SHEET, KEY = "sheet.jsonl", "key.jsonl"
 

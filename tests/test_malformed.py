@@ -12,7 +12,8 @@ import xarray as xr
 
 from tests.control.measured import found as controlled  # noqa: F401 (a fixture)
 from tests.questions.conftest import results as read  # noqa: F401 (a fixture)
-from xlv.results import ATTRIBUTES, HEADLINES, SCHEMA, VERSION, ResultsError, load, save
+from xlv.results import ResultsError, load, save
+from xlv.schema import ATTRIBUTES, HEADLINES, SCHEMA, VERSION
 
 pytestmark = pytest.mark.fuzz
 SEAL = b"\nxlv-sha256:"

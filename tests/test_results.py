@@ -8,21 +8,8 @@ import pytest
 import xarray as xr
 
 from xlv import __version__
-from xlv.results import (
-    ATTRIBUTES,
-    COORDINATES,
-    HEADLINES,
-    SCHEMA,
-    VERSION,
-    ResultsError,
-    check,
-    has_published,
-    is_published,
-    load,
-    result_path,
-    save,
-    schema_page,
-)
+from xlv.results import ResultsError, check, has_published, is_published, load, result_path, save
+from xlv.schema import ATTRIBUTES, COORDINATES, HEADLINES, SCHEMA, VERSION, schema_page
 
 COMMITTED = Path(__file__).parents[1] / "book" / "results"
 

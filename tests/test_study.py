@@ -18,8 +18,9 @@ from xlv.models.load import load_model
 from xlv.models.vectors import ConceptVectors, concept_vectors
 from xlv.models.weights import resolve
 from xlv.questions.consistency.cosines import cosines
-from xlv.results import SCHEMA, save
 from xlv.results import load as load_results
+from xlv.results import save
+from xlv.schema import SCHEMA
 from xlv.settings import Comparisons, ControlSettings, Search, Settings
 from xlv.statistics.vectors import own, pair_gram
 from xlv.study import baselines, pairs_of, run_control, run_study

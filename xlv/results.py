@@ -1,156 +1,26 @@
-"""Results on disk: what is stored, declared once, and netCDF files that hold it, each written whole or not at all.
+"""Results on disk: netCDF files that hold what `schema` declares, each written whole or not at all.
 
-SCHEMA is the contract: a reader opens a file with xarray and needs to know nothing else. The book's page on results is
-made of it by `schema_page`. A file ends in the SHA-256 of the rest, which readers of netCDF pass over.
+A file ends in the SHA-256 of the rest, which readers of netCDF pass over.
 """
 
 import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from xlv import __version__
 from xlv.cache import file_sha256, whole_file
+from xlv.schema import ATTRIBUTES, COORDINATES, COUNTED, DONE, HEADLINES, MEASURED, SCHEMA, VERSION
 
-VERSION = 5  # of the schema
 _SEAL = b"\nxlv-sha256:"
 Results = Mapping[str, xr.Dataset]  # one dataset per model
-
-# Coordinates of question 4: what was asked, what came of it, and what was done to the model.
-HARMFUL, HARMLESS = KINDS = ("harmful", "harmless")
-ANSWER, REFUSAL, BROKEN = OUTCOMES = ("non-refusal", "refusal", "broken")
-REFUSING, FOLLOWING = DIRECTIONS = ("towards refusing", "towards following")  # by effect, never by sign
-EFFECT = {REFUSING: 1, FOLLOWING: -1}  # sign of the change of refusals that a direction asks for
-BASELINE = "no control"
-NOTHING, ADDITION, RANDOM, ABLATION, SYSTEM = METHODS = ("nothing", "addition", "random", "ablation", "system prompt")
-OWN = "own"  # a condition's source where every target is steered with its own vector
 
 
 class ResultsError(ValueError):
     """Results that are missing, unreadable or not what they should be; the message says what to do."""
-
-
-class Variable(NamedTuple):
-    """A stored variable: its dimensions, its unit and what it is. `digits` are the decimals kept, None: all of fp32."""
-
-    dims: tuple[str, ...]
-    unit: str
-    meaning: str
-    digits: int | None = None
-
-
-def _of(dims: str, unit: str, meaning: str, digits: int | None = None) -> Variable:
-    return Variable(tuple(dims.split()), unit, meaning, digits)
-
-
-_CELL, _GRID = "concept source target", "searched towards window dose"
-_PROMPT, _SENTENCE = "condition kind target prompt", "condition neutral_language sentence"
-
-SCHEMA: dict[str, dict[str, Variable]] = {
-    "recognition": {
-        "accuracy": _of(f"protocol {_CELL}", "share", "recognition accuracy at the chosen layer, on held-out pairs"),
-        "accuracy_by_layer": _of(f"protocol {_CELL} layer", "share", "the same at every layer, none of them chosen"),
-        "correct": _of(f"protocol {_CELL} pair", "share", "`accuracy`, pair by pair; NaN: not a test pair"),
-        "chosen_layer": _of(f"protocol {_CELL}", "layer", "the chosen layer, 1 … L; the median where folds differ"),
-        "margin": _of(_CELL, "root mean squares", "mean held-out margin under `cv`, over its size in all pairs"),
-        "by_layer": _of(
-            "protocol concept layer pair", "share", "`correct` of own vectors at every layer, mean over languages"
-        ),
-        "readout": _of(
-            "concept measure reader source pair", "share", "single texts read: AUROC, and accuracy at thresholds", 3
-        ),
-        "estimated": _of("concept estimator reader source pair", "share", "`correct` of other estimators' directions"),
-        "curve": _of("concept size source pair", "share", "`correct` of own vectors of so many training pairs"),
-        "resampled": _of(
-            "resample source target", "share", "`accuracy` under `cv`, mean over values, groups resampled", 4
-        ),
-        "shuffled": _of("concept shuffle source target", "share", "`accuracy` under shuffled labels"),
-        "random": _of("concept draw source", "share", "accuracy of random directions with the activations' covariance"),
-        "surface": _of("concept surface_kind source pair", "log-odds", "margin of a surface classifier of the texts"),
-        "embedded": _of("concept source pair", "share", "`correct` on mean token embeddings instead of states"),
-        "untrained": _of("concept source pair", "share", "`correct` in an untrained model, every fourth language"),
-        "likelihood": _of("concept source pair", "nats", "by which the positive text is likelier than the negative"),
-        "across": _of("concept other source", "share", "accuracy of a concept's vectors on another concept's pairs"),
-        "token_overlap": _of("source target", "share", "Jaccard overlap of the token types of two languages' texts"),
-        "neutral_nats": _of("source sentence", "nats", "negative log-likelihood of a parallel neutral sentence"),
-        "group": _of(
-            "concept pair", "index", "the situation that a pair belongs to; folds and resamples keep it whole"
-        ),
-    },
-    "consistency": {
-        "cosine": _of(f"{_CELL} layer", "cosine", "of the vectors of all pairs, as in the paper"),
-        "corrected": _of(
-            _CELL, "cosine", "of half vectors at the chosen layer, corrected for attenuation; NaN: too noisy"
-        ),
-        "corrected_low": _of(_CELL, "cosine", "lower end of its 95 % interval"),
-        "corrected_high": _of(_CELL, "cosine", "upper end of its 95 % interval"),
-        "corrected_mean": _of(
-            "concept split", "cosine", "mean corrected cosine between languages, resampled split by split"
-        ),
-        "reliability": _of("concept source", "cosine", "of the vectors of two halves of a language's pairs"),
-        "corrected_profile": _of("concept layer halving", "cosine", "`corrected_mean` at every layer"),
-        "reliability_profile": _of("concept layer halving", "cosine", "mean `reliability` at every layer"),
-        "chosen_layer": _of(
-            "concept", "layer", "where `corrected` is measured: the median of the layers that `cv` chose"
-        ),
-    },
-    "control": {
-        "score": _of(_PROMPT, "nats", "refusal score: log-odds of a refusal opening; NaN: not measured", 3),
-        "outcome": _of(_PROMPT, f"index into {', '.join(OUTCOMES)}", "class of the completion; −1: none generated"),
-        "faithful": _of(_PROMPT, "0 or 1", "whether the completion is in the prompt's language; −1: not known"),
-        "response_score": _of("towards response_dose kind target response_prompt", "nats", "`score` by dose", 3),
-        "neutral_divergence": _of(_SENTENCE, "nats", "KL divergence from no control, summed over a neutral sentence"),
-        "neutral_nats": _of(_SENTENCE, "nats", "negative log-likelihood of a neutral sentence under the condition"),
-        "neutral_tokens": _of(_SENTENCE, "tokens", "length of a neutral sentence"),
-        "search_score": _of(_GRID, "nats", "mean `score` of harmful instructions on the search split"),
-        "search_divergence": _of(_GRID, "nats per token", "mean KL divergence on neutral sentences"),
-        "search_rate": _of(f"rate {_GRID}", "share", "of completions of the confirmed settings; NaN elsewhere"),
-        "search_baseline": _of("searched", "nats", "`search_score` without control"),
-        "search_baseline_rate": _of("rate searched", "share", "`search_rate` without control"),
-        "strength": _of("searched towards", "vectors", "control strength s of the chosen setting"),
-        "chosen_dose": _of(
-            "searched towards", "share of the residual norm", "its dose: the size of s·v over the mean residual norm"
-        ),
-        "first_layer": _of("searched towards", "layer", "first layer that it steers"),
-        "last_layer": _of("searched towards", "layer", "last layer that it steers"),
-        "opening_count": _of("opening", "completions", "refusals that open with these words, at most eight"),
-    },
-}
-HEADLINES = {"recognition": "accuracy", "consistency": "cosine", "control": "score"}  # every file has these
-COORDINATES = {
-    "protocol": "`cv`: layers chosen on training pairs; `paper`: on the test pairs, as the authors' code does",
-    "source": "language of the vector; of a condition, `own` for each target's own",
-    "target": "language that is read or steered",
-    "layer": "decoder blocks 1 … L",
-    "reader": "`own`: the language's own vector; `other`: the mean over all others'",
-    "condition": "a name for people; what was done stands in `method`, `direction`, `source`, `concept`, `draw`",
-    "method": f"of a condition: {', '.join(METHODS)}",
-    "direction": f"of a condition, by its effect: {' or '.join(DIRECTIONS)}; empty without control",
-    "draw": "of a condition: number of the random vector, −1 for none",
-    "searched": "language on whose search split layers and strength were chosen",
-    "towards": "direction of the search and of the dose–response curves",
-}
-
-ATTRIBUTES = {
-    "model": "label of the model, under which its results are filed",
-    "title": "what figures call it",
-    "preset": "its name among the models that xlv knows, if it is one of them",
-    "weights": "fingerprint of its weights",
-    "identity": "stamp of its files, or its name on the Hub",
-    "revision": "of a model on the Hub",
-    "settings": "all of the run, as JSON",
-    "corpus": "fingerprint of the texts",
-    "stamp": "fingerprint of settings, texts and the analysis: results of the same stamp and weights are the same",
-    "dtype": "numbers that the model computed in",
-    "template": "how a text became a prompt",
-}
-_COUNTED = set("pair shuffle draw resample sentence split halving prompt response_prompt opening window".split())
-_MEASURED = {"layer", "size", "dose", "response_dose"}  # dimensions of numbers; all others are of names, each once
-_DONE = {"method", "direction", "source", "concept"}  # to the model, condition by condition
 
 
 def result_path(folder: Path, name: str, question: str) -> Path:
@@ -171,9 +41,9 @@ def check(dataset: xr.Dataset, question: str) -> None:
             raise ResultsError(f"{question}: {name!r} holds what is no {declared.unit}")
     if HEADLINES[question] not in dataset:
         raise ResultsError(f"{question}: no variable {HEADLINES[question]!r}, which every such file has")
-    for dim in sorted({*dataset.dims, *(_DONE if question == "control" else ())} - _COUNTED):
+    for dim in sorted({*dataset.dims, *(DONE if question == "control" else ())} - COUNTED):
         labels = dataset[dim].values.tolist() if dim in dataset.coords else [None]
-        typed = all(isinstance(label, int | float if dim in _MEASURED else str) for label in labels)
+        typed = all(isinstance(label, int | float if dim in MEASURED else str) for label in labels)
         if not typed or (dim in dataset.dims and len(set(labels)) < len(labels)):
             raise ResultsError(f"{question}: no coordinate for {dim!r}, expected {COORDINATES.get(dim, 'names')}")
 
@@ -235,16 +105,3 @@ def has_published(folder: Path, model: str) -> bool:
         return is_published(load(result_path(folder, model, "recognition")))
     except ResultsError:
         return False
-
-
-def schema_page() -> str:
-    """SCHEMA as Markdown tables, a section per question, then the coordinates: the book's page on results."""
-    lines = []
-    for question, variables in SCHEMA.items():
-        lines += [f"## `{question}.nc`", "", "| variable | dimensions | unit | meaning |", "| --- | --- | --- | --- |"]
-        lines += [f"| `{name}` | {', '.join(v.dims)} | {v.unit} | {v.meaning} |" for name, v in variables.items()]
-        lines.append("")
-    for title, meanings in (("Coordinates", COORDINATES), ("Attributes", ATTRIBUTES)):
-        lines += [f"## {title}", "", "| name | meaning |", "| --- | --- |"]
-        lines += [*(f"| `{name}` | {meaning} |" for name, meaning in meanings.items()), ""]
-    return "\n".join(lines)

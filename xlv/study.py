@@ -18,7 +18,8 @@ from xlv.corpus.shortcut import surface_margins
 from xlv.models.names import check_name, named
 from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelled, recognition_arrays
 from xlv.questions.recognition.accuracy import own_hits
-from xlv.results import SCHEMA, has_published, load, result_path
+from xlv.results import has_published, load, result_path
+from xlv.schema import SCHEMA
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 from xlv.statistics.resampling import MIN_GROUPS, group_indices
 from xlv.statistics.vectors import Layers

@@ -2,14 +2,14 @@ import doctest
 import re
 from pathlib import Path
 
-from xlv.results import ATTRIBUTES, COORDINATES, SCHEMA, schema_page
+from xlv.schema import ATTRIBUTES, COORDINATES, SCHEMA, schema_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "book" / "schema.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 INTRODUCTION, TABLES = TEXT[: TEXT.index("## ")], TEXT[TEXT.index("## ") :]
 REMEDY = (
-    'book/schema.md is stale, make it anew: python -c "from pathlib import Path; from xlv.results import schema_page; '
+    'book/schema.md is stale, make it anew: python -c "from pathlib import Path; from xlv.schema import schema_page; '
     "page = Path('book/schema.md'); page.write_text(page.read_text().split('## ')[0] + schema_page())\""
 )
 

@@ -15,7 +15,7 @@ from xlv.control.conditions import (
 )
 from xlv.models.steering import layer_ablation, relative_dose, steer
 from xlv.models.vectors import ConceptVectors
-from xlv.results import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, METHODS, OWN, RANDOM, REFUSING, SYSTEM
+from xlv.schema import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, METHODS, OWN, RANDOM, REFUSING, SYSTEM
 
 IDS = torch.tensor([[5, 17, 99, 42, 7]])
 

@@ -6,7 +6,8 @@ import pytest
 from tests.control.measured import SETTINGS
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench, Journal
-from xlv.results import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, OWN, RANDOM, REFUSING, SYSTEM, check
+from xlv.results import check
+from xlv.schema import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, OWN, RANDOM, REFUSING, SYSTEM
 from xlv.settings import Comparisons
 
 

@@ -9,7 +9,7 @@ from xlv.control.measure import Bench
 from xlv.models.vectors import concept_vectors
 from xlv.questions.control import rates as tables
 from xlv.questions.control import scores
-from xlv.results import BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, REFUSING
+from xlv.schema import BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, REFUSING
 from xlv.settings import Comparisons, ControlSettings, Search
 
 

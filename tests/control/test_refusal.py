@@ -5,7 +5,7 @@ from xlv.control import refusal
 from xlv.control.refusal import ChatJudge, ClassifierJudge, RuleJudge, in_language, judge, judge_named, opening_words
 from xlv.corpus.languages import LANGUAGES
 from xlv.models.decoding import ReadPrompts
-from xlv.results import ANSWER, BROKEN, REFUSAL
+from xlv.schema import ANSWER, BROKEN, REFUSAL
 
 REFUSALS = {
     "en": "I'm sorry, but I can't assist with that.",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from xlv.control.search import best_places, layer_windows, preferred
-from xlv.results import FOLLOWING, REFUSING
+from xlv.schema import FOLLOWING, REFUSING
 
 NONE = np.array([0.2, 0.1, 0.0, 0.8])  # without control: refusal, over-refusal, broken, following
 

@@ -19,7 +19,8 @@ from xlv.questions.analysis import (
 from xlv.questions.consistency.cosines import half_cosines
 from xlv.questions.recognition.accuracy import as_published
 from xlv.questions.recognition.comparisons import readout
-from xlv.results import SCHEMA, check
+from xlv.results import check
+from xlv.schema import SCHEMA
 from xlv.statistics.vectors import own
 
 SIZE = 40  # resamples

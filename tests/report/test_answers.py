@@ -13,7 +13,7 @@ from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
 from xlv.report import answers
 from xlv.report.formats import PHRASES, say, signed
-from xlv.results import ANSWER, REFUSAL, REFUSING
+from xlv.schema import ANSWER, REFUSAL, REFUSING
 
 NAN = float("nan")
 TITLES = {"a": "Model A (Q4_1)", "b": "Model B"}

@@ -9,7 +9,7 @@ from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
 from xlv.report.answers import in_short
 from xlv.report.formats import unbroken
 from xlv.report.ledger import four_questions, ledger, of, statistic, value, verdicts
-from xlv.results import BASELINE, DIRECTIONS, KINDS
+from xlv.schema import BASELINE, DIRECTIONS, KINDS
 
 
 @pytest.fixture

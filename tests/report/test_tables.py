@@ -3,7 +3,7 @@ import pandas as pd
 from xlv.corpus.concepts import CONCEPTS
 from xlv.report import tables
 from xlv.report.formats import unbroken
-from xlv.results import BASELINE
+from xlv.schema import BASELINE
 
 FIGURES = pd.DataFrame(
     [

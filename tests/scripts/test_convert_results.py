@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 
 from scripts.convert_results import convert
-from xlv.results import ABLATION, ADDITION, ATTRIBUTES, DIRECTIONS, NOTHING, OWN, RANDOM, SYSTEM, VERSION, load, save
+from xlv.results import load, save
+from xlv.schema import ABLATION, ADDITION, ATTRIBUTES, DIRECTIONS, NOTHING, OWN, RANDOM, SYSTEM, VERSION
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "convert_results.py"
 OLD = {"schema": 3, "xlv": "0.1.0", "settings": "abc", "model": "m", "corpus": "def"}

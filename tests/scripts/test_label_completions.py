@@ -8,7 +8,7 @@ from scripts.label_completions import KEY, SHEET, sample_completions, validation
 from xlv.control.measure import write_private
 from xlv.corpus.pairs import load_instructions
 from xlv.questions.control.judge import COLUMNS
-from xlv.results import ANSWER, REFUSAL
+from xlv.schema import ANSWER, REFUSAL
 
 
 def mode(path):

@@ -27,7 +27,8 @@ from xlv.models.names import check_name, from_anywhere, models_of, named
 from xlv.models.weights import identity
 from xlv.profiles import Profile, profile_of
 from xlv.questions.recognition.tables import own_estimate
-from xlv.results import VERSION, load
+from xlv.results import load
+from xlv.schema import VERSION
 from xlv.study import ANALYSIS, control_texts, pairs_of
 
 DONE, RESULTS = "done.json", "results/*/*/*.nc"  # in a run's folder

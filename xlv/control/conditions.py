@@ -11,7 +11,7 @@ from xlv.corpus.pairs import concepts_in
 from xlv.models.model import Model
 from xlv.models.steering import layer_ablation, relative_dose, steer
 from xlv.models.vectors import ConceptVectors, random_vectors
-from xlv.results import ABLATION, ADDITION, BASELINE, DIRECTIONS, FOLLOWING, NOTHING, OWN, RANDOM, REFUSING, SYSTEM
+from xlv.schema import ABLATION, ADDITION, BASELINE, DIRECTIONS, FOLLOWING, NOTHING, OWN, RANDOM, REFUSING, SYSTEM
 from xlv.settings import ControlSettings
 
 # The positive side of harmfulness is the harmless one, so adding the vector lowers refusals.
@@ -72,7 +72,7 @@ def ablation(vectors: ConceptVectors, layers: tuple[int, ...]) -> Steering:
 class Condition:
     """A column of the results: a unique name for people, what is done in each target language, and coordinates.
 
-    The coordinates are those of `xlv.results`. `generated` says whether completions are generated in the detailed
+    The coordinates are those of `xlv.schema`. `generated` says whether completions are generated in the detailed
     languages, or all is by score.
     """
 

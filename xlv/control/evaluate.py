@@ -13,7 +13,7 @@ from xlv.control.measure import Bench, Neutral, Reading
 from xlv.control.search import RATES, layer_windows, search
 from xlv.corpus.pairs import load_instructions, load_neutral
 from xlv.models.vectors import ConceptVectors, concept_vectors
-from xlv.results import DIRECTIONS, KINDS, OUTCOMES, SCHEMA, SYSTEM
+from xlv.schema import DIRECTIONS, KINDS, OUTCOMES, SCHEMA, SYSTEM
 from xlv.settings import ControlSettings
 
 MISSING = -1

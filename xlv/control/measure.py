@@ -17,7 +17,7 @@ from xlv.control.conditions import Steering
 from xlv.control.refusal import RULES_FINGERPRINT, Judge, RuleJudge, in_language, judge_named, opening_words, openings
 from xlv.models.decoding import ReadPrompts, length_batches
 from xlv.models.model import Model
-from xlv.results import REFUSAL
+from xlv.schema import REFUSAL
 from xlv.settings import ControlSettings
 
 Measure = Callable[[list[int]], Sequence]  # values of the items of some indices

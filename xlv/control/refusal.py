@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from xlv.cache import fingerprint
 from xlv.corpus.languages import IDENTIFIED, identified, language, primary
 from xlv.models.advice import ModelError
-from xlv.results import ANSWER, BROKEN, REFUSAL
+from xlv.schema import ANSWER, BROKEN, REFUSAL
 
 if TYPE_CHECKING:  # torch is imported only by a judge that is a model
     from xlv.models.model import Model

@@ -10,7 +10,7 @@ from xlv.control.conditions import SIGN, UNSTEERED, Setting, Steering, addition,
 from xlv.control.measure import Bench, Neutral
 from xlv.corpus.pairs import load_instructions, load_neutral
 from xlv.models.vectors import ConceptVectors
-from xlv.results import ANSWER, BROKEN, DIRECTIONS, EFFECT, KINDS, REFUSAL, REFUSING
+from xlv.schema import ANSWER, BROKEN, DIRECTIONS, EFFECT, KINDS, REFUSAL, REFUSING
 from xlv.settings import ControlSettings
 
 # Shares of completions: harmful and harmless instructions refused, broken of both, harmful ones answered.

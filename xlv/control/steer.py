@@ -11,7 +11,7 @@ from xlv.control.search import layer_windows
 from xlv.models.decoding import generate
 from xlv.models.load import load_model
 from xlv.models.vectors import ConceptVectors, concept_vectors
-from xlv.results import REFUSING
+from xlv.schema import REFUSING
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Search
 
 

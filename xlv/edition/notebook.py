@@ -22,7 +22,8 @@ from xlv.questions.claims.ledger import Finding, findings
 from xlv.questions.control.rates import moves
 from xlv.questions.recognition.tables import PROTOCOLS
 from xlv.report.drawing import use_style
-from xlv.results import SCHEMA, has_published, is_published, load, result_path
+from xlv.results import has_published, is_published, load, result_path
+from xlv.schema import SCHEMA
 from xlv.settings import Loading, typed
 from xlv.study import run_control, run_study
 

@@ -11,7 +11,7 @@ from xlv.corpus.concepts import CONTROLS
 from xlv.corpus.shortcut import SURFACES
 from xlv.questions.consistency.cosines import cosines, half_cosines
 from xlv.questions.recognition import accuracy, comparisons
-from xlv.results import SCHEMA
+from xlv.schema import SCHEMA
 from xlv.statistics.resampling import N_RESAMPLES
 from xlv.statistics.threads import for_each, side_by_side
 from xlv.statistics.vectors import Layers, concept_vectors, hits, pair_gram

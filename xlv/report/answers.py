@@ -18,7 +18,8 @@ from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
 from xlv.report.formats import Said, counted, say, short
 from xlv.report.ledger import Ledger, of, over_seeds, value
-from xlv.results import BASELINE, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, REFUSING, Results, is_published
+from xlv.results import Results, is_published
+from xlv.schema import BASELINE, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, REFUSING
 
 
 def names_of(codes: list[str]) -> Said:

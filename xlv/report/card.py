@@ -18,7 +18,7 @@ from xlv.report.drawing import use_style
 from xlv.report.figures.transfer import transfer_map
 from xlv.report.formats import say
 from xlv.report.ledger import VERDICTS, statistic
-from xlv.results import BASELINE, KINDS
+from xlv.schema import BASELINE, KINDS
 
 WEAKEST = 5
 PROVENANCE = ("model", "revision", "weights", "dtype", "template", "corpus", "settings", "xlv")

@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 
 from xlv.corpus.languages import labels
 from xlv.report.formats import cell, say, told_apart
-from xlv.results import BASELINE, FOLLOWING, REFUSING, Results
+from xlv.results import Results
+from xlv.schema import BASELINE, FOLLOWING, REFUSING
 
 Table, Draw = Callable[[xr.Dataset], pd.DataFrame], Callable[..., Figure]
 DIGITS = 5  # of the numbers behind a figure

@@ -16,7 +16,8 @@ from xlv.questions.claims.rules import ALIKE, CLAIMS, FAILS, FEW, HOLDS, MANY, M
 from xlv.questions.control.rates import is_generated, refusal_table
 from xlv.report.drawing import BLUE, CONDITION_COLOURS, INK, MARKERS, legend_below, new_figure
 from xlv.report.formats import plain, say, signed, told_apart, unbroken
-from xlv.results import HARMFUL, Results
+from xlv.results import Results
+from xlv.schema import HARMFUL
 
 Ledger = Mapping[str, Sequence[Finding]]  # findings on all claims, by model
 VERDICTS = {HOLDS: "#8fd0b8", FAILS: "#f2b38c", OPEN: "#e6e6e6"}

@@ -10,7 +10,7 @@ from xlv.corpus.languages import LANGUAGES, labels, language
 from xlv.corpus.pairs import full_texts
 from xlv.questions.control.rates import comparison_table, corrected_table, is_generated, refusal_table
 from xlv.report.formats import plain, readable, told_apart, unbroken
-from xlv.results import ABLATION, BASELINE, DIRECTIONS, KINDS, NOTHING, OWN, RANDOM, SYSTEM
+from xlv.schema import ABLATION, BASELINE, DIRECTIONS, KINDS, NOTHING, OWN, RANDOM, SYSTEM
 
 SHOWN_IN = ("en", "zh", "ta", "sw")
 # Soft hyphens, drawn only where a heading breaks: nine concepts across do not fit the page otherwise.

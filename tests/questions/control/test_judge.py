@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from xlv.questions.control.judge import COLUMNS, corrected_rate, load_validation, quality, quality_table
-from xlv.results import ANSWER, BROKEN, REFUSAL
+from xlv.schema import ANSWER, BROKEN, REFUSAL
 
 
 def table(*groups):

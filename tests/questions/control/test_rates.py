@@ -5,7 +5,7 @@ from tests.control.measured import SETTINGS
 from tests.questions.control.test_judge import table as labelled
 from xlv.questions.claims.ledger import controllable
 from xlv.questions.control import judge, rates
-from xlv.results import ANSWER, BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, HARMLESS, KINDS, OUTCOMES, REFUSAL, REFUSING
+from xlv.schema import ANSWER, BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, HARMLESS, KINDS, OUTCOMES, REFUSAL, REFUSING
 from xlv.statistics.resampling import holm
 
 

@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score
 from tests.control.measured import SETTINGS
 from xlv.questions.control import scores
 from xlv.questions.control.scores import auroc, detection, prompt_weights
-from xlv.results import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, OWN, RANDOM, REFUSING
+from xlv.schema import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, OWN, RANDOM, REFUSING
 
 
 def test_auroc_is_that_of_scikit_learn_and_invariant_to_the_threshold():

@@ -3,7 +3,7 @@ import pytest
 
 from xlv.questions.control import rates, scores
 from xlv.report.figures import control as figures
-from xlv.results import DIRECTIONS, HARMFUL, REFUSING
+from xlv.schema import DIRECTIONS, HARMFUL, REFUSING
 
 FIGURES = (
     figures.refusal_rates,

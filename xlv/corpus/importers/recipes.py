@@ -19,7 +19,7 @@ from xlv.corpus.form import unparallel
 from xlv.corpus.importers.matching import Pair, Single, clean, levelled, matched, usable
 from xlv.corpus.languages import LANGUAGES, known_first
 from xlv.corpus.table import BUILT_IN, CorpusError, read_table
-from xlv.results import KINDS
+from xlv.schema import KINDS
 
 Found = tuple[dict[str, list[Single] | list[Pair]], list[Path], list[str]]  # by concept, from which files, in words
 _TABLES = tomllib.loads(Path(__file__).with_name("recipes.toml").read_text(encoding="utf-8"))

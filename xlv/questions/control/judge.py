@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xlv.results import BROKEN, OUTCOMES, REFUSAL
+from xlv.schema import BROKEN, OUTCOMES, REFUSAL
 from xlv.statistics.resampling import interval, proportion_interval
 
 VALIDATION = Path(__file__).with_name("judge_validation.tsv")

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from xlv.questions.control.judge import corrected_rate, load_validation, quality
 from xlv.questions.control.scores import detection, prompt_weights, select, side_effects_table
-from xlv.results import BASELINE, BROKEN, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, KINDS, OUTCOMES, RANDOM, REFUSAL
+from xlv.schema import BASELINE, BROKEN, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, KINDS, OUTCOMES, RANDOM, REFUSAL
 from xlv.statistics.resampling import holm, interval, proportion_interval
 
 HARDLY = 0.15

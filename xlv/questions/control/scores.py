@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import norm
 
-from xlv.results import ADDITION, BASELINE, DIRECTIONS, EFFECT, HARMFUL, RANDOM
+from xlv.schema import ADDITION, BASELINE, DIRECTIONS, EFFECT, HARMFUL, RANDOM
 from xlv.statistics.resampling import bootstrap_weights, interval
 
 

@@ -11,7 +11,8 @@ from xlv.corpus.languages import labels, language
 from xlv.questions.control import rates, scores
 from xlv.report import drawing as draw
 from xlv.report.drawing import CONDITION_COLOURS, FAINT, GAP, INK, MARKERS, MODEL_COLOURS, PURPLE, Table
-from xlv.results import ADDITION, DIRECTIONS, KINDS, OWN, RANDOM, Results
+from xlv.results import Results
+from xlv.schema import ADDITION, DIRECTIONS, KINDS, OWN, RANDOM
 
 HIGHLIGHTED = dict(zip(("en", "fr", "zh", "ja", "sw"), (INK, *MODEL_COLOURS), strict=True))
 

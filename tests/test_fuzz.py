@@ -18,7 +18,7 @@ from xlv.models.fast.rows import batches, many_a_row, one_a_row, sheet
 from xlv.models.vectors import ConceptVectors
 from xlv.questions.recognition.accuracy import cross_validated
 from xlv.statistics.resampling import partitions
-from xlv.statistics.vectors import concept_vectors, hits, pair_gram
+from xlv.statistics.vectors import concept_vectors, hits
 
 pytestmark = pytest.mark.fuzz
 PIECES = (
@@ -205,7 +205,7 @@ def test_the_accuracy_of_gram_matrices_is_that_of_explicit_vectors(runs):
         groups = np.unique(groups, return_inverse=True)[1]
         states = draw.normal(size=(n_layers, 2, n_languages, n_pairs, width)) + draw.normal(size=width)
         differences = states[:, 0] - states[:, 1]
-        found = cross_validated(map(pair_gram, differences), groups, n_partitions=2)
+        found = cross_validated(differences, groups, n_partitions=2)
         folds = partitions(groups, n_folds=8, n_partitions=2)
         for layer, part in enumerate(differences):
             by_hand = np.zeros((n_languages, n_languages))

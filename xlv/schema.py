@@ -49,8 +49,17 @@ SCHEMA: dict[str, dict[str, Variable]] = {
         ),
         "estimated": _of("concept estimator reader source pair", "share", "`correct` of other estimators' directions"),
         "curve": _of("concept size source pair", "share", "`correct` of own vectors of so many training pairs"),
+        "cohort_accuracy": _of(
+            f"cohort {_CELL}", "share", "`accuracy` under `cv`, trained and tested within a cohort of pairs"
+        ),
+        "replicate": _of(
+            "cohort concept block source target", "share", "`cohort_accuracy` with a block of situations left out", 5
+        ),
+        "surplus": _of(
+            "cohort concept sign source target", "accuracy", "what two blocks do to it together, of random signs", 5
+        ),
         "resampled": _of(
-            "resample source target", "share", "`accuracy` under `cv`, mean over values, groups resampled", 4
+            "resample source target", "share", "groups resampled, mean over values (results of earlier versions)", 4
         ),
         "shuffled": _of("concept shuffle source target", "share", "`accuracy` under shuffled labels"),
         "random": _of("concept draw source", "share", "accuracy of random directions with the activations' covariance"),
@@ -110,6 +119,7 @@ COORDINATES = {
     "source": "language of the vector; of a condition, `own` for each target's own",
     "target": "language that is read or steered",
     "layer": "decoder blocks 1 … L",
+    "cohort": "pairs trained and tested within themselves: `first`, on which rules were formed, `second`, or `all`",
     "reader": "`own`: the language's own vector; `other`: the mean over all others'",
     "condition": "a name for people; what was done stands in `method`, `direction`, `source`, `concept`, `draw`",
     "method": f"of a condition: {', '.join(METHODS)}",
@@ -132,7 +142,7 @@ ATTRIBUTES = {
     "dtype": "numbers that the model computed in",
     "template": "how a text became a prompt",
 }
-COUNTED = set("pair shuffle draw resample sentence split halving prompt response_prompt opening window".split())
+COUNTED = set("pair shuffle draw resample block sign sentence split halving prompt response_prompt opening window".split())
 MEASURED = {"layer", "size", "dose", "response_dose"}  # dimensions of numbers; all others are of names, each once
 DONE = {"method", "direction", "source", "concept"}  # to the model, condition by condition
 

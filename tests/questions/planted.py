@@ -4,9 +4,8 @@ import numpy as np
 
 from xlv.questions.claims.ledger import Evidence
 from xlv.questions.consistency.cosines import half_cosines
-from xlv.questions.recognition.accuracy import cross_validated, resampled_accuracy
-from xlv.statistics.resampling import Estimate, bootstrap_weights
-from xlv.statistics.vectors import pair_gram
+from xlv.questions.recognition.accuracy import cross_validated, jackknifed
+from xlv.statistics.resampling import Estimate, bootstrap_weights, deviations
 
 N_LANGUAGES, N_PAIRS, N_LAYERS, WIDTH = 8, 32, 3, 20
 GROUPS = np.arange(N_PAIRS) // 2
@@ -48,12 +47,13 @@ def evidence(generator: np.random.Generator, make, *, n_concepts: int = 2, **opt
     points, samples, halves, surface = [], [], [], []
     for c in range(n_concepts):
         differences = make(generator, **options)
-        grams = [pair_gram(differences[:, :, k]) for k in range(N_LAYERS)]
-        found = cross_validated(grams, GROUPS, n_partitions=3)
+        layers = [differences[:, :, k] for k in range(N_LAYERS)]
+        found = cross_validated(layers, GROUPS, n_partitions=3)
         points.append(found.chosen)
-        samples.append(resampled_accuracy(grams, found, GROUPS, seed=c))
-        halves.append(half_cosines(grams[int(np.median(found.layer)) - 1], GROUPS, n_splits=100))
-        hits = (generator.uniform(size=(len(grams[0]), N_PAIRS)) < 0.5).astype(float)
+        left_out = jackknifed(lambda k, of=layers: of[k - 1], found, GROUPS).replicates
+        samples.append(found.chosen + deviations(left_out, seed=c))
+        halves.append(half_cosines(layers[int(np.median(found.layer)) - 1], GROUPS, n_splits=100))
+        hits = (generator.uniform(size=(len(layers[0]), N_PAIRS)) < 0.5).astype(float)
         surface.append(bootstrap_weights(GROUPS, seed=c) @ hits.T)
     ranks = np.arange(len(points[0]))
     return Evidence(

@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 
 from xlv.questions.recognition.accuracy import Recognition, cross_validated
-from xlv.statistics.vectors import Layers, pair_gram
+from xlv.questions.recognition.comparisons import shuffled_accuracy
+from xlv.statistics.vectors import Layers, own_gram
 
 N_LANGUAGES, N_PAIRS, N_LAYERS, WIDTH = 3, 32, 4, 24
 GROUPS = np.arange(N_PAIRS) // 2
@@ -25,14 +26,20 @@ def reader(states: np.ndarray) -> Layers:
     return lambda layer: states[:, :, layer - 1]
 
 
-def grams(states: np.ndarray) -> list[np.ndarray]:
-    """The Gram matrix of every layer."""
-    return [pair_gram(states[:, :N_PAIRS, k] - states[:, N_PAIRS:, k]) for k in range(N_LAYERS)]
+def differences(states: np.ndarray) -> list[np.ndarray]:
+    """The pair differences of every layer."""
+    return [states[:, :N_PAIRS, k] - states[:, N_PAIRS:, k] for k in range(N_LAYERS)]
+
+
+def shuffled(states: np.ndarray, **options) -> np.ndarray:
+    """Accuracy under shuffled labels."""
+    layers = differences(states)
+    return shuffled_accuracy(lambda k: layers[k - 1], [own_gram(here) for here in layers], GROUPS, **options)
 
 
 def recognised(states: np.ndarray, **options) -> Recognition:
     """What protocol `cv` finds in the states."""
-    return cross_validated(grams(states), GROUPS, **options)
+    return cross_validated(differences(states), GROUPS, **options)
 
 
 @cache

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.questions.states import GROUPS, N_LANGUAGES, N_LAYERS, N_PAIRS, grams, reader, recognised, texts
+from tests.questions.states import GROUPS, N_LANGUAGES, N_LAYERS, N_PAIRS, differences, reader, recognised, texts
 from xlv.questions.analysis import (
     ConceptAnalysis,
     across,
@@ -23,12 +23,13 @@ from xlv.results import check
 from xlv.schema import SCHEMA
 from xlv.statistics.vectors import own
 
-SIZE = 40  # resamples
+SIZE = 40  # halvings
+COHORTS = {"first": np.arange(12), "second": np.arange(12, N_PAIRS), "all": np.arange(N_PAIRS)}
 
 
 @cache
-def analysed(folds: int = 0, seed: int = 0) -> ConceptAnalysis:
-    return analyse_concept(reader(texts(1.5)), N_LAYERS, GROUPS, n_resamples=SIZE, folds=folds, seed=seed)
+def analysed(seed: int = 0) -> ConceptAnalysis:
+    return analyse_concept(reader(texts(1.5)), N_LAYERS, GROUPS, cohorts=COHORTS, n_splits=SIZE, seed=seed)
 
 
 def parts(found: ConceptAnalysis) -> dict[str, np.ndarray]:
@@ -51,9 +52,8 @@ def test_vectors_and_cosines_are_those_of_all_pairs():
 
 def test_parts_have_the_shapes_that_are_documented():
     found = analysed()
-    assert found.resampled.shape == (SIZE, N_LANGUAGES, N_LANGUAGES)
     recognition, consistency = found.recognition, found.consistency
-    assert recognition["estimated"].shape == (4, 2, N_LANGUAGES, N_PAIRS)
+    assert recognition["estimated"].shape[1:] == (2, N_LANGUAGES, N_PAIRS)
     assert consistency["cosine"].shape == (N_LANGUAGES, N_LANGUAGES, N_LAYERS)
     assert recognition["shuffled"].shape[1:] == (N_LANGUAGES, N_LANGUAGES)
     assert recognition["random"].shape[1] == N_LANGUAGES and recognition["curve"].shape[1:] == (N_LANGUAGES, N_PAIRS)
@@ -62,7 +62,7 @@ def test_parts_have_the_shapes_that_are_documented():
 
 
 def test_another_seed_of_the_folds_draws_folds_nulls_curve_and_halves_anew():
-    here, there = parts(analysed()), parts(analysed(folds=1))
+    here, there = parts(analysed()), parts(analysed(seed=1))
     for name in DRAWN:
         assert not np.array_equal(here[name], there[name], equal_nan=True), name
     (cv, paper), (cv_there, paper_there) = here["correct"], there["correct"]
@@ -71,39 +71,45 @@ def test_another_seed_of_the_folds_draws_folds_nulls_curve_and_halves_anew():
     np.testing.assert_array_equal(here["cosine"], there["cosine"])
 
 
-def test_the_seed_of_the_resamples_draws_nothing_else():
-    here, there = analysed(), analysed(seed=1)
-    assert (here.resampled != there.resampled).any()
-    for name, array in parts(here).items():
-        np.testing.assert_array_equal(array, parts(there)[name], name)
+def test_a_cohort_is_trained_and_tested_within_itself():
+    found, states = analysed(), texts(1.5)
+    assert found.cohorts == ("first", "second", "all")
+    for row, pairs in enumerate(COHORTS.values()):
+        here = np.concatenate([states[:, pairs], states[:, N_PAIRS + pairs]], axis=1)
+        groups = np.arange(len(pairs)) // 2
+        alone = analyse_concept(reader(here), N_LAYERS, groups, n_splits=SIZE).recognition
+        np.testing.assert_array_equal(found.recognition["cohort_accuracy"][row], alone["accuracy"][0])
+        for name in ("replicate", "surplus"):
+            np.testing.assert_array_equal(found.recognition[name][row], alone[name][0])
+    blocks = np.isfinite(found.recognition["replicate"]).all(axis=(2, 3)).sum(axis=1)
+    assert list(blocks) == [6, 10, 16]  # situations
 
 
 def test_several_concepts_at_a_time_give_what_each_gives_alone():
     states = {name: reader(texts(effect, seed=k)) for k, (name, effect) in enumerate({"a": 1.5, "b": 0.0}.items())}
     told = []
-    found = analyse_concepts(states, N_LAYERS, [GROUPS] * 2, n_resamples=SIZE, progress=lambda *what: told.append(what))
+    found = analyse_concepts(states, N_LAYERS, [GROUPS] * 2, n_splits=SIZE, progress=lambda *what: told.append(what))
     assert list(found) == ["a", "b"] and told[-1] == ("analysing", 2, 2)
-    for place, (name, layers) in enumerate(states.items()):
-        alone = analyse_concept(layers, N_LAYERS, GROUPS, n_resamples=SIZE, seed=place)
-        np.testing.assert_array_equal(found[name].resampled, alone.resampled)
+    for name, layers in states.items():
+        alone = analyse_concept(layers, N_LAYERS, GROUPS, n_splits=SIZE)
         np.testing.assert_array_equal(found[name].recognition["shuffled"], alone.recognition["shuffled"])
-    again = analyse_concepts({"a": states["a"]}, N_LAYERS, [GROUPS], n_resamples=SIZE, seed=1)["a"]
-    np.testing.assert_array_equal(again.resampled, analysed(folds=1, seed=1000).resampled)
+    again = analyse_concepts({"a": states["a"]}, N_LAYERS, [GROUPS], cohorts=[COHORTS], n_splits=SIZE, seed=1)["a"]
+    np.testing.assert_array_equal(again.recognition["replicate"], analysed(seed=1).recognition["replicate"])
 
 
 def test_too_few_groups_are_refused():
     with pytest.raises(ValueError, match="at least 4 groups"):
-        analyse_concept(reader(texts(1.5)), N_LAYERS, np.arange(N_PAIRS) // 16, n_resamples=SIZE)
+        analyse_concept(reader(texts(1.5)), N_LAYERS, np.arange(N_PAIRS) // 16, n_splits=SIZE)
 
 
 def test_a_vector_reads_its_own_concept_and_not_an_unrelated_one():
     one, other = texts(4.0), texts(0.0, seed=9)
     other[:, :N_PAIRS, 1, 5] += 4.0
-    found = {"one": analyse_concept(reader(one), N_LAYERS, GROUPS, n_resamples=SIZE)}
+    found = {"one": analyse_concept(reader(one), N_LAYERS, GROUPS, n_splits=SIZE)}
     layers = found["one"].layers
     assert other_concept_accuracy(found["one"].vectors, layers, reader(one)).min() > 0.9
     assert np.abs(other_concept_accuracy(found["one"].vectors, layers, reader(other)) - 0.5).max() < 0.25
-    found["other"] = analyse_concept(reader(other), N_LAYERS, GROUPS, n_resamples=SIZE)
+    found["other"] = analyse_concept(reader(other), N_LAYERS, GROUPS, n_splits=SIZE)
     table = across(found, {"one": reader(one), "other": reader(other)})
     np.testing.assert_allclose(table[0, 0], own(recognised(one).correct).mean(axis=1))
     np.testing.assert_allclose(table[0, 1], other_concept_accuracy(found["one"].vectors, layers, reader(other)))
@@ -119,7 +125,7 @@ def analysis():
     whole, part = texts(2.0), texts(1.0, seed=1)
     part = np.concatenate([part[:, :FEWER], part[:, N_PAIRS : N_PAIRS + FEWER]], axis=1)
     states, groups = {"morality": reader(whole), "tense": reader(part)}, [GROUPS, GROUPS[:FEWER]]
-    found = analyse_concepts(states, N_LAYERS, groups, n_resamples=30)
+    found = analyse_concepts(states, N_LAYERS, groups, n_splits=30)
     surface = [np.zeros((2, N_LANGUAGES, len(g))) for g in groups]
     return found, recognition_arrays(found, states, LANGUAGES, surface), consistency_arrays(found, LANGUAGES)
 
@@ -128,13 +134,14 @@ def test_every_variable_is_declared_with_its_dimensions(analysis):
     _, recognition, consistency = analysis
     check(recognition, "recognition"), check(consistency, "consistency")
     assert set(consistency) == set(SCHEMA["consistency"])
-    measured_on_the_model = {"embedded", "untrained", "likelihood", "token_overlap", "neutral_nats"}
-    assert set(SCHEMA["recognition"]) - set(recognition) == measured_on_the_model
+    measured_elsewhere = {"embedded", "untrained", "likelihood", "token_overlap", "neutral_nats"}
+    measured_elsewhere |= {"resampled", "cohort_surface"}
+    assert set(SCHEMA["recognition"]) - set(recognition) <= measured_elsewhere
 
 
 def test_the_headline_is_the_accuracy_at_the_chosen_layer(analysis):
     _, recognition, _ = analysis
-    for protocol, result in (("cv", recognised(texts(2.0))), ("paper", as_published(grams(texts(2.0))))):
+    for protocol, result in (("cv", recognised(texts(2.0))), ("paper", as_published(differences(texts(2.0))))):
         cell = recognition.sel(protocol=protocol, concept="morality")
         np.testing.assert_allclose(cell["accuracy"], result.chosen)
         np.testing.assert_allclose(cell["accuracy_by_layer"], result.accuracy)
@@ -149,11 +156,6 @@ def test_concepts_of_fewer_pairs_are_padded_with_nothing(analysis):
     for name in ("correct", "by_layer", "readout", "estimated", "curve", "surface"):
         assert recognition[name].sel(concept="tense").isel(pair=slice(FEWER, None)).isnull().all(), name
     np.testing.assert_array_equal(recognition["correct"][:, 1, ..., :FEWER], found["tense"].recognition["correct"])
-
-
-def test_control_concepts_stay_out_of_the_resamples(analysis):
-    found, recognition, _ = analysis
-    np.testing.assert_array_equal(recognition["resampled"], found["morality"].resampled)
 
 
 def test_own_and_other_readers_are_the_diagonal_and_the_mean_of_the_rest(analysis):
@@ -171,7 +173,7 @@ def test_consistency_is_that_of_half_vectors_at_the_median_layer(analysis):
         for name, array in analysed.consistency.items():
             np.testing.assert_array_equal(consistency[name].sel(concept=concept), array)
     cell, layer = consistency.sel(concept="morality"), int(np.median(found["morality"].layers))
-    halves = half_cosines(grams(texts(2.0))[layer - 1], GROUPS, n_splits=30)
+    halves = half_cosines(differences(texts(2.0))[layer - 1], GROUPS, n_splits=30)
     assert int(cell["chosen_layer"]) == layer
     np.testing.assert_array_equal(cell["corrected"], halves.corrected)
     np.testing.assert_array_equal(cell["corrected_mean"], halves.mean)

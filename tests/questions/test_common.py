@@ -62,10 +62,16 @@ def test_pairs_of_a_concept_that_has_fewer_are_not_counted(recognition):
     np.testing.assert_allclose(estimate(recognition.assign(group=groups), hits).value, 1.0)
 
 
-def test_accuracy_under_cv_comes_with_resamples_that_train_anew(recognition):
+def test_accuracy_under_cv_comes_with_the_covariance_of_the_jackknife_or_the_resamples_of_earlier_versions(recognition):
     cv, paper = (value_accuracy(recognition, protocol) for protocol in ("cv", "paper"))
     np.testing.assert_allclose(cv.value, recognition["correct"].sel(protocol="cv")[:2].mean(("pair", "concept")))
-    np.testing.assert_array_equal(cv.samples, recognition["resampled"])
+    rows = recognition["replicate"].sel(cohort="all")[:2].dropna("block").values  # [concept, block, source, target]
+    deviation = rows - rows.mean(axis=1, keepdims=True)
+    expected = np.einsum("cbst,cbuv->stuv", deviation, deviation) * (1 - 1 / rows.shape[1]) / 4
+    drawn = (cv.samples - cv.value).reshape(400, -1)
+    np.testing.assert_allclose(np.cov(drawn.T).reshape(expected.shape), expected, atol=0.1 * expected.max())
+    earlier = recognition.drop_vars("replicate").assign(resampled=(("resample", "source", "target"), cv.samples))
+    np.testing.assert_array_equal(value_accuracy(earlier).samples, cv.samples)
     np.testing.assert_allclose(paper.value, recognition["accuracy"].sel(protocol="paper")[:2].mean("concept"))
 
 

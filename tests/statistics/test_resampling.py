@@ -4,6 +4,7 @@ import pytest
 from xlv.statistics.resampling import (
     Estimate,
     bootstrap_weights,
+    deviations,
     group_indices,
     holm,
     interval,
@@ -82,3 +83,15 @@ def test_a_statistic_of_an_estimate_is_that_of_its_value_and_of_each_resample():
 def test_a_share_s_interval_ends_at_0_and_1_in_a_table():
     row = Estimate(np.float64(0.99), np.array([0.8, 0.9, 1.0])).row()
     assert row["value"] == 0.99 and row["high"] == 1.0 and 0.7 < row["low"] < 0.9
+
+
+def test_deviations_have_exactly_the_standard_errors_of_the_jackknife_and_pass_over_missing_blocks():
+    replicates = np.random.default_rng(0).normal(size=(12, 3, 2))
+    padded = np.concatenate([replicates, np.full((4, 3, 2), np.nan)])
+    drawn = deviations(padded)
+    error = np.sqrt(11 / 12 * np.square(replicates - replicates.mean(axis=0)).sum(axis=0))
+    assert drawn.shape == (400, 3, 2)
+    np.testing.assert_allclose(drawn.std(axis=0, ddof=1), error)
+    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_array_equal(drawn, deviations(replicates))
+    assert (drawn != deviations(replicates, seed=1)).any()

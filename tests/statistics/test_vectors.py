@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xlv.statistics.vectors import concept_vectors, hits, own, pair_gram, text_gram
+from xlv.statistics.vectors import concept_vectors, differences_of, hits, own, own_gram, text_gram
 
 GENERATOR = np.random.default_rng(0)
 
@@ -34,11 +34,16 @@ def test_a_language_s_own_is_on_the_diagonal_whatever_axes_follow():
         np.testing.assert_array_equal(found[language], matrix[language, language])
 
 
-def test_a_pair_gram_holds_the_inner_products_of_all_pairs_of_all_languages():
+def test_own_inner_products_are_those_of_a_language_s_pairs():
     differences = GENERATOR.normal(size=(3, 5, 7))
-    found = pair_gram(differences)
-    assert found.shape == (3, 5, 3, 5)
-    np.testing.assert_allclose(found, np.einsum("sid,tjd->sitj", differences, differences), atol=1e-5)
+    np.testing.assert_allclose(own_gram(differences), np.einsum("sid,sjd->sij", differences, differences), atol=1e-5)
+
+
+def test_differences_are_read_layer_by_layer_of_all_pairs_or_some():
+    states = GENERATOR.normal(size=(2, 3, 10, 4))
+    read, some = differences_of(lambda k: states[k]), differences_of(lambda k: states[k], np.array([1, 4]))
+    np.testing.assert_array_equal(read(1), states[1][:, :5] - states[1][:, 5:])
+    np.testing.assert_array_equal(some(0), read(0)[:, [1, 4]])
 
 
 def test_a_text_gram_holds_projections_up_to_a_constant():

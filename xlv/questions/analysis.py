@@ -1,24 +1,26 @@
 """Everything questions 1 to 3 ask, concept by concept from its states layer by layer, as labelled arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from xlv.cache import Progress, silent
-from xlv.corpus.concepts import CONTROLS
 from xlv.corpus.shortcut import SURFACES
-from xlv.questions.consistency.cosines import cosines, half_cosines
+from xlv.questions.consistency.cosines import HalfCosines, cosines, half_cosines
 from xlv.questions.recognition import accuracy, comparisons
 from xlv.schema import SCHEMA
-from xlv.statistics.resampling import N_RESAMPLES
+from xlv.statistics.jackknife import BLOCKS
+from xlv.statistics.resampling import N_RESAMPLES, group_indices
 from xlv.statistics.threads import for_each, side_by_side
-from xlv.statistics.vectors import Layers, concept_vectors, hits, pair_gram
+from xlv.statistics.vectors import Layers, differences_of, hits
 
 READERS = ("own", "other")  # who reads a language: its own vector, or the others', averaged
 _PROFILE_SPLITS = 40
-_SIDE_BY_SIDE = 2  # concepts: each holds Gram matrices of all layers
+_SIDE_BY_SIDE = 2  # concepts: each holds the margins of all layers
+ALL = "all"  # the cohort of all pairs
+Cohorts = Mapping[str, np.ndarray]  # name of a cohort → indices of its pairs
 
 
 @dataclass(frozen=True)
@@ -26,53 +28,80 @@ class ConceptAnalysis:
     """What is found about one concept.
 
     recognition, consistency  arrays by their names in SCHEMA, without the axis `concept`
-    resampled  `[resample, source, target]` accuracy under `cv` when pairs are resampled, training included
+    cohorts    names of the cohorts of pairs
     layers     `[language]` the layer chosen for each language's vectors under `cv`
     vectors    `[layer, language, d_model]` of all pairs
     """
 
     recognition: dict[str, np.ndarray]
     consistency: dict[str, np.ndarray]
-    resampled: np.ndarray
+    cohorts: tuple[str, ...]
     layers: np.ndarray
     vectors: np.ndarray
 
 
 def analyse_concept(
-    states: Layers, n_layers: int, groups: np.ndarray, *, n_resamples: int = N_RESAMPLES, folds: int = 0, seed: int = 0
+    states: Layers,
+    n_layers: int,
+    groups: np.ndarray,
+    *,
+    cohorts: Cohorts | None = None,
+    n_splits: int = N_RESAMPLES,
+    seed: int = 0,
 ) -> ConceptAnalysis:
-    """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first. `folds`
-    is the seed of the folds and the null distributions, `seed` that of the `n_resamples` resamples: the same in two
-    models makes their differences paired.
+    """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first.
 
-    Only Gram matrices and vectors of all layers are held at once. Raises ValueError for fewer than four groups.
+    `cohorts` are trained and tested each within itself; `all` is added. `seed` draws folds, null distributions and the
+    `n_splits` halvings. One layer's states are in memory at a time. Raises ValueError for fewer than four groups.
     """
-    grams, vectors = [], []
-    for layer in range(1, n_layers + 1):
-        here = states(layer)
-        half = here.shape[1] // 2
-        grams.append(pair_gram(here[:, :half] - here[:, half:]))
-        vectors.append(concept_vectors(here[:, :half].swapaxes(0, 1), here[:, half:].swapaxes(0, 1)))
-    cv, paper = accuracy.cross_validated(grams, groups, seed=folds), accuracy.as_published(grams)
-    layer = int(np.median(cv.layer[:, 0]))
-    recognition = {
+    cohorts, differences = {**(cohorts or {}), ALL: np.arange(len(groups))}, differences_of(states)
+    runs = {name: accuracy.CrossValidation(group_indices(groups[pairs]), seed=seed) for name, pairs in cohorts.items()}
+    vectors, profile = [], []
+
+    def read() -> Iterator[np.ndarray]:
+        for here in map(differences, range(1, n_layers + 1)):
+            for name, run in runs.items():
+                run.add(here[:, cohorts[name]])
+            vectors.append(here.mean(axis=1, dtype=np.float64))
+            profile.append(half_cosines(here, groups, n_splits=_PROFILE_SPLITS, seed=seed))
+            yield here
+
+    paper = accuracy.as_published(read())  # every layer is read once, for all of these
+    found, grams = {name: run.result() for name, run in runs.items()}, runs[ALL].grams
+    cv, layer = found[ALL], int(np.median(found[ALL].layer[:, 0]))
+    within = [accuracy.jackknifed(differences_of(states, cohorts[n]), found[n], runs[n].groups) for n in cohorts]
+    recognition = _protocols(cv, paper) | {
+        "cohort_accuracy": np.stack([one.value for one in within]),
+        "replicate": levelled([np.moveaxis(one.replicates, 0, -1) for one in within], BLOCKS).transpose(0, 3, 1, 2),
+        "surplus": np.stack([one.excess for one in within]),
+        "readout": _readers(np.stack(comparisons.readout(states, cv))),
+        "estimated": _readers(comparisons.estimator_hits(states, cv)),
+        "curve": accuracy.learning_curve(grams, groups, seed=seed),
+        "shuffled": comparisons.shuffled_accuracy(differences, grams, groups, seed=seed),
+        "random": comparisons.random_accuracy(states(layer), seed=seed),
+        "group": groups,
+    }
+    consistency = _consistency(half_cosines(differences(layer), groups, n_splits=n_splits, seed=seed), profile)
+    consistency |= {"cosine": np.stack([cosines(here) for here in vectors], axis=-1), "chosen_layer": layer}
+    vectors = np.stack(vectors, dtype=np.float32)
+    return ConceptAnalysis(recognition, consistency, tuple(cohorts), cv.layer[:, 0], vectors)
+
+
+def _protocols(cv: accuracy.Recognition, paper: accuracy.Recognition) -> dict[str, np.ndarray]:
+    """What both protocols find, side by side."""
+    return {
         "accuracy": np.stack([cv.chosen, paper.chosen]),
         "accuracy_by_layer": np.stack([cv.accuracy, paper.accuracy]),
         "correct": np.stack([cv.correct, paper.correct]),
         "chosen_layer": np.stack([cv.layer, paper.layer]),
         "margin": cv.margin,
         "by_layer": np.stack([cv.by_layer, paper.by_layer]),
-        "readout": _readers(np.stack(comparisons.readout(states, cv))),
-        "estimated": _readers(comparisons.estimator_hits(states, cv)),
-        "curve": accuracy.learning_curve(grams, groups, seed=folds),
-        "shuffled": comparisons.shuffled_accuracy(grams, groups, seed=folds),
-        "random": comparisons.random_accuracy(states(layer), seed=folds),
-        "group": groups,
     }
-    halves = half_cosines(grams[layer - 1], groups, n_splits=n_resamples, seed=folds)
-    profile = [half_cosines(gram, groups, n_splits=_PROFILE_SPLITS, seed=folds) for gram in grams]
-    consistency = {
-        "cosine": np.stack([cosines(gram) for gram in grams], axis=-1),
+
+
+def _consistency(halves: HalfCosines, profile: Sequence[HalfCosines]) -> dict[str, np.ndarray]:
+    """Corrected cosines at the chosen layer, and at every layer."""
+    return {
         "corrected": halves.corrected,
         "corrected_low": halves.low,
         "corrected_high": halves.high,
@@ -80,10 +109,7 @@ def analyse_concept(
         "reliability": halves.reliability,
         "corrected_profile": np.stack([at_layer.mean for at_layer in profile]),
         "reliability_profile": np.stack([at_layer.agreement for at_layer in profile]),
-        "chosen_layer": layer,
     }
-    resampled = accuracy.resampled_accuracy(grams, cv, groups, n_resamples=n_resamples, seed=seed)
-    return ConceptAnalysis(recognition, consistency, resampled, cv.layer[:, 0], np.stack(vectors).astype(np.float32))
 
 
 def _readers(array: np.ndarray) -> np.ndarray:
@@ -98,20 +124,21 @@ def analyse_concepts(
     n_layers: int,
     groups: Sequence[np.ndarray],
     *,
-    n_resamples: int = N_RESAMPLES,
+    cohorts: Sequence[Cohorts] | None = None,
+    n_splits: int = N_RESAMPLES,
     seed: int = 0,
     progress: Progress = silent,
 ) -> dict[str, ConceptAnalysis]:
-    """Analyse each concept of `states`, several at a time; `groups` are those of each concept's pairs.
+    """Analyse each concept of `states`, several at a time; `groups` and `cohorts` are those of each concept's pairs.
 
-    `seed` draws the folds, and with the concept's place the resamples: the same in two models pairs their differences.
+    Folds and blocks are the same for the same `seed` and groups: those of two models pair their differences.
     """
     concepts, found = list(states), dict.fromkeys(states)
 
     def one(place: int) -> None:
         progress("analysing", sum(analysis is not None for analysis in found.values()), len(concepts))
-        layers, folds = states[concepts[place]], {"folds": seed, "seed": place + 1000 * seed}
-        found[concepts[place]] = analyse_concept(layers, n_layers, groups[place], n_resamples=n_resamples, **folds)
+        options = {"cohorts": cohorts and cohorts[place], "n_splits": n_splits, "seed": seed}
+        found[concepts[place]] = analyse_concept(states[concepts[place]], n_layers, groups[place], **options)
 
     for_each(one, range(len(concepts)), side_by_side(most=_SIDE_BY_SIDE))
     progress("analysing", len(concepts), len(concepts))
@@ -171,16 +198,14 @@ def recognition_arrays(
 ) -> xr.Dataset:
     """Recognition of all concepts under both protocols, with nulls, readouts and estimators.
 
-    `states` and `surface` `[surface, language, pair]` are per concept; `resampled` is over values.
+    `states` and `surface` `[surface, language, pair]` are per concept.
     """
-    values = [name for name in found if name not in CONTROLS] or list(found)
     rows = {name: found[name].recognition | {"surface": s} for name, s in zip(found, surface, strict=True)}
-    over = {"resampled": np.mean([found[name].resampled for name in values], axis=0), "across": across(found, states)}
     dataset = _dataset("recognition", rows, languages)
     coords = {"protocol": ("cv", "paper"), "other": found, "pair": range(1, dataset.sizes["pair"] + 1)}
     coords |= {"estimator": comparisons.ESTIMATORS, "size": accuracy.CURVE, "measure": comparisons.Readout._fields}
-    coords |= {"reader": READERS, "surface_kind": SURFACES}
-    dataset = dataset.assign({name: (SCHEMA["recognition"][name].dims, array) for name, array in over.items()})
+    coords |= {"reader": READERS, "surface_kind": SURFACES, "cohort": next(iter(found.values())).cohorts}
+    dataset["across"] = SCHEMA["recognition"]["across"].dims, across(found, states)
     return dataset.assign_coords({name: list(labels) for name, labels in coords.items()})
 
 

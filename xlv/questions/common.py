@@ -6,7 +6,7 @@ import xarray as xr
 
 from xlv.corpus.concepts import CONTROLS
 from xlv.models.presets import PRESETS
-from xlv.statistics.resampling import Estimate, bootstrap_weights, interval
+from xlv.statistics.resampling import Estimate, bootstrap_weights, deviations, interval
 
 
 def value_concepts(dataset: xr.Dataset | xr.DataArray) -> list[str]:
@@ -68,11 +68,17 @@ def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Estimate:
 def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
     """Accuracy `[source, target]`, mean over value concepts.
 
-    Under `cv` the resamples train the vectors anew; under `paper` they are over its test pairs only.
+    Under `cv` its resamples have the covariance of the jackknife, which trains the vectors anew; under `paper` they are
+    over its test pairs only.
     """
     if protocol != "cv":
         return estimate(dataset, dataset["correct"].sel(protocol=protocol))
-    return Estimate(over_values(dataset["accuracy"].sel(protocol=protocol)).values, dataset["resampled"].values)
+    value = over_values(dataset["accuracy"].sel(protocol=protocol)).values
+    if "replicate" not in dataset:
+        return Estimate(value, dataset["resampled"].values)
+    places = np.flatnonzero(np.isin(dataset["concept"].values, value_concepts(dataset)))
+    rows = dataset["replicate"].sel(cohort="all").values
+    return Estimate(value, value + np.mean([deviations(rows[c], seed=int(c)) for c in places], axis=0))
 
 
 def dominant_languages(dataset: xr.Dataset) -> np.ndarray:

@@ -44,6 +44,18 @@ def bootstrap_weights(groups: np.ndarray, n_resamples: int = N_RESAMPLES, seed: 
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+def deviations(replicates: np.ndarray, n_resamples: int = N_RESAMPLES, seed: int = 0) -> np.ndarray:
+    """Normal draws `[resample, …]` about 0 with the covariance of jackknife replicates `[block, …]`; NaN: no block.
+
+    For statistics of many cells that are no means, and to add up those of concepts whose blocks differ.
+    """
+    known = replicates[np.isfinite(replicates).all(axis=tuple(range(1, replicates.ndim)))]
+    draws = np.random.default_rng(seed).standard_normal((n_resamples, len(known)))
+    draws, _ = np.linalg.qr(draws - draws.mean(axis=0))  # columns of mean 0 and length 1, at right angles
+    scale = np.sqrt((n_resamples - 1) * (len(known) - 1) / len(known))
+    return scale * np.tensordot(draws, known - known.mean(axis=0), axes=1)
+
+
 def interval(samples: np.ndarray, level: float = LEVEL, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Percentile interval of resampled statistics along `axis`; NaN where none is defined."""
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Concept vectors (difference in means) and the Gram matrices that hold every DiffMean analysis."""
+"""Concept vectors (difference in means) and the pair differences that they are made of."""
 
 from collections.abc import Callable, Mapping
 
@@ -35,6 +35,17 @@ def pair_differences(states: object, axes: str) -> np.ndarray:
     return array[:, :half] - array[:, half:]
 
 
+def differences_of(states: Layers, pairs: np.ndarray | slice = slice(None)) -> Layers:
+    """Layer by layer the differences `[language, pair, d_model]` of these pairs."""
+
+    def read(layer: int) -> np.ndarray:
+        here = states(layer)
+        half = here.shape[1] // 2
+        return here[:, :half][:, pairs] - here[:, half:][:, pairs]
+
+    return read
+
+
 def hits(margins: np.ndarray) -> np.ndarray:
     """1 where a positive text projects higher than its negative one, ½ where they tie, 0 where lower; NaN stays NaN."""
     return np.sign(margins).astype(float) * 0.5 + 0.5
@@ -45,15 +56,10 @@ def own(matrix: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.diagonal(matrix), -1, 0)
 
 
-def pair_gram(differences: np.ndarray) -> np.ndarray:
-    """Inner products of pair differences, `[language, pair, d_model]` → `[language, pair, language, pair]`.
-
-    With d_i = h(pos_i) − h(neg_i), a concept vector is a mean of d_j over training pairs j, so these numbers hold
-    every held-out margin, accuracy, norm and cosine of DiffMean under any fold or resampling.
-    """
-    n_languages, n_pairs, _ = differences.shape
-    flat = np.ascontiguousarray(differences, dtype=np.float32).reshape(n_languages * n_pairs, -1)
-    return (flat @ flat.T).reshape(n_languages, n_pairs, n_languages, n_pairs)
+def own_gram(differences: np.ndarray) -> np.ndarray:
+    """Inner products of a language's own pair differences, `[language, pair, d_model]` → `[language, pair, pair]`."""
+    flat = np.ascontiguousarray(differences, dtype=np.float32)
+    return np.matmul(flat, flat.transpose(0, 2, 1))
 
 
 def text_gram(states: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def test_on_pure_noise_no_claim_holds_more_often_than_in_five_of_a_hundred_runs(
 @pytest.mark.simulate
 def test_concepts_in_all_languages_are_found_to_be_encoded_and_absent_ones_are_not(n_planted):
     assert share(planted_verdicts(first, planted.concept, n_planted, shared=2.0)) >= 0.8
-    assert share(planted_verdicts(first, planted.noise, n_planted, n_concepts=14), FAILS) >= 0.8
+    assert share(planted_verdicts(first, planted.noise, n_planted, n_concepts=20), FAILS) >= 0.8
 
 
 @pytest.mark.simulate
@@ -220,7 +220,7 @@ def test_of_two_equal_models_of_a_series_the_larger_is_no_better(found, recognit
 
 
 def test_the_second_model_of_a_series_is_the_larger(recognition, consistency):
-    better = recognition.assign(accuracy=recognition["accuracy"] + 0.05, resampled=recognition["resampled"] + 0.05)
+    better = recognition.assign(accuracy=recognition["accuracy"] + 0.05)
     second = findings({"large": better}, {"large": consistency}, {}, {"small": recognition, "large": better})["large"][
         1
     ]

@@ -3,15 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.questions.states import GROUPS, N_LANGUAGES, N_PAIRS, grams, plain, reader, recognised, texts
+from tests.questions.states import N_LANGUAGES, N_PAIRS, differences, plain, reader, recognised, shuffled, texts
 from xlv.questions.recognition.accuracy import as_published, training_pairs
-from xlv.questions.recognition.comparisons import (
-    ESTIMATORS,
-    estimator_hits,
-    random_accuracy,
-    readout,
-    shuffled_accuracy,
-)
+from xlv.questions.recognition.comparisons import ESTIMATORS, estimator_hits, random_accuracy, readout
 from xlv.statistics.vectors import own
 
 
@@ -58,7 +52,7 @@ def test_measures_equal_those_of_explicit_projections():
 def test_readouts_need_folds():
     states = texts(1.0)
     with pytest.raises(ValueError, match="one split only"):
-        readout(reader(states), as_published(grams(states)))
+        readout(reader(states), as_published(differences(states)))
 
 
 def test_the_diffmean_estimator_is_the_first_partition_of_protocol_cv():
@@ -118,9 +112,16 @@ def test_random_directions_lie_where_the_activations_vary():
 
 
 def test_shuffled_labels_hide_a_plain_concept():
-    found = shuffled_accuracy(grams(texts(4.0)), GROUPS, n_shuffles=30)
+    found = shuffled(texts(4.0), n_shuffles=30)
     assert found.shape == (30, N_LANGUAGES, N_LANGUAGES)
     assert abs(own(found.transpose(1, 2, 0)).mean() - 0.5) < 0.06
+
+
+def test_shuffled_accuracy_is_that_of_the_whole_protocol_on_each_draw_of_labels():
+    states = texts(1.0)
+    signs = np.random.default_rng(1).choice([-1.0, 1.0], size=(4, N_PAIRS))
+    expected = [recognised(states, signs=row, n_partitions=1, seed=1).chosen for row in signs]
+    np.testing.assert_allclose(shuffled(states, n_shuffles=4, seed=1), expected)
 
 
 def test_random_directions_heed_the_seed():
@@ -130,6 +131,5 @@ def test_random_directions_heed_the_seed():
 
 
 def test_shuffles_heed_the_seed():
-    material = grams(texts(1.0))
-    one, same, other = (shuffled_accuracy(material, GROUPS, n_shuffles=3, seed=seed) for seed in (0, 0, 1))
+    one, same, other = (shuffled(texts(1.0), n_shuffles=3, seed=seed) for seed in (0, 0, 1))
     assert (one == same).all() and (one != other).any()

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlv.statistics.resampling import MIN_GROUPS, group_indices
-from xlv.statistics.vectors import pair_differences, pair_gram
+from xlv.statistics.resampling import MIN_GROUPS, N_RESAMPLES, group_indices
+from xlv.statistics.vectors import pair_differences
 
 MIN_SOUND = 0.9
+_AT_A_TIME = 40  # splits: their vectors are held at once
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,10 @@ class HalfCosines:
     agreement: np.ndarray
 
 
-def cosines(gram: np.ndarray) -> np.ndarray:
-    """Plain cosine `[source, target]` of the vectors of all pairs, as in the paper (section 3.3)."""
-    inner = gram.mean(axis=(1, 3))
-    norm = np.sqrt(np.diag(inner))
-    return inner / np.outer(norm, norm)
+def cosines(vectors: np.ndarray) -> np.ndarray:
+    """Plain cosine `[source, target]` of vectors `[language, d_model]`, as in the paper (section 3.3)."""
+    norm = np.linalg.norm(vectors, axis=-1)
+    return vectors @ vectors.T / np.outer(norm, norm)
 
 
 def consistency(states: np.ndarray, groups: Sequence[Hashable] | None = None, *, seed: int = 0) -> HalfCosines:
@@ -48,7 +48,7 @@ def consistency(states: np.ndarray, groups: Sequence[Hashable] | None = None, *,
     named = group_indices(range(differences.shape[1]) if groups is None else groups)
     if len(named) != differences.shape[1]:
         raise ValueError(f"expected a group for each of {differences.shape[1]} pairs, got {len(named)}")
-    return half_cosines(pair_gram(differences), named, seed=seed)
+    return half_cosines(differences, named, seed=seed)
 
 
 def _half_weights(groups: np.ndarray, n_splits: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,22 +66,28 @@ def _half_weights(groups: np.ndarray, n_splits: int, seed: int) -> tuple[np.ndar
     return weights[0], weights[1]
 
 
-def half_cosines(gram: np.ndarray, groups: np.ndarray, *, n_splits: int = 400, seed: int = 0) -> HalfCosines:
+def _units(weights: np.ndarray, differences: np.ndarray) -> np.ndarray:
+    """Vectors `[split, language, d_model]` of length 1 of the pairs that `weights` `[split, pair]` weigh."""
+    vectors = np.matmul(weights.astype(differences.dtype), differences).transpose(1, 0, 2)
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def half_cosines(
+    differences: np.ndarray, groups: np.ndarray, *, n_splits: int = N_RESAMPLES, seed: int = 0
+) -> HalfCosines:
     """Cosines of vectors from disjoint halves, corrected for attenuation (Spearman).
 
     ½ [cos(v1A, v2B) + cos(v1B, v2A)] / √(cos(v1A, v1B) · cos(v2A, v2B)): translations of one pair share more than
     their concept, so the two vectors of a comparison never come from the same pairs; the denominator undoes what
-    few pairs cost. Where a language's halves do not agree at all the value is NaN.
-    Raises ValueError for fewer than four groups.
+    few pairs cost. Where a language's halves do not agree at all the value is NaN. `differences` of pairs are
+    `[language, pair, d_model]`. Raises ValueError for fewer than four groups.
     """
-    first, second = _half_weights(groups, n_splits, seed)
-    n_languages, n_pairs = gram.shape[:2]
-    flat = gram.transpose(1, 0, 2, 3).reshape(n_pairs, -1)
-    left = (first @ flat).reshape(n_splits, n_languages * n_languages, n_pairs)
-    inner = np.einsum("rki,ri->rk", left, second).reshape(n_splits, n_languages, n_languages)
-    own = np.stack([gram[s, :, s] for s in range(n_languages)])
-    one, two = (np.sqrt(np.einsum("rj,sji,ri->rs", half, own, half)) for half in (first, second))
-    cross = inner / (one[:, :, None] * two[:, None, :])  # cos(v_s of half A, v_t of half B)
+    halves = _half_weights(groups, n_splits, seed)
+    cross = np.empty((n_splits, len(differences), len(differences)))  # cos(v_s of half A, v_t of half B)
+    for start in range(0, n_splits, _AT_A_TIME):
+        some = slice(start, start + _AT_A_TIME)
+        first, second = (_units(weights[some], differences) for weights in halves)
+        cross[some] = np.matmul(first, second.transpose(0, 2, 1))
     reliability = np.einsum("rss->rs", cross)
     product = reliability[:, :, None] * reliability[:, None, :]
     sound = (reliability[:, :, None] > 0) & (reliability[:, None, :] > 0)

@@ -1,16 +1,17 @@
 """Recognition accuracy: how well one language's concept vector tells another's positive texts from the negative.
 
-All functions take, layer by layer, the Gram matrix `[source, pair, target, pair]` of `vectors.pair_gram`.
+Held-out pairs are projected on the vectors of each fold, layer by layer, so that one layer's states are in memory.
 """
 
 import random
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from xlv.statistics.resampling import N_RESAMPLES, bootstrap_weights, group_indices, partitions
-from xlv.statistics.vectors import Layers, hits, own, pair_differences, pair_gram
+from xlv.statistics.jackknife import Replicated, blocks, surplus
+from xlv.statistics.resampling import group_indices, partitions
+from xlv.statistics.vectors import Layers, differences_of, hits, own, own_gram, pair_differences
 
 N_FOLDS = 8
 N_PARTITIONS = 10
@@ -44,21 +45,6 @@ class Recognition:
         return np.nanmean(self.correct, axis=-1)
 
 
-def _mean_weights(allowed: np.ndarray) -> np.ndarray:
-    """Rows of weights that average over the allowed pairs, `[…, test pair, training pair]`."""
-    count = allowed.sum(axis=-1, keepdims=True)
-    return np.divide(allowed, count, out=np.zeros(allowed.shape, dtype=np.float32), where=count > 0)
-
-
-def _margins(gram: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Margins `[…, source, target, pair]` of each pair on the vector that its row of weights averages."""
-    n_sources, n_pairs, n_targets, _ = gram.shape
-    by_pair = np.ascontiguousarray(gram.transpose(3, 1, 0, 2)).reshape(n_pairs, n_pairs, n_sources * n_targets)
-    rows = weights.reshape(-1, n_pairs, n_pairs).transpose(1, 0, 2)
-    margins = np.matmul(rows, by_pair)  # [pair, weights, source × target]
-    return margins.transpose(1, 2, 0).reshape(*weights.shape[:-2], n_sources, n_targets, n_pairs)
-
-
 def training_pairs(folds: np.ndarray, limit: int | None = None, seed: int = 0) -> np.ndarray:
     """Which pairs train each fold, `[partition, fold, pair]`: all others, or `limit` of them drawn at random.
 
@@ -74,91 +60,141 @@ def training_pairs(folds: np.ndarray, limit: int | None = None, seed: int = 0) -
     return rank < limit
 
 
-def _selection_score(own: np.ndarray, train: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Standardised inner margin `[partition, fold, source]`: each training pair on the others of other groups.
+def own_margins(gram: np.ndarray, train: np.ndarray, groups: np.ndarray, signs: np.ndarray | float = 1.0) -> np.ndarray:
+    """Margins `[source, …, pair]` of a source's pairs on its own training pairs, `train` `[…, pair]`, of other groups.
 
-    `own` `[source, pair, pair]` are the sources' own Gram matrices. Accuracy inside the training pairs saturates and
-    ties; the mean margin over its deviation does not.
+    `gram` `[source, pair, pair]` holds a source's own inner products; `signs` of ±1, broadcast to `train`, flip labels.
     """
-    n_sources = len(own)
-    apart = groups[:, None] != groups[None, :]
-    scores = np.zeros((*train.shape[:2], n_sources))
-    for place in np.ndindex(*train.shape[:2]):
-        inside = np.flatnonzero(train[place])
-        weights = _mean_weights(apart[np.ix_(inside, inside)])
-        inner = np.einsum("ij,sji->si", weights, own[:, inside[:, None], inside])
-        spread = inner.std(axis=1)
-        scores[place] = np.divide(inner.mean(axis=1), spread, out=np.zeros(n_sources), where=spread > 0)
-    return scores
+    apart = (groups[:, None] != groups).astype(np.float32)
+    counts = train @ apart
+    sums = np.matmul((train * signs).astype(np.float32).reshape(-1, len(groups)), gram * apart)
+    sums = sums.reshape(len(gram), *train.shape)
+    return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0) * np.float32(signs)
 
 
-def _at_choice(layered: np.ndarray, choice: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Of margins `[layer, partition, source, target, pair]` those at each fold's chosen layer."""
-    partition = np.arange(len(folds))
-    layer = choice[partition[:, None], folds].transpose(0, 2, 1)[:, :, None, :] - 1  # [partition, source, 1, pair]
-    return layered[(layer, *np.ix_(partition, *map(np.arange, layered.shape[2:])))]
+def selection_scores(
+    gram: np.ndarray, train: np.ndarray, groups: np.ndarray, signs: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Standardised inner margin `[source, …]` of a layer: each training pair is read by the others of other groups.
+
+    Accuracy inside the training pairs saturates and ties; the mean margin over its deviation does not. Arguments are
+    those of `own_margins`.
+    """
+    inner, count = own_margins(gram, train, groups, signs), train.sum(axis=-1)
+    mean = (inner * train).sum(axis=-1) / count
+    spread = np.sqrt((np.square(inner - mean[..., None]) * train).sum(axis=-1) / count)
+    return np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 0)
 
 
-def cross_validated(
-    grams: Iterable[np.ndarray],
-    groups: np.ndarray,
-    *,
-    signs: np.ndarray | None = None,
-    n_partitions: int = N_PARTITIONS,
-    limit: int | None = None,
-    seed: int = 0,
-) -> Recognition:
+def chosen_layers(
+    grams: Sequence[np.ndarray], train: np.ndarray, groups: np.ndarray, signs: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """The layer, 1 … L, of the best `selection_scores`, `[partition, fold, source]`; layer L is not eligible."""
+    scores = [selection_scores(gram, train, groups, signs) for gram in grams[: max(1, len(grams) - 1)]]
+    return np.moveaxis(np.argmax(scores, axis=0), 0, -1) + 1
+
+
+class CrossValidation:
+    """Protocol `cv` of one concept, fed with `add` layer by layer; see `cross_validated`. Holds one layer's states."""
+
+    def __init__(
+        self,
+        groups: np.ndarray,
+        *,
+        signs: np.ndarray | None = None,
+        n_partitions: int = N_PARTITIONS,
+        limit: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.groups, self.signs = groups, np.ones(len(groups)) if signs is None else signs
+        self.folds = partitions(groups, n_folds=N_FOLDS, n_partitions=n_partitions, seed=seed)
+        self.train = training_pairs(self.folds, limit, seed)
+        self.grams: list[np.ndarray] = []  # `[language, pair, pair]` of each layer
+        self.margins: list[np.ndarray] = []  # `[partition, source, target, pair]` of each layer
+
+    def add(self, differences: np.ndarray) -> None:
+        """Take the pair differences `[language, pair, d_model]` of the next layer."""
+        differences = (differences * self.signs[:, None]).astype(np.float32)
+        self.grams.append(own_gram(differences))
+        n_languages, n_pairs, _ = differences.shape
+        margins = np.empty((len(self.folds), n_languages, n_languages, n_pairs), dtype=np.float32)
+        weights = self.train / self.train.sum(axis=-1, keepdims=True)
+        for p, fold in np.ndindex(self.train.shape[:2]):
+            test = np.flatnonzero(self.folds[p] == fold)
+            vectors = weights[p, fold].astype(np.float32) @ differences
+            margins[p][..., test] = np.tensordot(vectors, differences[:, test], (1, 2))
+        self.margins.append(margins)
+
+    def result(self) -> Recognition:
+        """What was found in the layers taken."""
+        choice, folds = chosen_layers(self.grams, self.train, self.groups), self.folds
+        chosen, by_fold = np.empty_like(self.margins[0]), choice[np.arange(len(folds))[:, None], folds]
+        for layer in np.unique(choice):
+            here = (by_fold == layer).transpose(0, 2, 1)[:, :, None]  # [partition, source, 1, pair]
+            np.copyto(chosen, self.margins[layer - 1], where=here)
+        scale = np.sqrt(np.square(chosen, dtype=np.float64).mean(axis=-1, keepdims=True))
+        typical = np.median(by_fold, axis=(0, 1)).round().astype(int)
+        right = [hits(margins).mean(axis=0) for margins in self.margins]
+        return Recognition(
+            accuracy=np.stack([layer.mean(axis=-1) for layer in right], axis=-1),
+            by_layer=np.stack([own(layer).mean(axis=0) for layer in right]),
+            correct=hits(chosen).mean(axis=0),
+            margin=np.divide(chosen, scale, out=np.zeros(chosen.shape), where=scale > 0).mean(axis=(0, 3)),
+            layer=np.repeat(typical[:, None], len(typical), axis=1),
+            folds=folds,
+            choice=choice,
+        )
+
+
+def cross_validated(layers: Iterable[np.ndarray], groups: np.ndarray, **options: object) -> Recognition:
     """Protocol `cv`: out-of-fold margins, folds by group and the same in all languages.
 
-    The layer is chosen per source, partition and fold on the source's own training pairs, and layer L, which
-    lies behind the final norm, is not eligible; target labels never enter. `signs` `[pair]` of ±1 flips labels,
-    in training and test alike, for a null distribution; `limit` trains on so many pairs only. Ties count ½.
-    Raises ValueError for fewer than two groups, or fewer than `limit` training pairs.
+    `layers` gives the pair differences `[language, pair, d_model]` of one layer after the other. The layer is chosen
+    per source, partition and fold on the source's own training pairs, and layer L, which lies behind the final norm,
+    is not eligible; target labels never enter. Ties count ½. Options: `n_partitions`; `seed` of the folds; `signs`
+    `[pair]` of ±1, which flips labels in training and test alike, for a null distribution; `limit` trains on so many
+    pairs only. Raises ValueError for fewer than two groups, or fewer than `limit` training pairs.
     """
-    folds = partitions(groups, n_folds=N_FOLDS, n_partitions=n_partitions, seed=seed)
-    train = training_pairs(folds, limit, seed)
-    weights = _mean_weights(train[np.arange(len(folds))[:, None], folds])
-    margins, scores = [], []
-    for gram in grams:
-        if signs is not None:
-            gram = gram * signs[None, :, None, None] * signs
-        margins.append(_margins(gram, weights).astype(np.float32))
-        scores.append(_selection_score(np.stack([gram[s, :, s] for s in range(len(gram))]), train, groups))
-    margins, eligible = np.stack(margins), np.stack(scores[: max(1, len(scores) - 1)])
-    choice = eligible.argmax(axis=0) + 1  # [partition, fold, source]
-    chosen = _at_choice(margins, choice, folds)
-    scale = np.sqrt(np.square(chosen, dtype=np.float64).mean(axis=-1, keepdims=True))
-    typical = np.median(choice[np.arange(len(folds))[:, None], folds], axis=(0, 1)).round().astype(int)
-    right = hits(margins)
-    return Recognition(
-        accuracy=right.mean(axis=(1, 4)).transpose(1, 2, 0),
-        by_layer=np.diagonal(right.mean(axis=1), axis1=1, axis2=2).mean(axis=-1),
-        correct=hits(chosen).mean(axis=0),
-        margin=np.divide(chosen, scale, out=np.zeros(chosen.shape), where=scale > 0).mean(axis=(0, 3)),
-        layer=np.repeat(typical[:, None], margins.shape[3], axis=1),
-        folds=folds,
-        choice=choice,
-    )
+    protocol = CrossValidation(groups, **options)
+    for differences in layers:
+        protocol.add(differences)
+    return protocol.result()
 
 
-def resampled_accuracy(
-    grams: Sequence[np.ndarray], cv: Recognition, groups: np.ndarray, *, n_resamples: int = N_RESAMPLES, seed: int = 0
-) -> np.ndarray:
-    """Cross-validated accuracy `[resample, source, target]` when groups of pairs are resampled jointly over languages.
+def chosen_products(
+    differences: Layers, folds: np.ndarray, choice: np.ndarray, rows: np.ndarray
+) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """What the sources' weighted sums of training pairs give on the pairs of each fold, at the layers of `choice`.
 
-    The resample trains the vectors *and* tests them: resampling the test pairs alone would take the vectors for given,
-    and understate the spread by half where they are noisy. Layers stay as chosen in `cv`, on its first partition.
+    `differences(layer)` gives `[language, pair, d_model]`; `rows` `[partition, fold, row, pair]` weigh training pairs.
+    Yields the partition, the sources that chose the same layer, the fold's pairs, and the inner products
+    `[source, row, target, pair]`; one layer is in memory at a time.
     """
-    weights = bootstrap_weights(groups, n_resamples, seed).astype(np.float32)
-    folds, choice = cv.folds[0], cv.choice[0]
-    n_sources = len(grams[0])
-    sums = np.zeros((n_resamples, n_sources, n_sources), dtype=np.float64)
-    for fold, source in np.ndindex(*choice.shape):
-        train, test = folds != fold, np.flatnonzero(folds == fold)
-        inner = grams[choice[fold, source] - 1][source][train][:, :, test]  # [training pair, target, test pair]
-        margins = np.tensordot(weights[:, train], inner, axes=1)
-        sums[:, source] += np.einsum("rtp,rp->rt", hits(margins), weights[:, test])
-    return sums
+    for layer in np.unique(choice):
+        here = differences(int(layer)).astype(np.float32)
+        for p, fold in np.argwhere((choice == layer).any(axis=-1)):
+            sources, test = np.flatnonzero(choice[p, fold] == layer), np.flatnonzero(folds[p] == fold)
+            sums = np.matmul(rows[p, fold].astype(np.float32), here[sources])
+            yield p, sources, test, np.tensordot(sums, here[:, test], (2, 2))
+
+
+def jackknifed(differences: Layers, cv: Recognition, groups: np.ndarray) -> Replicated:
+    """Cross-validated accuracy `[source, target]` with each block of situations left out, and its surplus.
+
+    A block is left out of training and test, at the layers and folds of `cv`: to leave it out of the test alone would
+    take the vectors for given, and understate the spread by half where they are noisy.
+    """
+    block = blocks(groups)
+    inside = block == np.arange(block.max() + 1)[:, None]  # [block, pair]
+    together = np.zeros((len(inside), len(inside), *cv.layer.shape))  # hits without one block on the pairs of another
+    rows = training_pairs(cv.folds)[:, :, None] & inside
+    for _, sources, test, products in chosen_products(differences, cv.folds, cv.choice, rows):
+        right = hits(products.sum(axis=1, keepdims=True) - products)  # on all other blocks of the fold's training pairs
+        counted = np.tensordot(right, inside[:, test].astype(float), (3, 1))
+        together[:, :, sources] += counted.transpose(1, 3, 0, 2)
+    count = len(cv.folds) * inside.sum(axis=1)
+    others = together.sum(axis=1) - together[np.arange(len(inside)), np.arange(len(inside))]
+    return Replicated(cv.chosen, others / (count.sum() - count)[:, None, None], surplus(together / count.sum()))
 
 
 def recognition(
@@ -174,42 +210,55 @@ def recognition(
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     differences = pair_differences(states, "language, example, layer, d_model")
     named = group_indices(range(differences.shape[1]) if groups is None else groups)
-    grams = (pair_gram(differences[:, :, layer]) for layer in range(differences.shape[2]))
+    layers = (differences[:, :, layer] for layer in range(differences.shape[2]))
     if len(named) != differences.shape[1]:
         raise ValueError(f"expected a group for each of {differences.shape[1]} pairs, got {len(named)}")
-    return as_published(grams) if protocol == "paper" else cross_validated(grams, named, seed=seed)
+    return as_published(layers) if protocol == "paper" else cross_validated(layers, named, seed=seed)
 
 
 def own_hits(states: Layers, n_layers: int, groups: np.ndarray) -> np.ndarray:
     """Hits `[language, pair]` of each language's own vectors on held-out pairs; `states` as in `vectors.Layers`."""
-    half = len(groups)
-    grams = (pair_gram(here[:, :half] - here[:, half:]) for here in map(states, range(1, n_layers + 1)))
-    return own(cross_validated(grams, groups).correct)
+    grams = [own_gram(differences_of(states)(layer)) for layer in range(1, n_layers + 1)]
+    folds = partitions(groups, n_folds=N_FOLDS, n_partitions=N_PARTITIONS)
+    return _own_hits(grams, groups, folds, training_pairs(folds))
+
+
+def _own_hits(grams: Sequence[np.ndarray], groups: np.ndarray, folds: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Hits `[language, pair]` under protocol `cv`, mean over partitions, which take own inner products alone."""
+    choice = chosen_layers(grams, train, groups)[np.arange(len(folds))[:, None], folds]  # [partition, pair, language]
+    right = np.zeros((len(grams[0]), len(groups)))
+    for layer in np.unique(choice):
+        margins = own_margins(grams[layer - 1], train, groups)
+        tested = np.take_along_axis(margins, folds[None, :, None], axis=2)[:, :, 0]  # [language, partition, pair]
+        right += (hits(tested) * (choice == layer).transpose(2, 0, 1)).sum(axis=1)
+    return right / len(folds)
 
 
 def paper_split(n_pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Training and test pairs of the authors' code: shuffled with Python's seed 1, the first 80 % for training."""
+    """Training and test pairs of the authors' code: shuffled with Python's seed 1, the first 80 % for training.
+
+    Raises ValueError for fewer than two pairs.
+    """
+    if n_pairs < 2:
+        raise ValueError(f"expected at least 2 pairs to split, got {n_pairs}")
     order = list(range(n_pairs))
     random.Random(1).shuffle(order)
     cut = int(n_pairs * 0.8)
     return np.array(order[:cut]), np.array(order[cut:])
 
 
-def as_published(grams: Iterable[np.ndarray]) -> Recognition:
+def as_published(layers: Iterable[np.ndarray]) -> Recognition:
     """Protocol `paper`: one 80/20 split, and the layer with the best *test* accuracy for each source and target.
 
-    What the authors' code does; optimistic, since the layer is chosen on the pairs it is reported on. Ties count
-    as right. Raises ValueError for fewer than two pairs.
+    `layers` gives the pair differences `[language, pair, d_model]` of one layer after the other. What the authors'
+    code does; optimistic, since the layer is chosen on the pairs it is reported on. Ties count as right. Raises
+    ValueError for fewer than two pairs.
     """
-    margins = []
-    for gram in grams:
-        n_pairs = gram.shape[1]
-        if n_pairs < 2:
-            raise ValueError(f"expected at least 2 pairs to split, got {n_pairs}")
-        train, test = paper_split(n_pairs)
-        margins.append(gram[:, train][..., test].mean(axis=1))
-    margins = np.stack(margins)  # [layer, source, target, test pair]
-    right = margins >= 0
+    right = []
+    for differences in layers:
+        train, test = paper_split(n_pairs := differences.shape[1])
+        right.append(np.tensordot(differences[:, train].mean(axis=1), differences[:, test], (1, 2)) >= 0)
+    right = np.stack(right)  # [layer, source, target, test pair]
     best = right.mean(axis=-1).argmax(axis=0)
     source, target = np.indices(best.shape)
     correct, by_layer = np.full((*best.shape, n_pairs), np.nan), np.full((len(right), n_pairs), np.nan)
@@ -223,12 +272,13 @@ def learning_curve(
 ) -> np.ndarray:
     """Hits `[size, language, pair]` of own vectors of so many training pairs, layer choice included.
 
-    Held out on the same folds as `cross_validated`, three partitions; NaN for sizes that leave no test pairs.
+    `grams` `[language, pair, pair]` hold the languages' own inner products, layer by layer. Held out on the same folds
+    as `cross_validated`, three partitions; NaN for sizes that leave no test pairs.
     """
     folds = partitions(groups, n_folds=N_FOLDS, n_partitions=3, seed=seed)
     most = int(training_pairs(folds).sum(axis=-1).min())
     result = np.full((len(sizes), len(grams[0]), len(groups)), np.nan)
     for rows, size in zip(result, sizes, strict=True):
         if size <= most:
-            rows[:] = own(cross_validated(grams, groups, n_partitions=3, limit=size, seed=seed).correct)
+            rows[:] = _own_hits(grams, groups, folds, training_pairs(folds, size, seed))
     return result

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from xlv.questions.recognition.accuracy import Recognition, cross_validated, training_pairs
+from xlv.questions.recognition.accuracy import N_FOLDS, Recognition, chosen_layers, chosen_products, training_pairs
+from xlv.statistics.resampling import partitions
 from xlv.statistics.vectors import Layers, hits, text_gram
 
 
@@ -126,15 +127,25 @@ def estimator_hits(states: Layers, found: Recognition) -> np.ndarray:
 
 
 def shuffled_accuracy(
-    grams: Sequence[np.ndarray], groups: np.ndarray, *, n_shuffles: int = 20, seed: int = 0
+    differences: Layers, grams: Sequence[np.ndarray], groups: np.ndarray, *, n_shuffles: int = 20, seed: int = 0
 ) -> np.ndarray:
     """Accuracy `[shuffle, source, target]` of the whole procedure, layer choice included, on shuffled labels.
 
     Positive and negative change places in random pairs, the same in every language, in training and test alike.
+    `differences(layer)` gives `[language, pair, d_model]`, `grams` the languages' own inner products at every layer.
     """
-    generator = np.random.default_rng(seed)
-    signs = generator.choice([-1.0, 1.0], size=(n_shuffles, len(groups))).astype(np.float32)
-    return np.stack([cross_validated(grams, groups, signs=row, n_partitions=1, seed=seed).chosen for row in signs])
+    signs = _signs(n_shuffles, len(groups), seed)
+    folds = partitions(groups, n_folds=N_FOLDS, n_partitions=1, seed=seed)[:1].repeat(n_shuffles, axis=0)
+    train, right = training_pairs(folds), np.zeros((n_shuffles, len(grams[0]), len(grams[0])))
+    choice, rows = chosen_layers(grams, train, groups, signs[:, None]), (train * signs[:, None])[:, :, None]
+    for shuffle, sources, test, products in chosen_products(differences, folds, choice, rows):
+        right[shuffle, sources] += hits(products[:, 0] * signs[shuffle, test]).sum(axis=-1)
+    return right / len(groups)
+
+
+def _signs(n_shuffles: int, n_pairs: int, seed: int) -> np.ndarray:
+    """Shuffles of labels `[shuffle, pair]`: −1 where positive and negative change places."""
+    return np.random.default_rng(seed).choice([-1.0, 1.0], size=(n_shuffles, n_pairs)).astype(np.float32)
 
 
 def random_accuracy(states: np.ndarray, *, n_directions: int = 100, seed: int = 0) -> np.ndarray:

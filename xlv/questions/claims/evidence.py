@@ -1,0 +1,50 @@
+"""What a verdict rests on: one concept of one model, in one cohort of situations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xlv.corpus.languages import linguistic_similarity
+from xlv.questions.consistency.moments import Moments
+from xlv.statistics.jackknife import Replicated
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One concept of one model.
+
+    accuracy      `[source, target]` recognition accuracy under `cv`
+    surface       `[surface_kind, language]` accuracy of surface classifiers on the same pairs
+    moments       inner products of the concept vectors
+    ranks         `[language]` place in the resource order, 0 the best resourced
+    dominant      `[language]` marks of the languages that dominate the model's training
+    european      `[language]` marks of the Indo-European languages, which are rich ones by no accident
+    similarity    `[language, language]` one composite of genetic, syntactic and geographic similarity
+    """
+
+    accuracy: Replicated
+    surface: Replicated
+    moments: Moments
+    ranks: np.ndarray
+    dominant: np.ndarray
+    european: np.ndarray
+    similarity: np.ndarray
+
+    @property
+    def own(self) -> Replicated:
+        """Accuracy `[language]` of each language's own vector."""
+        return self.accuracy.of(lambda a: np.diagonal(a, axis1=-2, axis2=-1))
+
+    @property
+    def cross(self) -> Replicated:
+        """Mean accuracy over the cells of two different languages."""
+        off = ~np.eye(len(self.ranks), dtype=bool)
+        return self.accuracy.of(lambda a: a[..., off].mean(axis=-1))
+
+
+def composite_similarity(languages: Sequence[str]) -> np.ndarray:
+    """Mean of genetic, syntactic and geographic similarity `[language, language]`, each in standard deviations."""
+    kinds, off = linguistic_similarity(languages), ~np.eye(len(languages), dtype=bool)
+    parts = [kinds[kind] for kind in ("genetic", "syntactic", "geographic")]
+    return np.mean([(part - np.nanmean(part[off])) / np.nanstd(part[off]) for part in parts], axis=0)

@@ -1,0 +1,127 @@
+"""Consistency without division: inner products of concept vectors, each estimated without bias.
+
+An inner product of two estimated vectors is too large by what the pairs share; products of different situations only
+are not. Layer, weights and the choice of readable languages come from one half of the situations, products from the
+other, so that nothing is chosen on what it is judged by.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from xlv.statistics.jackknife import Replicated, blocks, surplus
+from xlv.statistics.resampling import group_indices
+
+HALF_BLOCKS = 16
+READABLE = 0.90  # level of the interval whose lower end must lie above 0
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Inner products of the concept vectors of all languages, in two halves of the situations.
+
+    products  per half `[source, target]` with replicates and excess: ⟨μ_s, μ_t⟩; on the diagonal ‖μ_l‖²; unbiased
+    weights   `[half, language]` ‖μ_l‖^−1 as the *other* half has it; NaN: not readable there
+    """
+
+    products: tuple[Replicated, Replicated]
+    weights: np.ndarray
+
+    @property
+    def readable(self) -> np.ndarray:
+        """Marks `[language]` of the languages that can be read in both halves."""
+        return np.isfinite(self.weights).all(axis=0)
+
+    def linear(self, coefficients: np.ndarray) -> Replicated:
+        """A linear statistic, Σ over halves, sources and targets of coefficient `[half, source, target]` × product."""
+        one, two = (
+            half.of(lambda m, c=c: np.einsum("...st,st->...", m, c))
+            for half, c in zip(self.products, coefficients, strict=True)
+        )
+        value, n = one.value + two.value, len(one.replicates) + len(two.replicates)
+        rows = [_scaled(part, n) + value for part in (one.replicates, two.replicates)]
+        return Replicated(value, np.concatenate(rows), one.excess + two.excess)
+
+
+def _scaled(replicates: np.ndarray, n: int) -> np.ndarray:
+    """Deviations of one half's replicates; a jackknife over the `n` blocks of both then adds their variances."""
+    own = len(replicates)
+    return (replicates - replicates.mean(axis=0)) * np.sqrt((own - 1) / own * n / (n - 1))
+
+
+def inner_products(differences: np.ndarray, groups: np.ndarray, seed: int = 0) -> Replicated:
+    """⟨μ_s, μ_t⟩ `[source, target]` of pair differences `[language, pair, d_model]`: a U-statistic over situations.
+
+    The mean of ⟨d_i, d_j⟩ over pairs i, j of different situations; with replicates that leave out a block of them.
+    """
+    n_languages, n_pairs, _ = differences.shape
+    of_pair = blocks(groups, HALF_BLOCKS, seed)
+    n_groups, n_blocks = int(groups.max()) + 1, int(of_pair.max()) + 1
+    situations = np.zeros((n_groups, n_languages, differences.shape[2]))
+    np.add.at(situations, groups, differences.swapaxes(0, 1))
+    block = np.empty(n_groups, dtype=int)
+    block[groups] = of_pair
+    sums = np.zeros((n_blocks, *situations.shape[1:]))
+    np.add.at(sums, block, situations)
+    within = np.zeros((n_blocks, n_languages, n_languages))  # of a situation with itself
+    np.add.at(within, block, np.einsum("gsd,gtd->gst", situations, situations, optimize=True))
+    flat = sums.reshape(n_blocks * n_languages, -1)
+    between = (flat @ flat.T).reshape(n_blocks, n_languages, n_blocks, n_languages).transpose(0, 2, 1, 3)
+    size = np.bincount(groups).astype(float)
+    own_size = np.bincount(block, weights=size, minlength=n_blocks)
+    square = np.bincount(block, weights=size**2, minlength=n_blocks)
+    whole, count = between.sum(axis=(0, 1)) - within.sum(axis=0), n_pairs**2 - square.sum()
+    crossing = between.sum(axis=1) + between.sum(axis=0) - between[np.arange(n_blocks), np.arange(n_blocks)]
+    rest = whole - crossing + within
+    rest_count = (n_pairs - own_size) ** 2 - (square.sum() - square)
+    return Replicated(whole / count, rest / rest_count[:, None, None], surplus(between / count))
+
+
+def halves(groups: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Half `[pair]`, 0 or 1, that each pair's situation is dealt to."""
+    return blocks(groups, 2, seed + 1)
+
+
+def separation(differences: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """How well each language's pairs are put in order by the vector of its other situations, `[language]`.
+
+    The mean margin over its standard deviation; `differences` `[language, pair, d_model]`.
+    """
+    n_pairs, size = len(groups), np.bincount(groups)[groups]
+    sums = np.zeros((int(groups.max()) + 1, len(differences), differences.shape[2]))
+    np.add.at(sums, groups, differences.swapaxes(0, 1))
+    others = (sums.sum(axis=0) - sums[groups]) / (n_pairs - size)[:, None, None]
+    margins = np.einsum("pld,lpd->lp", others, differences, optimize=True)
+    spread = margins.std(axis=1)
+    return np.divide(margins.mean(axis=1), spread, out=np.zeros(len(spread)), where=spread > 0)
+
+
+def moments(halved: tuple[np.ndarray, np.ndarray], groups: np.ndarray, seed: int = 0) -> Moments:
+    """The moments of pair differences `[language, pair, d_model]`, one array for each half at the layer of the other.
+
+    `groups` `[pair]` are the situations of all pairs; `halves` says which pairs each array is read on.
+    """
+    of_half, products = halves(groups, seed), []
+    for half, differences in enumerate(halved):
+        inside = of_half == half
+        products.append(inner_products(differences[:, inside], group_indices(groups[inside]), seed))
+    weights = np.full((2, products[0].value.shape[0]), np.nan)
+    for half, other in enumerate(reversed(products)):
+        norms = other.of(lambda m: np.diagonal(m, axis1=-2, axis2=-1))
+        known = norms.interval(READABLE)[0] > 0
+        weights[half, known] = norms.value[known] ** -0.5
+    return Moments(tuple(products), weights)
+
+
+def best_layers(layers: Callable[[int], np.ndarray], n_layers: int, groups: np.ndarray, seed: int = 0) -> list[int]:
+    """Layer for each half, chosen on the other: where the languages' own pairs are put in order best on average.
+
+    `layers` gives pair differences of layers 1 … L; layer L, which lies behind the final norm, is not eligible.
+    """
+    of_half, scores = halves(groups, seed), []
+    for layer in range(1, max(2, n_layers)):
+        here = layers(layer)
+        parts = [of_half == half for half in (1, 0)]
+        scores.append([separation(here[:, part], group_indices(groups[part])).mean() for part in parts])
+    return [int(layer) + 1 for layer in np.argmax(scores, axis=0)]

@@ -1,0 +1,53 @@
+"""Who teaches and who is read: how accuracy changes from the least to the most resourced language.
+
+U_A is, up to a factor, the difference of the two gradients and cancels where both rise; each of them does not.
+"""
+
+import numpy as np
+
+from xlv.questions.transfer.one_way import additive
+
+N_PERMUTATIONS = 9999
+
+
+def scaled(ranks: np.ndarray) -> np.ndarray:
+    """Ranks `[language]`, 0 the best resourced, as an order from 0, the least resourced, to 1, the most."""
+    return 1 - np.argsort(np.argsort(ranks)) / max(1, len(ranks) - 1)
+
+
+def source_coefficients(order: np.ndarray) -> np.ndarray:
+    """Coefficients `[source, target]` whose sum over a matrix is its source gradient, at fixed targets.
+
+    The slope on `order` `[language]` (0 to 1, richer is larger) in a regression with an effect per target, own cells
+    left out; the target gradient is that of the transposed matrix. Zero for fewer than three languages.
+    """
+    n = len(order)
+    if n < 3:
+        return np.zeros((n, n))
+    off = ~np.eye(n, dtype=bool)
+    others = (order.sum() - order) / (n - 1)  # mean over the sources of a target
+    centred = np.where(off, order[:, None] - others[None, :], 0.0)
+    return centred / np.square(centred).sum()
+
+
+def gradient_p(
+    accuracy: np.ndarray, order: np.ndarray, beside: np.ndarray, *, n_permutations: int = N_PERMUTATIONS, seed: int = 0
+) -> float:
+    """Two-sided p-value of the source gradient under permuted languages, one covariate `[language]` partialled out.
+
+    Double semi-partialing (Dekker, Krackhardt and Snijders 2007) of the source effects of the additive model: what the
+    covariate leaves of the order is permuted, and the t statistics compared. NaN for fewer than five languages.
+    """
+    effects, n = additive(accuracy).source, len(order)
+    if n < 5:
+        return float("nan")
+    basis = np.column_stack([np.ones(n), beside])
+    rest = order - basis @ np.linalg.lstsq(basis, order, rcond=None)[0]
+    generator = np.random.default_rng(seed)
+    drawn = np.stack([rest, *(generator.permutation(rest) for _ in range(n_permutations))])
+    known = np.linalg.svd(basis, full_matrices=False)
+    basis = known[0][:, known[1] > 1e-9]  # a covariate that is the same everywhere leaves the mean alone
+    inner, effects = drawn - drawn @ basis @ basis.T, effects - basis @ (basis.T @ effects)
+    norms = np.linalg.norm(inner, axis=1) * np.linalg.norm(effects)
+    related = np.abs(np.divide(inner @ effects, norms, out=np.zeros(len(inner)), where=norms > 1e-12))
+    return (1 + int((related[1:] >= related[0] - 1e-9).sum())) / (1 + n_permutations)

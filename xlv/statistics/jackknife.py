@@ -64,11 +64,14 @@ class Replicated:
 
     def minus(self, other: Self) -> Self:
         """The paired difference from a statistic of the same blocks; one without excess is taken to have none."""
-        excess = [part for part in (self.excess, other.excess) if part is not None]
-        signed = [self.excess if self.excess is not None else 0.0, other.excess if other.excess is not None else 0.0]
-        return Replicated(
-            self.value - other.value, self.replicates - other.replicates, signed[0] - signed[1] if excess else None
-        )
+        excess = None if self.excess is None and other.excess is None else 0.0
+        for part, sign in ((self.excess, 1.0), (other.excess, -1.0)):
+            excess = excess if part is None else excess + sign * part
+        return Replicated(self.value - other.value, self.replicates - other.replicates, excess)
+
+    def plus(self, constant: float) -> Self:
+        """This statistic moved by a constant."""
+        return Replicated(self.value + constant, self.replicates + constant, self.excess)
 
     @property
     def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -82,8 +85,12 @@ class Replicated:
         return np.sqrt(np.maximum(jackknife - more, _LEAST * jackknife))
 
     def quantile(self, level: float) -> float:
-        """Student's quantile by which an interval of this level exceeds the standard error on either side."""
-        return float(student.ppf((1 + level) / 2, len(self.replicates) - 1))
+        """Student's quantile by which an interval of this level exceeds the standard error on either side.
+
+        A variance that the surplus was taken off is known half as well: half the degrees of freedom.
+        """
+        freedom = len(self.replicates) - 1
+        return float(student.ppf((1 + level) / 2, freedom if self.excess is None else freedom / 2))
 
     def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
         """Interval about the value."""

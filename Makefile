@@ -36,25 +36,30 @@ test: .venv/ready
 fuzz simulate: .venv/ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist load -m $@ --full $(TESTS)
 
-# The reference results of book/results, made anew and compared with the committed ones (hours); on two cores faster as
-# two lines at a time, `OMP_NUM_THREADS=1 make -j2 results`. Activations that the cache has are not read again.
+# The reference results of book/results, made anew and compared with the committed ones (hours): the raw reading, and for
+# models with a chat template the chat reading. Each line goes on where it was interrupted, and activations that the cache
+# has are not read again; on two cores faster as two lines at a time, `OMP_NUM_THREADS=1 make -j2 results`.
 RESULTS ?= build/results
-SERIES := --profile medium --no-baselines --out $(RESULTS)
-WHOLE := qwen2.5-coder-0.5b smollm2-135m gemma-3-270m
-.PHONY: $(WHOLE) series
-$(WHOLE): .venv/ready
+RAW := smollm2-135m qwen2.5-coder-0.5b gemma-3-270m
+CHAT := smollm2-135m-chat qwen2.5-coder-0.5b-chat
+LARGE := qwen2.5-coder-1.5b
+IN_BF16 := --dtype bf16 --no-baselines --out $(RESULTS)
+.PHONY: $(RAW) $(CHAT) $(LARGE) $(LARGE)-chat
+$(RAW): .venv/ready
 	$(BIN)/xlv run $@ --out $(RESULTS)
-series: .venv/ready
-	$(BIN)/xlv run qwen2.5-coder-1.5b $(SERIES)
-	$(BIN)/xlv run qwen2.5-coder-0.5b $(SERIES)/series
-	$(BIN)/xlv run qwen2.5-coder-1.5b $(SERIES)/series
-results: $(WHOLE) series
+$(CHAT): .venv/ready
+	$(BIN)/xlv run $(@:-chat=) --template chat --out $(RESULTS)
+$(LARGE): .venv/ready
+	$(BIN)/xlv run $@ $(IN_BF16)
+$(LARGE)-chat: .venv/ready
+	$(BIN)/xlv run $(LARGE) --template chat --concepts toxicity,harmfulness,deontology $(IN_BF16)
+results: $(RAW) $(CHAT) $(LARGE) $(LARGE)-chat
 	$(BIN)/python -m pytest tests/reference_results.py --results $(RESULTS)
 
 # The results of question 4, as large as those of book/results, beside those that `make results` made (hours).
-control: qwen2.5-coder-0.5b series
+control: qwen2.5-coder-0.5b
 	$(BIN)/xlv run $< --control --out $(RESULTS)
-	$(BIN)/xlv run qwen2.5-coder-1.5b $(SERIES) --control
+	$(BIN)/xlv run $(LARGE) --profile medium --concepts harmfulness --control $(IN_BF16)
 
 # A built book in headless Chromium (the machine's own, or the variable CHROMIUM): faults of its pages; README's pictures.
 BOOK ?= _build/html

@@ -10,7 +10,9 @@ from xlv.results import load
 
 COMMITTED = Path(__file__).parents[1] / "book" / "results"
 RECOGNITION, CONSISTENCY = (
-    sorted(path.relative_to(COMMITTED) for path in COMMITTED.rglob(f"{question}.nc"))
+    sorted(
+        path.relative_to(COMMITTED) for below in ("*", "*/chat") for path in COMMITTED.glob(f"{below}/{question}.nc")
+    )
     for question in ("recognition", "consistency")
 )
 HUNDREDTH = 0.01
@@ -24,8 +26,9 @@ def folder(pytestconfig) -> Path:
 
 
 def made_anew(folder: Path, path: Path) -> xr.Dataset:
-    """What a run has written below the folder of its settings, of which there is one."""
-    [found] = (folder / path.parent).glob(f"*/{path.name}")
+    """What a run has written below the folder of its settings, of which there is one for each reading."""
+    reading = "chat" if path.parent.name == "chat" else "raw"
+    [found] = (folder / path.parts[0]).glob(f"full-{reading}-*/{path.name}")
     return load(found)
 
 

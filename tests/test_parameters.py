@@ -42,6 +42,7 @@ RIGHT = {
     "data": ("",),
     "languages": ("en,fr", "fr,en", " en , fr,", "sw,en", "en"),
     "concepts": ("fairness", "fairness,morality", "harmfulness", ",fairness,"),
+    "cohort": ("", "first", "second", "all"),
     "pairs": (0, 8, 16, 10**6, HUGE),
     "seed": (0, 1, 2**32 - 1),
     "dtype": ("", "fp32", "bf16", "fp16"),
@@ -53,6 +54,7 @@ WRONG = {
     "data": (*NO_TEXTS, *ODD, " ", "here.tsv", "no/such", "a,b"),
     "languages": (*NO_TEXTS, *ODD, "en,en", "en,fr,en", "xx", "EN", "en;fr", "en fr", "control"),
     "concepts": (*NO_TEXTS, *ODD, "fairness,fairness", "courage", "Fairness", "neutral", "control", "fairness/en"),
+    "cohort": (*NO_TEXTS, *ODD, "third", "First", "first,second", " "),
     "pairs": (*NO_NUMBERS, 1, 2),
     "seed": (*NO_NUMBERS, 2**32, HUGE),
     "dtype": (*NO_TEXTS, *ODD, "BF16", "fp32,bf16", "int8", "float32", "bf16 "),
@@ -176,7 +178,7 @@ def test_a_profile_is_what_is_asked_for_or_refused(runs):
             assert refused(profile_of, **given), f"seed {seed}: {given}"
             continue
         study = profile_of(**given).study
-        for name in ("data", "dtype", "template", "seed", "pairs"):
+        for name in ("data", "cohort", "dtype", "template", "seed", "pairs"):
             if given.get(name):
                 assert getattr(study, name) == given[name], f"seed {seed}: {name}"
         if given.get("baselines") is not None:
@@ -200,7 +202,7 @@ def test_results_are_opened_or_refused_before_a_model_is_loaded(runs):
             raise AssertionError(f"seed {seed}: {fault or 'right'}: {given}") from error
 
 
-OPTIONS = {"profile", "data", "languages", "concepts", "pairs", "seed", "dtype", "template"}
+OPTIONS = {"profile", "data", "languages", "concepts", "cohort", "pairs", "seed", "dtype", "template"}
 TYPED = {
     "pairs": ("x", "1.5", "nan", "", "1e3", "-1"),
     "seed": ("x", "1.5", "nan", "", "-1", "0x1"),

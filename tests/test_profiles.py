@@ -25,7 +25,8 @@ def test_an_unknown_profile_is_refused():
 
 def test_profiles_grow():
     quick, medium, full = (PROFILES[name] for name in ("quick", "medium", "full"))
-    assert quick.study.pairs < medium.study.pairs and full.study.pairs is None
+    assert quick.study.cohort == medium.study.cohort == "second" and quick.study.pairs == 48
+    assert full.study.cohort == "all" and full.study.pairs is None and len(quick.study.concepts) == 3
     assert quick.control.prompts < medium.control.prompts < full.control.prompts
     assert full.study.dtype == "fp32" and full.study.controls and full.study.baselines
 
@@ -34,7 +35,7 @@ def test_profiles_can_be_narrowed():
     narrow = PROFILES["quick"].changed(languages=("en", "sw"), pairs=8, seed=3)
     assert narrow.study.languages == ("en", "sw") and narrow.control.targets == ("en", "sw")
     assert PROFILES["full"].changed(languages=("en", "fr")).control.compare.sources == ("en", "fr")
-    assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].study.pairs == 16
+    assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].control.pairs == 16
     assert narrow.study.seed == narrow.control.seed == 3
     assert PROFILES["quick"].changed(languages=("ta", "de", "hu")).control.targets == ("hu", "ta")
     assert PROFILES["quick"].changed(languages=("de",)).control.targets == PROFILES["quick"].control.targets
@@ -44,6 +45,14 @@ def test_profiles_can_be_narrowed():
 def test_narrowing_is_validated_as_well():
     with pytest.raises(ValueError, match="pairs is 1"):
         PROFILES["quick"].changed(pairs=1)
+
+
+def test_a_corpus_folder_brings_its_own_cohorts_and_what_is_asked_for_is_kept():
+    quick = PROFILES["quick"].changed(data="folder").study
+    assert (quick.concepts, quick.cohort, quick.pairs) == (None, "all", 48)
+    assert key_of(replace(quick, template="raw"), "0123456789") == "quick-raw-bf16,data=folder-012345"
+    assert PROFILES["quick"].changed(data="folder", cohort="second").study.cohort == "second"
+    assert profile_of("quick", cohort="first").study.cohort == "first"
 
 
 def test_a_corpus_folder_brings_its_own_concepts_and_serves_control_where_it_has_a_control_set(tmp_path):
@@ -74,6 +83,8 @@ def test_a_corpus_folder_brings_its_own_concepts_and_serves_control_where_it_has
         ({"languages": 3}, "'languages' is 3, expected str"),
         ({"profile": "huge"}, "unknown profile 'huge': choose one of quick, medium, full"),
         ({"pairs": 1}, "pairs is 1: expected at least 2"),
+        ({"cohort": 2}, "'cohort' is 2, expected str"),
+        ({"cohort": "third"}, "unknown cohort 'third': choose one of first, second, all"),
     ],
 )
 def test_values_of_another_kind_and_out_of_range_are_refused(given, message):
@@ -114,6 +125,8 @@ RAW = {"template": "raw"}
         ({"profile": "quick"}, "quick-raw-bf16"),
         ({"profile": "full"}, "full-raw-fp32"),
         ({"profile": "full", "dtype": "bf16"}, "full-raw-bf16"),
+        ({"profile": "full", "cohort": "second"}, "full-raw-fp32,cohort=second"),
+        ({"profile": "quick", "cohort": "all"}, "quick-raw-bf16,cohort=all"),
         ({"profile": "quick", "baselines": True, "pairs": 8}, "quick-raw-bf16,pairs=8,baselines=yes"),
         ({"profile": "quick", "languages": "en,fr", "seed": 3}, "quick-raw-bf16,seed=3,languages=en+fr"),
     ],
@@ -135,6 +148,7 @@ def test_a_corpus_stands_in_the_key_with_its_fingerprint():
 OTHERS = {
     "concepts": [("morality",), ("fairness",), ("morality", "fairness"), ("morality+fairness",)],
     "languages": [("en",), ("fr",), ("en", "fr"), ("fr", "en")],
+    "cohort": ["first", "second"],
     "targets": [("en",), ("en", "fr")],
     "sources": [("en",), ("fr",)],
     "detailed": [(), ("en",), ("en", "fr")],

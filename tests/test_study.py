@@ -2,16 +2,19 @@
 
 import json
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 
 from xlv import cache, study
 from xlv.archive import place
-from xlv.corpus.pairs import CorpusError, texts_of
+from xlv.corpus.pairs import CorpusError, pairs_of, texts_of
+from xlv.corpus.shortcut import surface_margins
 from xlv.models import load
 from xlv.models.activations import concept_states
 from xlv.models.load import load_model
@@ -22,8 +25,8 @@ from xlv.results import load as load_results
 from xlv.results import save
 from xlv.schema import SCHEMA
 from xlv.settings import Comparisons, ControlSettings, Search, Settings
-from xlv.statistics.vectors import own
-from xlv.study import baselines, pairs_of, run_control, run_study
+from xlv.statistics.vectors import hits, own
+from xlv.study import baselines, run_control, run_study
 
 SETTINGS = Settings(concepts=("morality", "tense"), languages=("en", "fr", "sw"), pairs=12, neutral=3, dtype="fp32")
 CONTROL = ControlSettings(
@@ -99,6 +102,17 @@ def test_a_stamp_changes_with_pairs_and_with_neutral_sentences(monkeypatch, corp
     assert len(set(known)) == 3
 
 
+def test_a_stamp_changes_with_the_cohorts_of_the_same_texts(monkeypatch, corpus):
+    settings = Settings(data=str(corpus), dtype="fp32")
+    for path in (corpus / "courage").iterdir():
+        head, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([f"{head}\tcohort", *(f"{row}\tfirst" for row in rows)]) + "\n")
+    known = stamp(monkeypatch, settings=settings)
+    for path in (corpus / "courage").iterdir():
+        path.write_text(path.read_text().replace("first", "second"))
+    assert stamp(monkeypatch, settings=settings) != known
+
+
 def test_a_stamp_of_control_changes_with_instructions_and_with_the_judge(monkeypatch, tmp_path):
     known = [stamp(monkeypatch, settings=CONTROL), stamp(monkeypatch, settings=replace(CONTROL, judge="chat:x"))]
     original = study.corpus.load_instructions
@@ -156,6 +170,53 @@ def test_controls_are_read_when_asked_for():
     assert list(dict.fromkeys(pairs_of(Settings(languages=("en",), pairs=8))["concept"]))[-1] == "harmfulness"
     more = pairs_of(Settings(languages=("en",), pairs=8, controls=True))
     assert list(dict.fromkeys(more["concept"]))[-2:] == ["sentiment", "tense"]
+    second = pairs_of(Settings(languages=("en",), pairs=8, controls=True, cohort="second"))
+    assert len(second) == len(more) and list(second["cohort"]) == ["second"] * 7 * 8 + ["first"] * 2 * 8
+
+
+@pytest.fixture(scope="module")
+def in_cohorts(saved_model, tmp_path_factory):
+    """A study of a concept with two cohorts and of one without, in a folder: its settings, table and results."""
+    data, out = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("results")
+    for concept, code in product(("courage", "calm"), ("en", "fr")):
+        (data / concept).mkdir(exist_ok=True)
+        which = ["first", "first", "second"] if concept == "courage" else ["first"]
+        rows = [
+            f"{k}\t{k // 2}\t{which[k // 2 % len(which)]}\tI {'stood' * (k % 2)} up {k}.\tI {'sat' * (k % 2)} down {k}."
+            for k in range(24)
+        ]
+        header = "id\tgroup\tcohort\tpositive\tnegative"
+        (data / concept / f"{code}.tsv").write_text("\n".join([header, *rows]) + "\n")
+    settings = Settings(data=str(data), dtype="fp32", baselines=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLV_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return settings, pairs_of(settings), run_study(str(saved_model), settings, out)
+
+
+def test_surface_classifiers_are_trained_and_tested_within_each_cohort_and_all(in_cohorts):
+    settings, table, found = in_cohorts
+    surface = found["cohort_surface"]
+    assert list(surface["cohort"].values) == ["first", "second", "all"]
+    xr.testing.assert_equal(surface.sel(cohort="all", drop=True), xr.apply_ufunc(hits, found["surface"]))
+    for concept in ("courage", "calm"):
+        part = table[table["concept"] == concept]
+        for name in ("first", "second"):
+            cell = surface.sel(cohort=name, concept=concept)
+            inside = (part[part["language"] == "en"]["cohort"] == name).to_numpy() & (concept == "courage")
+            assert (cell.notnull() == inside).all()
+            if inside.any():
+                margins = surface_margins(part[part["cohort"] == name], ["en", "fr"])
+                np.testing.assert_array_equal(cell.values[..., inside], hits(margins))
+
+
+@pytest.mark.parametrize("cohort", ["first", "second"])
+def test_a_run_of_one_cohort_reads_its_pairs_and_says_so(in_cohorts, tiny_folder, tmp_path, cohort):
+    settings = replace(in_cohorts[0], concepts=("courage",), cohort=cohort)
+    found = run_study(str(tiny_folder), settings, tmp_path / "out")
+    assert list(found["cohort_surface"]["cohort"].values) == ["all"] and found.attrs["cohort"] == cohort
+    assert found.sizes["pair"] == (16 if cohort == "first" else 8)
+    with pytest.raises(CorpusError, match="no pairs of the second cohort"):
+        run_study(str(tiny_folder), replace(settings, concepts=("calm",), cohort="second"), tmp_path / "out")
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +238,7 @@ def stored(studied):
 
 def test_a_study_holds_every_variable_of_its_questions(stored):
     for question, dataset in stored.items():
-        assert set(dataset.data_vars) == set(SCHEMA[question])
+        assert set(dataset.data_vars) == set(SCHEMA[question]) - {"resampled"}  # of earlier versions
     assert np.isfinite(stored["recognition"]["correct"].sel(protocol="cv")).all()
 
 

@@ -90,5 +90,5 @@ def provenance_of(model: str, stamp: str, weights: str, texts: str, settings: As
     found = named(model)
     about = {"model": found.label, "title": found.title, "preset": found.preset.name if found.preset else ""}
     about |= {"weights": weights, "identity": identity(model), "revision": found.revision or ""}
-    how = {"dtype": settings.dtype, "template": settings.template, "seed": settings.seed}
+    how = {name: getattr(settings, name, "first") for name in ("dtype", "template", "seed", "cohort")}
     return {**about, **how, "settings": said(settings), "corpus": texts, "stamp": stamp}

@@ -29,12 +29,12 @@ class Profile:
     def changed(self, *, languages: tuple[str, ...] | None = None, data: str | None = None, **more: object) -> Self:
         """The profile with some settings replaced; None leaves one as it is.
 
-        A corpus folder brings its own concepts. Pairs, dtype and the seed go for question 4 too, languages for its
-        targets (those with openings of refusals, if there are any) and its further sources, and a corpus folder if it
-        has a control set, in the languages of that set.
+        A corpus folder brings its own concepts and cohorts. Pairs, dtype and the seed go for question 4 too, languages
+        for its targets (those with openings of refusals, if there are any) and its further sources, and a corpus folder
+        if it has a control set, in the languages of that set.
         """
         asked = {"languages": languages, "data": data, **more}
-        wanted = {name: value for name, value in asked.items() if value is not None}
+        wanted = (_OF_A_FOLDER if data else {}) | {name: value for name, value in asked.items() if value is not None}
         common = {name: wanted[name] for name in ("pairs", "dtype", "seed") if name in wanted}
         there = control_languages(data)
         if there:
@@ -61,6 +61,9 @@ class Profile:
 
 
 ALL = ("en", "fr", "zh", "es", "pt", "vi", "ca", "id", "ja", "ko", "fi", "hu", "ta", "te", "sw", "ny")
+_OF_A_FOLDER = {"concepts": None, "cohort": "all"}  # what a corpus folder has, where nothing else is asked for
+_BEST_READ = ("deontology", "toxicity", "harmfulness")  # by small models, of whose pairs there are the most
+_FEW_CONCEPTS = Settings(concepts=_BEST_READ, cohort="second", pairs=48, neutral=16, baselines=False)
 _SHORT = Search(prompts=8, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=2)
 _FEWEST = Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",), doses=(0.01, 0.04))
 _QUICK = ControlSettings(pairs=16, prompts=8, tokens=24, search=_SHORT, compare=_FEWEST)
@@ -68,8 +71,8 @@ _FEW = Comparisons(prompts=4, random=3, random_generated=1, detailed=("en", "zh"
 _MEDIUM = ControlSettings(targets=ALL, pairs=32, prompts=20, search=Search(prompts=16, neutral=16), compare=_FEW)
 _FULL = ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr")))
 PROFILES = {
-    "quick": Profile("quick", Settings(pairs=16, neutral=16, baselines=False), _QUICK),
-    "medium": Profile("medium", Settings(controls=True, pairs=32), _MEDIUM),
+    "quick": Profile("quick", _FEW_CONCEPTS, _QUICK),
+    "medium": Profile("medium", Settings(controls=True, cohort="second", pairs=32), _MEDIUM),
     "full": Profile("full", Settings(controls=True, dtype="fp32"), _FULL),
 }
 
@@ -90,6 +93,7 @@ def profile_of(
     data: str = "",
     languages: str = "",
     concepts: str = "",
+    cohort: str = "",
     pairs: int = 0,
     seed: int = 0,
     dtype: str = "",
@@ -101,14 +105,14 @@ def profile_of(
     Raises ValueError for an unknown profile, values of another type, and what `Settings` refuses.
     """
     texts = {"profile": profile, "data": data, "languages": languages, "concepts": concepts}
-    texts |= {"dtype": dtype, "template": template}
+    texts |= {"cohort": cohort, "dtype": dtype, "template": template}
     typed(str, **texts), typed(int, pairs=pairs, seed=seed), typed(bool, type(None), baselines=baselines)
     listed = {"languages": names(languages), "concepts": names(concepts)}
     if unknown := [code for code in listed["languages"] or () if not data and code not in ALL]:
         raise ValueError(f"unknown language {unknown[0]!r}: choose from {', '.join(ALL)}")
     if data and not Path(data).is_dir():  # question 4 would be asked of the built-in one
         raise ValueError(f"no folder {data}: expected {{concept}}/{{language}}.tsv below it")
-    single = {"data": data, "pairs": pairs, "seed": seed, "dtype": dtype, "template": template}
+    single = {"data": data, "cohort": cohort, "pairs": pairs, "seed": seed, "dtype": dtype, "template": template}
     chosen = {name: value or None for name, value in single.items()}
     return Profile.named(profile).changed(**listed, **chosen, baselines=baselines)
 
@@ -124,6 +128,7 @@ def key_of(settings: Settings | ControlSettings, corpus: str = "") -> str:
     choices = []
     for name, profile in PROFILES.items():
         usual = _flat(asdict(getattr(profile, part)) | {"template": settings.template, "dtype": settings.dtype})
+        usual |= _OF_A_FOLDER if settings.data else {}
         different = {what: value for what, value in own.items() if value != usual[what]}
         choices.append((len(different), settings.dtype != getattr(profile, part).dtype, name, different))
     *_, name, different = min(choices, key=lambda choice: choice[:2])

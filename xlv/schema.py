@@ -64,6 +64,9 @@ SCHEMA: dict[str, dict[str, Variable]] = {
         "shuffled": _of("concept shuffle source target", "share", "`accuracy` under shuffled labels"),
         "random": _of("concept draw source", "share", "accuracy of random directions with the activations' covariance"),
         "surface": _of("concept surface_kind source pair", "log-odds", "margin of a surface classifier of the texts"),
+        "cohort_surface": _of(
+            "cohort concept surface_kind source pair", "share", "hits of surface classifiers trained within the cohort"
+        ),
         "embedded": _of("concept source pair", "share", "`correct` on mean token embeddings instead of states"),
         "untrained": _of("concept source pair", "share", "`correct` in an untrained model, every fourth language"),
         "likelihood": _of("concept source pair", "nats", "by which the positive text is likelier than the negative"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 DTYPES = ("fp32", "bf16", "fp16")
 TEMPLATES = ("raw", "chat", "llama2")
+COHORTS = ("first", "second")  # rules were formed on the first; the second, of other situations, confirms
 NO_NAME = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|[^/]{256}")  # in what names a file
 
 
@@ -79,7 +80,8 @@ class Settings(_Reading):
     concepts          names; None: all values of the corpus, and with `controls` its control concepts
     controls          whether the control concepts, which are no values, are read too
     languages         ISO 639-1 codes; None: all that the concepts share
-    pairs             pairs per concept, the first so many; None: all
+    cohort            which pairs of the corpus: one of COHORTS, or all
+    pairs             pairs of those per concept, the first so many; None: all
     neutral           neutral sentences per language, by which competence is measured; None: all
     likelihood_pairs  pairs per concept whose likelihood is measured; None: all
     baselines         whether likelihood and an untrained model are measured
@@ -93,6 +95,7 @@ class Settings(_Reading):
     concepts: tuple[str, ...] | None = None
     controls: bool = False
     languages: tuple[str, ...] | None = None
+    cohort: str = "all"
     neutral: int | None = None
     likelihood_pairs: int | None = 8
     baselines: bool = True
@@ -100,6 +103,8 @@ class Settings(_Reading):
     def __post_init__(self) -> None:
         super().__post_init__()
         _at_least(1, neutral=self.neutral, likelihood_pairs=self.likelihood_pairs)
+        if self.cohort not in (*COHORTS, "all"):
+            raise ValueError(f"unknown cohort {self.cohort!r}: choose one of {', '.join(COHORTS)}, all")
         named_once(concepts=self.concepts, languages=self.languages)
 
 

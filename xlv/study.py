@@ -13,36 +13,21 @@ import xarray as xr
 from xlv.archive import keep, known, place, provenance_of, said, whole
 from xlv.cache import EXTRACTOR, Progress, cache_root, check_writable, counted, fingerprint, silent
 from xlv.corpus import pairs as corpus
-from xlv.corpus.concepts import CONTROLS, VALUES
 from xlv.corpus.shortcut import surface_margins
 from xlv.models.names import check_name, named
 from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelled, recognition_arrays
 from xlv.questions.recognition.accuracy import own_hits
 from xlv.results import has_published, load, result_path
 from xlv.schema import SCHEMA
-from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
-from xlv.statistics.resampling import MIN_GROUPS, group_indices
-from xlv.statistics.vectors import Layers
+from xlv.settings import COHORTS, DEFAULT_LOADING, ControlSettings, Loading, Settings
+from xlv.statistics.resampling import group_indices
+from xlv.statistics.vectors import Layers, hits
 
 if TYPE_CHECKING:  # torch is imported only where something is computed
     from xlv.models.model import Model
 
 UNTRAINED_STEP = 4  # every fourth language: enough to see chance, at a quarter of the cost
-ANALYSIS = 4  # raised when the analysis changes, so that results of an earlier one are computed anew
-
-
-def pairs_of(settings: Settings) -> pd.DataFrame:
-    """The pairs that settings ask for; raises CorpusError where the corpus lacks them, or has too few situations."""
-    concepts = settings.concepts
-    if concepts is None and settings.controls and settings.data is None:
-        concepts = (*VALUES, *CONTROLS)
-    table = corpus.load_pairs(concepts, settings.languages, pairs=settings.pairs, data=settings.folder)
-    for concept, rows in table.groupby("concept", sort=False):
-        if (found := rows["group"].nunique()) < MIN_GROUPS:
-            raise corpus.CorpusError(
-                f"{concept} has pairs of {found} groups: expected {MIN_GROUPS} or more, to halve them"
-            )
-    return table
+ANALYSIS = 5  # raised when the analysis changes, so that results of an earlier one are computed anew
 
 
 def run_study(
@@ -66,10 +51,10 @@ def run_study(
         return load(result_path(Path(out), model, "recognition"))
     check_name(model)
     settings = whole(settings, model)
-    folder, table = place(model, settings, out), pairs_of(settings)
+    folder, table = place(model, settings, out), corpus.pairs_of(settings)
     neutral = corpus.neutral_of(list(dict.fromkeys(table["language"])), settings.folder, settings.neutral)
     texts = corpus.corpus_fingerprint(table)
-    stamp = fingerprint(texts, neutral, said(settings), ANALYSIS, EXTRACTOR)
+    stamp = fingerprint(texts, table["cohort"].tolist(), neutral, said(settings), ANALYSIS, EXTRACTOR)
     paths = [folder / f"{question}.nc" for question in ("recognition", "consistency")]
     found = [known(path, stamp, model, overwrite) for path in paths]
     if all(dataset is not None for dataset in found) and not vectors:
@@ -103,7 +88,8 @@ def run_study(
         keep(consistency, paths[1], provenance, model)
     progress(what, 3, 4)
     for concept, code in dict.fromkeys(zip(table["concept"], table["language"], strict=True)) if vectors else ():
-        made = concept_vectors(loaded, concept, code, pairs=settings.pairs, data=settings.folder)
+        size = {"pairs": settings.pairs, "cohort": settings.cohort, "data": settings.folder}
+        made = concept_vectors(loaded, concept, code, **size)
         made.save(folder / "vectors" / f"{concept}_{code}.safetensors")
     if settings.baselines and found[0] is None:  # last of all, since it takes the place of the model
         recognition = load(paths[0])
@@ -121,11 +107,20 @@ def analyse(
 
     `seed` draws the folds, and with the concept's place the resamples: the same in two models pairs their differences.
     """
-    languages = list(dict.fromkeys(table["language"]))
-    groups = [_groups(table, concept) for concept in states]
-    surface = [surface_margins(table[table["concept"] == concept], languages) for concept in states]
-    found = analyse_concepts(states, n_layers, groups, seed=seed, progress=progress)
-    return recognition_arrays(found, states, languages, surface), consistency_arrays(found, languages)
+    languages, groups = list(dict.fromkeys(table["language"])), [_groups(table, concept) for concept in states]
+    rows = [table[table["concept"] == concept] for concept in states]
+    cohorts, surface = [corpus.cohorts_of(part) for part in rows], [surface_margins(part, languages) for part in rows]
+    found = analyse_concepts(states, n_layers, groups, cohorts=cohorts, seed=seed, progress=progress)
+    recognition = recognition_arrays(found, states, languages, surface)
+    names = [name for name in (*COHORTS, "all") if any(name in places for places in cohorts)]
+    within = np.full((len(names), *recognition["surface"].shape), np.nan)
+    for k, (part, of) in enumerate(zip(rows, cohorts, strict=True)):
+        for name, places in of.items():
+            some = surface[k] if name == "all" else surface_margins(part.groupby("language").nth([*places]), languages)
+            within[names.index(name), k][..., places] = hits(some)
+    dims = SCHEMA["recognition"]["cohort_surface"].dims
+    recognition["cohort_surface"] = xr.DataArray(within, {"cohort": names}, dims)
+    return recognition, consistency_arrays(found, languages)
 
 
 def _groups(table: pd.DataFrame, concept: str) -> np.ndarray:
@@ -182,7 +177,8 @@ def _own_hits(states: Mapping[str, Layers], n_layers: int, table: pd.DataFrame) 
 
 def control_texts(settings: ControlSettings) -> tuple[pd.DataFrame, list[pd.DataFrame], list[list[str]]]:
     """The pairs, instructions and neutral sentences of question 4; CorpusError where the corpus lacks them."""
-    pairs = corpus.load_pairs([settings.concept], [settings.source], pairs=settings.pairs, data=settings.folder)
+    size = {"pairs": settings.pairs, "cohort": "first", "data": settings.folder}
+    pairs = corpus.load_pairs([settings.concept], [settings.source], **size)
     codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
     limits = {"search": settings.search.prompts, "evaluation": settings.prompts}
     sheets = [

@@ -8,6 +8,7 @@ from xlv.corpus.languages import LANGUAGES
 from xlv.corpus.pairs import (
     BUILT_IN,
     CorpusError,
+    cohorts_of,
     concepts_in,
     corpus_fingerprint,
     folder_fingerprint,
@@ -22,11 +23,12 @@ from xlv.corpus.pairs import (
 
 
 def test_the_built_in_corpus_is_complete_and_parallel():
-    table = load_pairs(CONCEPTS)
+    table = load_pairs(CONCEPTS, cohort="first")
     assert list(dict.fromkeys(table["language"])) == list(LANGUAGES)
     counts = table.groupby(["concept", "language"]).size()
     assert len(counts) == len(CONCEPTS) * len(LANGUAGES) and (counts == 64).all()
-    assert load_pairs(VALUES, ["en"]).equals(load_pairs(VALUES, ["en"], cohort="first"))
+    every = load_pairs(CONCEPTS, ["en"])
+    assert every[every["cohort"] == "first"].reset_index(drop=True).equals(load_pairs(CONCEPTS, ["en"], cohort="first"))
     assert (table.groupby("concept")["group"].nunique() >= 32).all()
     origins = table[table["language"] == "en"].groupby("concept")["origin"].value_counts().unstack()
     assert (origins[["en", "zh", "sw"]] == [32, 16, 16]).all(axis=None)
@@ -42,11 +44,12 @@ def test_the_second_cohort_has_its_counts_in_situations_of_two_pairs_and_ids_tha
         assert list(rows["pair"]) == [str(64 + k) for k in range(1, count + 1)]
         assert (rows.groupby("group").size() == 2).all()
         assert rows["origin"].value_counts().between(count // 3 - 2, count // 3 + 2).all()
-    assert len(load_pairs(cohort="all")) == len(load_pairs()) + len(table)
+    assert len(load_pairs()) == len(load_pairs(cohort="first")) + len(table)
+    assert set(load_pairs("tense", cohort="second")["cohort"]) == {"first"}  # which has no second one
 
 
 def test_control_set_and_neutral_sentences_are_complete_and_disjoint_from_the_pairs():
-    pairs = load_pairs(["harmfulness"], cohort="all")
+    pairs = load_pairs(["harmfulness"])
     for code in LANGUAGES:
         search, evaluation = load_instructions(code, "search"), load_instructions(code, "evaluation")
         assert (len(search), len(evaluation), len(load_neutral(code))) == (24, 80, 48)
@@ -77,7 +80,9 @@ def test_cohorts_are_loaded_apart_or_together_and_a_corpus_without_them_is_of_th
     ids = {c: list(load_pairs(["kindness"], data=tmp_path, cohort=c)["pair"]) for c in ("first", "second", "all")}
     assert ids == {"first": ["01", "02"], "second": ["03", "04", "05"], "all": ["01", "02", "03", "04", "05"]}
     assert list(load_pairs(["kindness"], data=tmp_path, cohort="second", pairs=2)["pair"]) == ["03", "04"]
-    assert len(load_pairs(["calm"], data=tmp_path)) == len(load_pairs(["calm"], data=tmp_path, cohort="all")) > 0
+    assert len(load_pairs(["calm"], data=tmp_path)) == len(load_pairs(["calm"], data=tmp_path, cohort="first")) > 0
+    with pytest.raises(CorpusError, match="calm/en.tsv has no pairs of the second cohort: choose another, or all"):
+        load_pairs(["calm"], data=tmp_path, cohort="second")
 
 
 def test_contexts_stand_before_both_texts_and_join_without_a_space_in_chinese():
@@ -93,7 +98,17 @@ def test_fingerprints_follow_the_texts():
     table = load_pairs(["morality"], ["en"], pairs=4)
     changed = table.copy()
     changed.loc[0, "positive"] += "!"
-    assert corpus_fingerprint(table) == corpus_fingerprint(table.copy()) != corpus_fingerprint(changed)
+    assert corpus_fingerprint(table) == corpus_fingerprint(table.assign(cohort="second")) != corpus_fingerprint(changed)
+
+
+def test_the_pairs_of_cohorts_are_told_apart_where_both_can_be_halved():
+    table = load_pairs(["morality"], ["en", "sw"])
+    found = cohorts_of(table)
+    assert list(found) == ["first", "second", "all"] and [len(places) for places in found.values()] == [64, 64, 128]
+    english = table[table["language"] == "en"].reset_index(drop=True)
+    assert all(set(english.loc[found[name], "cohort"]) == {name} for name in ("first", "second"))
+    for few in ({"cohort": "second"}, {"pairs": 64}, {"pairs": 70}):  # of three situations of the second
+        assert list(cohorts_of(load_pairs(["morality"], ["en"], **few))) == ["all"]
 
 
 def test_a_user_s_folder_works_like_the_built_in_one(tmp_path):
@@ -128,7 +143,6 @@ def test_a_malformed_corpus_gives_one_error_that_names_the_fault(tmp_path, spoil
         ({"languages": ["xx"]}, "unknown language"),
         ({"pairs": 1}, "at least 2 pairs"),
         ({"cohort": "third"}, "unknown cohort 'third': choose one of first, second, all"),
-        ({"concepts": ["tense"], "cohort": "second"}, "no pairs of the second cohort"),
     ],
 )
 def test_unknown_requests_name_the_choices(asked, message):

@@ -2,24 +2,27 @@ import numpy as np
 import pytest
 
 from xlv.corpus.pairs import load_pairs
-from xlv.corpus.shortcut import SURFACES, shortcut_accuracy, shortcut_scores, surface_margins
+from xlv.corpus.shortcut import SURFACES, shortcut_scores, surface_margins
+from xlv.statistics.vectors import hits
 
 
 def test_surface_classifiers_find_a_planted_word_and_nothing_in_noise():
     groups = [str(k // 2) for k in range(60)]
     positive = [f"the gardener carried stone {k}" for k in range(60)]
     planted = shortcut_scores(positive, [p.replace("carried", "dropped") for p in positive], groups, surface="words")
-    assert shortcut_accuracy(planted) == 1.0
+    assert hits(planted).mean() == 1.0
     swapped = [p.replace("carried", "dropped") if k % 2 else p for k, p in enumerate(positive)]
     other = [p if k % 2 else p.replace("carried", "dropped") for k, p in enumerate(positive)]
-    assert shortcut_accuracy(shortcut_scores(swapped, other, groups, surface="words")) < 0.6
+    assert hits(shortcut_scores(swapped, other, groups, surface="words")).mean() < 0.6
     with pytest.raises(ValueError, match="unknown surface"):
         shortcut_scores(positive, positive, groups, surface="smell")
 
 
-def test_ties_count_one_half_and_rounding_is_no_difference():
-    assert shortcut_accuracy(np.array([0.3, 1e-12, -1e-12, -2.0])) == 0.5
-    assert shortcut_accuracy(np.array([0.3, 0.2, 0.0])) == pytest.approx(2.5 / 3)
+def test_rounding_is_no_difference_so_that_ties_count_one_half():
+    sides = [f"a {word} stone" for word in ("red", "wet", "cold", "small") * 4]
+    turned = [" ".join(reversed(side.split())) for side in sides]  # the same characters within words
+    margins = shortcut_scores(sides, turned, [str(k) for k in range(16)], surface="characters")
+    assert (margins == 0).all() and hits(margins).mean() == 0.5
 
 
 def test_folds_need_two_groups():

@@ -86,10 +86,28 @@ def test_the_reference_results_are_shown_where_no_other_size_is_asked_for(monkey
     monkeypatch.setattr(notebook, "run_study", lambda model, settings, out, **_how: asked.append((model, out)))
     found = open_results("smollm2-135m", "recognition")
     assert found["smollm2-135m"].attrs["model"] == "smollm2-135m" and asked == []
-    for changed in ({"pairs": 8}, {"dtype": "bf16"}, {"template": "chat"}, {"seed": 1}, {"profile": "quick"}):
+    others = ({"pairs": 8}, {"dtype": "bf16"}, {"template": "llama2"}, {"seed": 1}, {"profile": "quick"})
+    for changed in (*others, {"cohort": "first"}, {"template": "chat", "seed": 1}):
         with pytest.raises(ResultsError, match="no results"):
             open_results("smollm2-135m", "recognition", **changed)
-    assert asked == [("smollm2-135m", tmp_path / "cache" / "results")] * 5
+    assert asked == [("smollm2-135m", tmp_path / "cache" / "results")] * 7
+
+
+def test_the_chat_reading_of_the_reference_lies_beside_the_raw_one(monkeypatch, tmp_path):
+    reference, asked, model = tmp_path / "reference", [], "qwen2.5-coder-0.5b"
+    shutil.copytree(notebook._reference() / model, reference / model)
+    raw = load(reference / model / "recognition.nc")
+    about = {key: value for key, value in raw.attrs.items() if key not in ("schema", "xlv")}
+    save(raw, reference / model / "chat" / "recognition.nc", about | {"template": "chat"})
+    monkeypatch.setattr(notebook, "_reference", lambda: reference)
+    monkeypatch.setattr(notebook, "run_study", lambda model, *_a, **_k: asked.append(model))
+    for template in ("", "chat"):
+        assert open_results(model, "recognition", template=template)[model].attrs["template"] == (template or "raw")
+        assert open_results(model, "control", template=template)[model].attrs["model"] == model
+    shutil.rmtree(reference / model / "chat")
+    with pytest.raises(ResultsError, match="no results"):
+        open_results(model, "recognition", template="chat")
+    assert asked == [model]
 
 
 @pytest.mark.parametrize("name", ["finetuned/gemma-3-270m", "someone/gemma-3-270m", "mine=org/other"])

@@ -97,5 +97,5 @@ def test_a_folder_s_name_means_the_same_from_anywhere(tiny_folder, monkeypatch, 
 
 @pytest.mark.parametrize("name", ["~no-such-user/x", "x=~no-such-user/x", "~no-such-user/x=y", "a@~no-such-user/x"])
 def test_the_home_of_nobody_is_no_model(name):
-    with pytest.raises(ModelError, match="unknown model|expected label=model"):
+    with pytest.raises(ModelError, match="unknown model|expected label=model|names no revision"):
         check_name(name)

@@ -21,7 +21,7 @@ from xlv import __version__
 from xlv.batch.spec import Spec
 from xlv.cache import EXTRACTOR, file_sha256, fingerprint, whole_file
 from xlv.control.refusal import RULES_FINGERPRINT
-from xlv.corpus.pairs import folder_fingerprint, full_texts
+from xlv.corpus.pairs import folder_fingerprint, full_texts, pairs_of
 from xlv.edition.book import repository
 from xlv.models.names import check_name, from_anywhere, models_of, named
 from xlv.models.weights import identity
@@ -29,12 +29,12 @@ from xlv.profiles import Profile, profile_of
 from xlv.questions.recognition.tables import own_estimate
 from xlv.results import load
 from xlv.schema import VERSION
-from xlv.study import ANALYSIS, control_texts, pairs_of
+from xlv.study import ANALYSIS, control_texts
 
 DONE, RESULTS = "done.json", "results/*/*/*.nc"  # in a run's folder
 MARK = ".batch"  # in the folder of a batch: its lock
 MOST = 5_000  # combinations of a matrix
-TEXTS = ("profile", "data", "languages", "concepts", "pairs")  # parameters by which runs read the same texts
+TEXTS = ("profile", "data", "languages", "concepts", "cohort", "pairs")  # parameters by which runs read the same texts
 RATE = 3e10  # operations per second, roughly those of two processor cores in fp32
 BYTES_PER_TOKEN, INSTRUCTION_TOKENS, NOTEBOOK_SECONDS = 4, 25, 10  # roughly
 

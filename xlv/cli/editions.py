@@ -17,6 +17,7 @@ def book(
     data: terminal.Data = "",
     languages: terminal.Languages = "",
     concepts: terminal.Concepts = "",
+    cohort: terminal.Cohort = "",
     pairs: terminal.Pairs = 0,
     seed: terminal.Seed = 0,
     dtype: terminal.Dtype = "",
@@ -33,7 +34,7 @@ def book(
     from xlv.models.presets import BOOK_MODELS
     from xlv.profiles import names, profile_of
 
-    size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
+    size = {"data": data, "concepts": concepts, "languages": languages, "cohort": cohort, "pairs": pairs}
     wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template)
     terminal.note(wanted.notes())
     how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}

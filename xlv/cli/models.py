@@ -33,6 +33,7 @@ def run(
     data: terminal.Data = "",
     concepts: terminal.Concepts = "",
     languages: terminal.Languages = "",
+    cohort: terminal.Cohort = "",
     pairs: terminal.Pairs = 0,
     protocol: Annotated[str, typer.Option(help="Protocol of the printed table, cv or paper; both are stored.")] = "cv",
     template: terminal.Template = "",
@@ -60,7 +61,7 @@ def run(
 
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
-    size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
+    size = {"data": data, "concepts": concepts, "languages": languages, "cohort": cohort, "pairs": pairs}
     wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template, baselines=baselines)
     if control:
         terminal.note(wanted.notes())
@@ -126,6 +127,7 @@ def audit(
     data: terminal.Data = "",
     concepts: terminal.Concepts = "",
     languages: terminal.Languages = "",
+    cohort: terminal.Cohort = "",
     pairs: terminal.Pairs = 0,
     seed: terminal.Seed = 0,
     dtype: terminal.Dtype = "",
@@ -141,7 +143,7 @@ def audit(
     from xlv.edition.book import audit_model
     from xlv.profiles import profile_of
 
-    size = {"data": data, "concepts": concepts, "languages": languages, "pairs": pairs}
+    size = {"data": data, "concepts": concepts, "languages": languages, "cohort": cohort, "pairs": pairs}
     wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template)
     terminal.note(wanted.notes())
     how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}

@@ -36,7 +36,7 @@ def evaluate(bench: Bench, settings: ControlSettings, *, progress: Progress = si
 
     @cache
     def find(concept: str, code: str) -> ConceptVectors:
-        return concept_vectors(bench.model, concept, code, pairs=settings.pairs, data=settings.folder)
+        return concept_vectors(bench.model, concept, code, pairs=settings.pairs, cohort="first", data=settings.folder)
 
     measure = partial(_measure, bench, settings, progress)
     searched = partial(search, bench, settings=settings, progress=progress)

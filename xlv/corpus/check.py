@@ -16,9 +16,10 @@ from xlv.corpus import pairs as corpus
 from xlv.corpus.form import ending, unparallel
 from xlv.corpus.languages import IDENTIFIED, identified, language, primary
 from xlv.corpus.pairs import BUILT_IN, SPECIAL, Root, Some
-from xlv.corpus.shortcut import SURFACES, shortcut_accuracy, shortcut_scores
+from xlv.corpus.shortcut import SURFACES, shortcut_scores
 from xlv.corpus.table import CorpusError, read_table
 from xlv.statistics.resampling import MIN_GROUPS
+from xlv.statistics.vectors import hits
 
 MIN_SAME_ENDING, MIN_IDENTIFIED, MIN_SCRIPT = 0.95, 0.95, 0.80
 MAX_LENGTH_DEVIATION, SHORTCUT_NOTE, NEAR_COPY = 0.10, 0.75, 0.6
@@ -198,7 +199,7 @@ def _measured(where: str, code: str, table: pd.DataFrame, sides: tuple[str, ...]
         report.errors.append(f"{where}: sides end alike in {alike:.0%} of the pairs, expected {MIN_SAME_ENDING:.0%}")
     few = positive[:MANY], negative[:MANY], groups[:MANY]
     for surface in SURFACES if few[-1].nunique() > 1 else ():
-        row[surface] = shortcut_accuracy(shortcut_scores(*few, surface=surface, spaces=language(code).spaces))
+        row[surface] = float(hits(shortcut_scores(*few, surface=surface, spaces=language(code).spaces)).mean())
         if row[surface] > SHORTCUT_NOTE:
             report.notes.append(f"{where}: {surface} alone distinguish the sides in {row[surface]:.0%} of the pairs")
     return row

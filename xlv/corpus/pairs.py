@@ -11,15 +11,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from xlv.cache import file_sha256, fingerprint
-from xlv.corpus.concepts import CONCEPTS, VALUES
+from xlv.corpus.concepts import CONCEPTS, CONTROLS, VALUES
 from xlv.corpus.languages import LANGUAGES, known_first, language
-from xlv.corpus.table import BUILT_IN, COHORTS, CorpusError, read_table
-from xlv.settings import named_once
+from xlv.corpus.table import BUILT_IN, CorpusError, read_table
+from xlv.settings import COHORTS, Settings, named_once
+from xlv.statistics.resampling import MIN_GROUPS
 
-COLUMNS = ("concept", "language", "pair", "group", "origin", "context", "positive", "negative")
+COLUMNS = ("concept", "language", "pair", "group", "origin", "cohort", "context", "positive", "negative")
 SPECIAL = {"control": ("harmless", "harmful"), "neutral": ("text",)}  # folders that are no concepts: their texts
 SEARCH_SIZE, MIN_INSTRUCTIONS = 24, 26  # two of them at least to evaluate on
 _LARGEST = 64_000_000  # bytes of a file
@@ -71,14 +73,14 @@ def without_equal(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
 
 
 def load_pairs(
-    concepts: Some = None, languages: Some = None, *, pairs: int | None = None, cohort: str = "first", data: Root = None
+    concepts: Some = None, languages: Some = None, *, pairs: int | None = None, cohort: str = "all", data: Root = None
 ) -> pd.DataFrame:
     """Contrastive pairs as a table with the columns COLUMNS, parallel over languages.
 
     Default: all value concepts and all languages that every concept has; `cohort` is one of COHORTS, or "all" (a corpus
-    without such a column is all of the first), of which `pairs` keeps the first so many of each concept. Raises
-    ValueError for a name given twice, and CorpusError for an unknown concept, language or cohort, and ids or groups
-    that differ between languages.
+    without such a column is all of the first; built-in control concepts are read whole), of which `pairs` keeps the
+    first so many of each concept. Raises ValueError for a name given twice, and CorpusError for an unknown concept,
+    language or cohort, and ids or groups that differ between languages.
     """
     if cohort not in (*COHORTS, "all"):
         raise CorpusError(f"unknown cohort {cohort!r}: choose one of {', '.join(COHORTS)}, all")
@@ -104,6 +106,7 @@ def load_pairs(
 
 def _load_concept(concept: str, codes: list[str], pairs: int | None, cohort: str, data: Root) -> pd.DataFrame:
     files, tables = corpus_files(data), []
+    cohort = "all" if concept in CONTROLS and data is None else cohort
     for code, table in without_equal({code: read_table(files[concept, code]) for code in codes}).items():
         usual = {"group": table["id"], "origin": "unknown", "cohort": "first", "context": ""}
         table = pd.DataFrame(usual | dict(table)).assign(pair=table["id"], concept=concept, language=code)
@@ -114,6 +117,25 @@ def _load_concept(concept: str, codes: list[str], pairs: int | None, cohort: str
             differ = f"does not have {codes[0]}'s ids and groups in the same order: `xlv data check` lists what differs"
             raise CorpusError(f"{files[concept, code]} {differ}")
     return pd.concat([table[:pairs] for table in tables], ignore_index=True)[[*COLUMNS]]
+
+
+def pairs_of(settings: Settings) -> pd.DataFrame:
+    """The pairs that settings ask for; raises CorpusError where the corpus lacks them, or has too few situations."""
+    concepts = settings.concepts or (None if settings.data else (*VALUES, *(CONTROLS if settings.controls else ())))
+    how = {"pairs": settings.pairs, "cohort": settings.cohort, "data": settings.folder}
+    table = load_pairs(concepts, settings.languages, **how)
+    for name, found in table.groupby("concept", sort=False)["group"].nunique().items():
+        if found < MIN_GROUPS:
+            raise CorpusError(f"{name} has pairs of {found} groups: expected {MIN_GROUPS} or more, to halve them")
+    return table
+
+
+def cohorts_of(pairs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Indices of one concept's pairs by cohort, and of `all`: these alone unless both cohorts can be halved."""
+    rows = pairs[pairs["language"] == pairs["language"].iloc[0]]
+    found = {name: np.flatnonzero(rows["cohort"] == name) for name in COHORTS}
+    apart = all(rows["group"].iloc[places].nunique() >= MIN_GROUPS for places in found.values())
+    return (found if apart else {}) | {"all": np.arange(len(rows))}
 
 
 def full_texts(table: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -153,8 +175,9 @@ def neutral_of(codes: Sequence[str], data: Root = None, limit: int | None = None
 
 
 def corpus_fingerprint(table: pd.DataFrame) -> str:
-    """Hash of the texts, ids and groups of a table of pairs."""
-    return fingerprint(table[list(COLUMNS)].to_csv(sep="\t", index=False, quoting=csv.QUOTE_NONE, escapechar="\\"))
+    """Hash of the texts, ids and groups of a table of pairs, whatever their cohorts."""
+    texts = table[[*COLUMNS]].drop(columns="cohort")
+    return fingerprint(texts.to_csv(sep="\t", index=False, quoting=csv.QUOTE_NONE, escapechar="\\"))
 
 
 def folder_fingerprint(data: Root = None) -> str:

@@ -11,7 +11,6 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 
 from xlv.corpus.languages import language
-from xlv.statistics.vectors import hits
 
 SURFACES = ("words", "characters")
 FOLDS = 8
@@ -45,7 +44,7 @@ def shortcut_scores(
         model.fit(rows[:, known], np.repeat([1, 0], len(train)))
         positive_side, negative_side = counts[test][:, known], counts[test + len(positive)][:, known]
         margins[test] = model.decision_function(positive_side) - model.decision_function(negative_side)
-    return margins
+    return np.where(np.abs(margins) <= _TIE, 0.0, margins)
 
 
 def surface_margins(pairs: pd.DataFrame, languages: Sequence[str]) -> np.ndarray:
@@ -55,8 +54,3 @@ def surface_margins(pairs: pd.DataFrame, languages: Sequence[str]) -> np.ndarray
         columns = pairs.loc[pairs["language"] == code, ["positive", "negative", "group"]]
         margins.append(shortcut_scores(*columns.to_numpy().T, surface=surface, spaces=language(code).spaces))
     return np.reshape(margins, (len(SURFACES), len(languages), -1))
-
-
-def shortcut_accuracy(margins: np.ndarray) -> float:
-    """Share of pairs with a positive margin, ties counting one half."""
-    return float(hits(np.where(np.abs(margins) <= _TIE, 0, margins)).mean())

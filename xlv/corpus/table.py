@@ -14,8 +14,9 @@ from reprlib import repr as brief
 
 import pandas as pd
 
+from xlv.settings import COHORTS
+
 BUILT_IN = Path(str(files("xlv.corpus"))) / "data"
-COHORTS = ("first", "second")  # rules were formed on the first; the second, of other situations, confirms
 # Spaces, control characters, marks of direction and fillers: a model would read one as a text's last token.
 _UNSEEN = (*range(1, 0x21), *range(0x7F, 0xA1), 0xAD, 0x61C, 0x115F, 0x1160, 0x1680, 0x180E, *range(0x2000, 0x200C))
 _UNSEEN += (0x200E, 0x200F, *range(0x2028, 0x2030), *range(0x205F, 0x2070), 0x2800, 0x3000, 0x3164, 0xFEFF, 0xFFA0)

@@ -18,13 +18,13 @@ from traitlets.config import Config
 from xlv import __version__
 from xlv.archive import place
 from xlv.cache import Progress, counted, silent, whole_file, writing
-from xlv.corpus.pairs import folder_fingerprint
+from xlv.corpus.pairs import folder_fingerprint, pairs_of
 from xlv.models.names import from_anywhere, models_of, named
 from xlv.models.presets import BOOK_MODELS
 from xlv.profiles import Profile, as_folder, key_of
 from xlv.results import has_published, load
 from xlv.settings import DEFAULT_LOADING, Loading
-from xlv.study import control_texts, pairs_of, run_control, run_study
+from xlv.study import control_texts, run_control, run_study
 
 Parameters = Mapping[str, object]  # of notebooks, by name
 KILLED = "its kernel died or did not start, perhaps because memory ran out"
@@ -119,13 +119,14 @@ def build_edition(
             run_control(model, profile.control, results, **how)
     parameters = {"models": ",".join(models), "data": study.data and str(study.folder.resolve()) or ""}
     parameters |= {name: ",".join(getattr(study, name) or ()) for name in ("languages", "concepts")}
-    parameters |= {"profile": profile.name, "pairs": study.pairs or 0, "seed": study.seed, "results": str(results)}
+    parameters |= {"profile": profile.name, "cohort": study.cohort, "pairs": study.pairs or 0, "seed": study.seed}
     usual = Profile.named(profile.name)
     changed = (study.dtype, profile.control.dtype) != (usual.study.dtype, usual.control.dtype)
-    parameters |= {"dtype": study.dtype if changed else "", "template": study.template}
+    parameters |= {"results": str(results), "dtype": study.dtype if changed else "", "template": study.template}
     parameters |= {"device": loading.device or "", "trust_remote_code": loading.trust_remote_code}
     shown, size = ", ".join(named(m).title for m in models), "all" if study.pairs is None else study.pairs
-    banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept, {study.dtype}."
+    of = "" if study.cohort == "all" else f" of the {study.cohort} cohort"
+    banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept{of}, {study.dtype}."
     with writing(folder):
         return build_book(parameters, folder, banner, progress=progress)
 

@@ -86,11 +86,11 @@ def open_results(
     """Results of a question, `recognition`, `consistency` or `control`, by model; computed where they are not on disk.
 
     models     names, Hub ids, folders or .gguf files, separated by commas; `label=model` labels one
-    results    folder of results; empty: the reference results where no other size of run is asked for, else the cache
+    results    folder of results; empty: the reference, raw or `chat`, where no other size is asked for, else the cache
     profile    size of the run; `stored` shows what the folder holds, whatever its size, and computes nothing
     published  whether results that the authors published, which hold no single pairs, are shown too
     device, trust_remote_code  as in `Loading`
-    size       data, languages, concepts, pairs, seed, dtype, template: they change the profile, see `profile_of`
+    size       data, languages, concepts, cohort, pairs, seed, dtype, template, which change the profile: `profile_of`
 
     Also sets the book's style. Raises ValueError for unknown models, languages and concepts, values out of range, and
     two models of one label.
@@ -100,11 +100,13 @@ def open_results(
         raise ValueError(f"unknown question {question!r}: choose one of {', '.join(SCHEMA)}")
     stored, wanted = profile == STORED, profile_of("full" if profile == STORED else profile, **size)
     folder = Path(results) if results else cache_root() / "results"
-    reference = _reference() if not results and wanted == profile_of() else None
+    reference = _reference() if not results and wanted in (profile_of(), profile_of(template="chat")) else None
+    chat = wanted.study.template == "chat" and question != "control"
     loading, every = Loading(device or None, trust_remote_code), {}
     for model in models_of(models):
-        if reference is not None and _is_reference(reference, model):
-            every[model] = _kept(reference, model, question)
+        name = f"{model}/chat" if chat else model  # in the reference, where the raw reading stands first
+        if reference is not None and _is_reference(reference, model, name):
+            every[model] = _kept(reference, name, question)
         elif stored or has_published(folder, model):
             every[model] = _kept(folder, model, question)
         else:
@@ -151,9 +153,9 @@ def _live() -> Iterator[Progress]:
             clear_output()
 
 
-def _is_reference(folder: Path, model: str) -> bool:
-    """Whether a folder has results of this very model: the preset of that name, and its weights."""
-    preset, path = PRESETS.get(model), result_path(folder, model, "recognition")
+def _is_reference(folder: Path, model: str, name: str) -> bool:
+    """Whether a folder has under `name` results of this very model: the preset of its name, and its weights."""
+    preset, path = PRESETS.get(model), result_path(folder, name, "recognition")
     return preset is not None and path.is_file() and load(path).attrs["weights"] == identity(model)
 
 

@@ -106,7 +106,7 @@ def _split_revision(model: str) -> tuple[str, str | None]:
     name, mark, revision = model.rpartition("@")
     if not mark or _path(model).exists():
         return model, None
-    if not name or not revision:
+    if not name or not revision or re.search(r"[~^:?*[\\]", revision):  # which names no branch, tag or commit
         raise ModelError(f"{model!r} names no revision: expected org/name@revision")
     return name, revision
 

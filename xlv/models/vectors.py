@@ -87,15 +87,21 @@ class ConceptVectors:
 
 
 def concept_vectors(
-    model: Model | Path | str, concept: str, language: str, *, pairs: int | None = None, data: Path | str | None = None
+    model: Model | Path | str,
+    concept: str,
+    language: str,
+    *,
+    pairs: int | None = None,
+    cohort: str = "all",
+    data: Path | str | None = None,
 ) -> ConceptVectors:
     """Vectors of a concept in a language, layers 1 … L, from the pairs of a corpus (None: the built-in one).
 
-    `model` is a loaded model or a name; `pairs` keeps the first so many. States are read from the cache where they are
-    there. Raises CorpusError (a ValueError) where the corpus lacks the concept or the language.
+    `model` is a loaded model or a name; `pairs` keeps the first so many of the `cohort`. States are read from the cache
+    where they are there. Raises CorpusError (a ValueError) where the corpus lacks the concept or the language.
     """
     loaded = load_model(str(model)) if isinstance(model, str | Path) else as_model(model)
-    table = load_pairs([concept], [language], pairs=pairs, data=Path(data) if data else None)
+    table = load_pairs([concept], [language], pairs=pairs, cohort=cohort, data=Path(data) if data else None)
     texts = sum(full_texts(table), [])
     states = read_shard(cached_activations(loaded, {(concept, language): texts})[concept, language])
     half = len(states) // 2

@@ -184,6 +184,9 @@ def _dataset(question: str, concepts: Mapping[str, Mapping[str, np.ndarray]], la
     rows, variables = list(concepts.values()), {}
     for name in rows[0]:
         dims, found = SCHEMA[question][name].dims, [row[name] for row in rows]
+        if dims[0] == "cohort":  # a concept whose pairs are of one has `all`, the last, alone
+            short = [(max(map(len, found)) - len(row), *row.shape[1:]) for row in found]
+            found = [np.concatenate([np.full(shape, np.nan), row]) for shape, row in zip(short, found, strict=True)]
         stacked = levelled(found) if dims[-1] == "pair" else np.stack(found)
         variables[name] = dims, np.moveaxis(stacked, 0, dims.index("concept"))
     dataset = xr.Dataset(variables, {"concept": list(concepts), "source": list(languages), "target": list(languages)})
@@ -204,7 +207,8 @@ def recognition_arrays(
     dataset = _dataset("recognition", rows, languages)
     coords = {"protocol": ("cv", "paper"), "other": found, "pair": range(1, dataset.sizes["pair"] + 1)}
     coords |= {"estimator": comparisons.ESTIMATORS, "size": accuracy.CURVE, "measure": comparisons.Readout._fields}
-    coords |= {"reader": READERS, "surface_kind": SURFACES, "cohort": next(iter(found.values())).cohorts}
+    cohorts = max((one.cohorts for one in found.values()), key=len)
+    coords |= {"reader": READERS, "surface_kind": SURFACES, "cohort": cohorts}
     dataset["across"] = SCHEMA["recognition"]["across"].dims, across(found, states)
     return dataset.assign_coords({name: list(labels) for name, labels in coords.items()})
 

@@ -114,15 +114,16 @@ class CrossValidation:
 
     def add(self, differences: np.ndarray) -> None:
         """Take the pair differences `[language, pair, d_model]` of the next layer."""
-        differences = (differences * self.signs[:, None]).astype(np.float32)
+        differences = np.multiply(differences, self.signs[:, None], dtype=np.float32)
         self.grams.append(own_gram(differences))
         n_languages, n_pairs, _ = differences.shape
         margins = np.empty((len(self.folds), n_languages, n_languages, n_pairs), dtype=np.float32)
-        weights = self.train / self.train.sum(axis=-1, keepdims=True)
-        for p, fold in np.ndindex(self.train.shape[:2]):
-            test = np.flatnonzero(self.folds[p] == fold)
-            vectors = weights[p, fold].astype(np.float32) @ differences
-            margins[p][..., test] = np.tensordot(vectors, differences[:, test], (1, 2))
+        weights = (self.train / self.train.sum(axis=-1, keepdims=True)).astype(np.float32)
+        for p, fold_of in enumerate(self.folds):
+            vectors = np.matmul(weights[p], differences)  # [source, fold, d_model]
+            for fold in range(vectors.shape[1]):
+                test = np.flatnonzero(fold_of == fold)
+                margins[p][..., test] = products(vectors[:, fold], differences, test)
         self.margins.append(margins)
 
     def result(self) -> Recognition:
@@ -161,6 +162,13 @@ def cross_validated(layers: Iterable[np.ndarray], groups: np.ndarray, **options:
     return protocol.result()
 
 
+def products(vectors: np.ndarray, differences: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Inner products `[…, target, pair]` of vectors `[…, d_model]` and these pairs of `[target, pair, d_model]`."""
+    some = differences.take(pairs, axis=1)
+    flat = vectors.reshape(-1, vectors.shape[-1]) @ some.reshape(-1, some.shape[-1]).T
+    return flat.reshape(*vectors.shape[:-1], *some.shape[:2])
+
+
 def chosen_products(
     differences: Layers, folds: np.ndarray, choice: np.ndarray, rows: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
@@ -175,7 +183,7 @@ def chosen_products(
         for p, fold in np.argwhere((choice == layer).any(axis=-1)):
             sources, test = np.flatnonzero(choice[p, fold] == layer), np.flatnonzero(folds[p] == fold)
             sums = np.matmul(rows[p, fold].astype(np.float32), here[sources])
-            yield p, sources, test, np.tensordot(sums, here[:, test], (2, 2))
+            yield p, sources, test, products(sums, here, test)
 
 
 def jackknifed(differences: Layers, cv: Recognition, groups: np.ndarray) -> Replicated:
@@ -188,8 +196,8 @@ def jackknifed(differences: Layers, cv: Recognition, groups: np.ndarray) -> Repl
     inside = block == np.arange(block.max() + 1)[:, None]  # [block, pair]
     together = np.zeros((len(inside), len(inside), *cv.layer.shape))  # hits without one block on the pairs of another
     rows = training_pairs(cv.folds)[:, :, None] & inside
-    for _, sources, test, products in chosen_products(differences, cv.folds, cv.choice, rows):
-        right = hits(products.sum(axis=1, keepdims=True) - products)  # on all other blocks of the fold's training pairs
+    for _, sources, test, found in chosen_products(differences, cv.folds, cv.choice, rows):
+        right = hits(found.sum(axis=1, keepdims=True) - found)  # on all other blocks of the fold's training pairs
         counted = np.tensordot(right, inside[:, test].astype(float), (3, 1))
         together[:, :, sources] += counted.transpose(1, 3, 0, 2)
     count = len(cv.folds) * inside.sum(axis=1)

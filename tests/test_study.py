@@ -26,7 +26,7 @@ from xlv.results import save
 from xlv.schema import SCHEMA
 from xlv.settings import Comparisons, ControlSettings, Search, Settings
 from xlv.statistics.vectors import hits, own
-from xlv.study import baselines, run_control, run_study
+from xlv.study import baselines, control_texts, run_control, run_study
 
 SETTINGS = Settings(concepts=("morality", "tense"), languages=("en", "fr", "sw"), pairs=12, neutral=3, dtype="fp32")
 CONTROL = ControlSettings(
@@ -313,6 +313,29 @@ def test_vectors_of_a_run_are_those_of_its_concepts_and_languages(tiny_folder, t
     kept = ConceptVectors.load(folder / "morality_sw.safetensors")
     wanted = concept_vectors(load_model(str(tiny_folder), dtype="fp32"), "morality", "sw", pairs=12)
     assert kept.origin == wanted.origin and all(torch.equal(kept.layers[k], wanted.layers[k]) for k in wanted.layers)
+
+
+def test_the_chat_reading_is_another_result_beside_the_raw_one(studied, stored, monkeypatch, tmp_path):
+    folder, out = studied
+    chat = replace(SETTINGS, template="chat", baselines=False)
+    found = run_study(str(folder), chat, tmp_path)
+    assert place(str(folder), chat, out).name != place(str(folder), replace(chat, template="raw"), out).name
+    assert found.attrs["template"] == "chat" and found.attrs["corpus"] == stored["recognition"].attrs["corpus"]
+    assert not np.allclose(found["margin"], stored["recognition"]["margin"], atol=1e-3)
+    xr.testing.assert_equal(found["cohort_surface"], stored["recognition"]["cohort_surface"])
+
+
+def test_question_4_makes_its_vectors_of_the_first_cohort(tiny_folder, tmp_path, monkeypatch):
+    assert set(control_texts(replace(CONTROL, pairs=None))[0]["cohort"]) == {"first"}
+    asked = []
+
+    def made(*given, **how):
+        asked.append(how["cohort"])
+        return concept_vectors(*given, **how)
+
+    monkeypatch.setattr("xlv.control.evaluate.concept_vectors", made)
+    run_control(str(tiny_folder), CONTROL, tmp_path / "out")
+    assert set(asked) == {"first"}
 
 
 def test_control_is_not_measured_twice_and_says_where_it_comes_from(tiny_folder, tmp_path, monkeypatch):

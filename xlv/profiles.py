@@ -104,16 +104,15 @@ def profile_of(
 
     Raises ValueError for an unknown profile, values of another type, and what `Settings` refuses.
     """
-    texts = {"profile": profile, "data": data, "languages": languages, "concepts": concepts}
-    texts |= {"cohort": cohort, "dtype": dtype, "template": template}
-    typed(str, **texts), typed(int, pairs=pairs, seed=seed), typed(bool, type(None), baselines=baselines)
+    texts = {"data": data, "cohort": cohort, "dtype": dtype, "template": template}
+    typed(str, profile=profile, languages=languages, concepts=concepts, **texts)
+    typed(int, pairs=pairs, seed=seed), typed(bool, type(None), baselines=baselines)
     listed = {"languages": names(languages), "concepts": names(concepts)}
     if unknown := [code for code in listed["languages"] or () if not data and code not in ALL]:
         raise ValueError(f"unknown language {unknown[0]!r}: choose from {', '.join(ALL)}")
     if data and not Path(data).is_dir():  # question 4 would be asked of the built-in one
         raise ValueError(f"no folder {data}: expected {{concept}}/{{language}}.tsv below it")
-    single = {"data": data, "cohort": cohort, "pairs": pairs, "seed": seed, "dtype": dtype, "template": template}
-    chosen = {name: value or None for name, value in single.items()}
+    chosen = {name: value or None for name, value in {**texts, "pairs": pairs, "seed": seed}.items()}
     return Profile.named(profile).changed(**listed, **chosen, baselines=baselines)
 
 

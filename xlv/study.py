@@ -19,7 +19,7 @@ from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelle
 from xlv.questions.recognition.accuracy import own_hits
 from xlv.results import has_published, load, result_path
 from xlv.schema import SCHEMA
-from xlv.settings import COHORTS, DEFAULT_LOADING, ControlSettings, Loading, Settings
+from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 from xlv.statistics.resampling import group_indices
 from xlv.statistics.vectors import Layers, hits
 
@@ -87,10 +87,9 @@ def run_study(
         keep(recognition, paths[0], provenance | ({"stamp": unfinished} if settings.baselines else {}), model)
         keep(consistency, paths[1], provenance, model)
     progress(what, 3, 4)
-    for concept, code in dict.fromkeys(zip(table["concept"], table["language"], strict=True)) if vectors else ():
-        size = {"pairs": settings.pairs, "cohort": settings.cohort, "data": settings.folder}
-        made = concept_vectors(loaded, concept, code, **size)
-        made.save(folder / "vectors" / f"{concept}_{code}.safetensors")
+    for name, code in dict.fromkeys(zip(table["concept"], table["language"], strict=True)) if vectors else ():
+        made = concept_vectors(loaded, name, code, pairs=settings.pairs, cohort=settings.cohort, data=settings.folder)
+        made.save(folder / "vectors" / f"{name}_{code}.safetensors")
     if settings.baselines and found[0] is None:  # last of all, since it takes the place of the model
         recognition = load(paths[0])
         values = untrained(loaded, table, settings, progress)
@@ -105,21 +104,20 @@ def analyse(
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Recognition and consistency of every concept of a table of pairs, from the states of its texts by concept.
 
-    `seed` draws the folds, and with the concept's place the resamples: the same in two models pairs their differences.
+    Each cohort of pairs is trained and tested within itself, too. The same `seed` pairs the differences of two models.
     """
     languages, groups = list(dict.fromkeys(table["language"])), [_groups(table, concept) for concept in states]
     rows = [table[table["concept"] == concept] for concept in states]
     cohorts, surface = [corpus.cohorts_of(part) for part in rows], [surface_margins(part, languages) for part in rows]
     found = analyse_concepts(states, n_layers, groups, cohorts=cohorts, seed=seed, progress=progress)
     recognition = recognition_arrays(found, states, languages, surface)
-    names = [name for name in (*COHORTS, "all") if any(name in places for places in cohorts)]
+    names = list(recognition["cohort"].values)
     within = np.full((len(names), *recognition["surface"].shape), np.nan)
     for k, (part, of) in enumerate(zip(rows, cohorts, strict=True)):
         for name, places in of.items():
             some = surface[k] if name == "all" else surface_margins(part.groupby("language").nth([*places]), languages)
             within[names.index(name), k][..., places] = hits(some)
-    dims = SCHEMA["recognition"]["cohort_surface"].dims
-    recognition["cohort_surface"] = xr.DataArray(within, {"cohort": names}, dims)
+    recognition["cohort_surface"] = SCHEMA["recognition"]["cohort_surface"].dims, within
     return recognition, consistency_arrays(found, languages)
 
 

@@ -28,6 +28,8 @@ def test_a_book_is_built_of_the_small_models_or_of_those_named_and_its_index_is_
         "full",
         "--data",
         "corpus",
+        "--cohort",
+        "first",
         "--out",
         "there",
         "--results",
@@ -40,7 +42,7 @@ def test_a_book_is_built_of_the_small_models_or_of_those_named_and_its_index_is_
     )
     [first, second] = built
     assert first[:2] == (BOOK_MODELS, PROFILES["quick"]) and first[3:] == (None, Loading(), False)
-    wanted = PROFILES["full"].changed(data="corpus", seed=3, dtype="bf16", template="chat")
+    wanted = PROFILES["full"].changed(data="corpus", cohort="first", seed=3, dtype="bf16", template="chat")
     assert second == (("a", "b"), wanted, Path("there"), Path("r"), Loading("cpu", True), True)
 
 

@@ -62,7 +62,19 @@ def test_the_settings_of_a_run_are_those_of_its_options(monkeypatch, tmp_path):
     monkeypatch.setattr("xlv.study.run_study", study)
     for arguments in (
         ("llama2-chat-7b", "--no-baselines", "--device", "cuda:1", "--trust-remote-code", "--out", tmp_path),
-        ("org/model", "--template", "Q: {input}", "--dtype", "bf16", "--revision", "v2", "--pairs", "8"),
+        (
+            "org/model",
+            "--template",
+            "Q: {input}",
+            "--dtype",
+            "bf16",
+            "--revision",
+            "v2",
+            "--pairs",
+            "8",
+            "--cohort",
+            "second",
+        ),
     ):
         with pytest.raises(Done):
             here("run", *arguments)
@@ -70,6 +82,7 @@ def test_the_settings_of_a_run_are_those_of_its_options(monkeypatch, tmp_path):
     assert (name, settings.template, settings.baselines, settings.dtype) == ("llama2-chat-7b", "", False, "fp32")
     assert (loading.device, loading.trust_remote_code, out) == ("cuda:1", True, tmp_path)
     assert (other, changed.template, changed.dtype, changed.pairs) == ("org/model@v2", "Q: {input}", "bf16", 8)
+    assert (settings.cohort, changed.cohort) == ("all", "second")
     assert (plain.device, plain.trust_remote_code) == (None, False)
 
 
@@ -147,5 +160,10 @@ def test_completions_are_kept_only_when_asked_for_and_cleared_with_the_cache(tin
 
 
 def test_an_audit_says_where_its_card_lies(monkeypatch, tmp_path):
-    monkeypatch.setattr("xlv.edition.book.audit_model", lambda model, profile, out, **_: out / f"{model}.html")
-    assert here("audit", "my-model", "--out", tmp_path).stdout == f"The card: {tmp_path / 'my-model.html'}\n"
+    def audit(model, profile, out, **_):
+        return out / f"{model}-{profile.study.cohort}.html"
+
+    monkeypatch.setattr("xlv.edition.book.audit_model", audit)
+    for options, cohort in (((), "second"), (("--cohort", "all"), "all")):
+        done = here("audit", "my-model", *options, "--out", tmp_path)
+        assert done.stdout == f"The card: {tmp_path / f'my-model-{cohort}.html'}\n"

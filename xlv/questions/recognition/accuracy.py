@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
 from xlv.statistics.jackknife import Replicated, blocks, surplus
 from xlv.statistics.resampling import group_indices, partitions
@@ -186,6 +187,20 @@ def chosen_products(
             yield p, sources, test, products(sums, here, test)
 
 
+def _left_out(parts: np.ndarray) -> np.ndarray:
+    """Hits `[source, block, target, pair]` with each block left out of training, to first order.
+
+    `parts` are what each block of training pairs adds to a margin. A hit jumps where its margin changes sign, and a sum
+    of jumps is noise; what moves smoothly is its expectation over training pairs, Φ(margin / its standard error).
+    """
+    margin, there = parts.sum(axis=1, keepdims=True), parts.any(axis=(0, 2, 3))[:, None, None]
+    n_blocks = there.sum()  # of which the fold's training pairs are
+    apart = (parts - margin / n_blocks) * there
+    error = np.sqrt(np.square(apart).sum(axis=1, keepdims=True) * n_blocks / max(1, n_blocks - 1))
+    error = np.maximum(error, np.finfo(error.dtype).tiny)
+    return hits(margin) - apart * norm.pdf(margin / error) / error
+
+
 def jackknifed(differences: Layers, cv: Recognition, groups: np.ndarray) -> Replicated:
     """Cross-validated accuracy `[source, target]` with each block of situations left out, and its surplus.
 
@@ -197,8 +212,7 @@ def jackknifed(differences: Layers, cv: Recognition, groups: np.ndarray) -> Repl
     together = np.zeros((len(inside), len(inside), *cv.layer.shape))  # hits without one block on the pairs of another
     rows = training_pairs(cv.folds)[:, :, None] & inside
     for _, sources, test, found in chosen_products(differences, cv.folds, cv.choice, rows):
-        right = hits(found.sum(axis=1, keepdims=True) - found)  # on all other blocks of the fold's training pairs
-        counted = np.tensordot(right, inside[:, test].astype(float), (3, 1))
+        counted = np.tensordot(_left_out(found), inside[:, test].astype(float), (3, 1))
         together[:, :, sources] += counted.transpose(1, 3, 0, 2)
     count = len(cv.folds) * inside.sum(axis=1)
     others = together.sum(axis=1) - together[np.arange(len(inside)), np.arange(len(inside))]

@@ -62,13 +62,17 @@ SCHEMA: dict[str, dict[str, Variable]] = {
             "resample source target", "share", "groups resampled, mean over values (results of earlier versions)", 4
         ),
         "shuffled": _of("concept shuffle source target", "share", "`accuracy` under shuffled labels"),
+        "shuffled_paper": _of("concept shuffle source target", "share", "the same under protocol `paper`"),
         "random": _of("concept draw source", "share", "accuracy of random directions with the activations' covariance"),
+        "random_paper": _of("concept draw source", "share", "the same under protocol `paper`"),
         "surface": _of("concept surface_kind source pair", "log-odds", "margin of a surface classifier of the texts"),
         "cohort_surface": _of(
             "cohort concept surface_kind source pair", "share", "hits of surface classifiers trained within the cohort"
         ),
         "embedded": _of("concept source pair", "share", "`correct` on mean token embeddings instead of states"),
         "untrained": _of("concept source pair", "share", "`correct` in an untrained model, every fourth language"),
+        "untrained_paper": _of("concept source", "share", "own `accuracy` under `paper` in that untrained model"),
+        "outliers": _of("concept source", "share", "states at the chosen layer of norms above 3 times the median"),
         "likelihood": _of("concept source pair", "nats", "by which the positive text is likelier than the negative"),
         "across": _of("concept other source", "share", "accuracy of a concept's vectors on another concept's pairs"),
         "token_overlap": _of("source target", "share", "Jaccard overlap of the token types of two languages' texts"),
@@ -145,7 +149,9 @@ ATTRIBUTES = {
     "dtype": "numbers that the model computed in",
     "template": "how a text became a prompt",
 }
-COUNTED = set("pair shuffle draw resample block sign sentence split halving prompt response_prompt opening window".split())
+COUNTED = set(
+    "pair shuffle draw resample block sign sentence split halving prompt response_prompt opening window".split()
+)
 MEASURED = {"layer", "size", "dose", "response_dose"}  # dimensions of numbers; all others are of names, each once
 DONE = {"method", "direction", "source", "concept"}  # to the model, condition by condition
 

@@ -17,6 +17,7 @@ from xlv.corpus.shortcut import surface_margins
 from xlv.models.names import check_name, named
 from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelled, recognition_arrays
 from xlv.questions.recognition.accuracy import own_hits
+from xlv.questions.recognition.comparisons import own_as_published
 from xlv.results import has_published, load, result_path
 from xlv.schema import SCHEMA
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
@@ -92,8 +93,8 @@ def run_study(
         made.save(folder / "vectors" / f"{name}_{code}.safetensors")
     if settings.baselines and found[0] is None:  # last of all, since it takes the place of the model
         recognition = load(paths[0])
-        values = untrained(loaded, table, settings, progress)
-        recognition["untrained"] = (SCHEMA["recognition"]["untrained"].dims, values)
+        for variable, values in untrained(loaded, table, settings, progress).items():
+            recognition[variable] = (SCHEMA["recognition"][variable].dims, values)
         keep(recognition, paths[0], provenance, model)
     progress(what, 4, 4)
     return load(paths[0])
@@ -154,17 +155,20 @@ def baselines(
     return found
 
 
-def untrained(model: "Model", table: pd.DataFrame, settings: Settings, progress: Progress) -> np.ndarray:
-    """Hits `[concept, language, pair]` in an untrained model, NaN where it is not measured; uses the model up."""
+def untrained(model: "Model", table: pd.DataFrame, settings: Settings, progress: Progress) -> dict[str, np.ndarray]:
+    """Own vectors in an untrained model as SCHEMA has them, NaN where it is not measured; uses the model up."""
     from xlv.models import baselines as against
     from xlv.models.activations import concept_states
 
     languages = list(dict.fromkeys(table["language"]))
     asked = table[table["language"].isin(languages[::UNTRAINED_STEP])]
     blank = against.untrained(model, seed=settings.seed)
-    hits = _own_hits(concept_states(blank, corpus.texts_of(asked), progress=progress), blank.n_layers, asked)
-    found = np.full((len(hits), len(languages), hits.shape[-1]), np.nan)
-    found[:, ::UNTRAINED_STEP] = hits
+    states = concept_states(blank, corpus.texts_of(asked), progress=progress)
+    paper = np.stack([own_as_published(layers, blank.n_layers) for layers in states.values()])
+    found = {"untrained": _own_hits(states, blank.n_layers, asked), "untrained_paper": paper}
+    for variable, values in found.items():
+        found[variable] = np.full((len(values), len(languages), *values.shape[2:]), np.nan)
+        found[variable][:, ::UNTRAINED_STEP] = values
     return found
 
 

@@ -28,7 +28,7 @@ def reader(states: np.ndarray) -> Layers:
 
 def differences(states: np.ndarray) -> list[np.ndarray]:
     """The pair differences of every layer."""
-    return [states[:, :N_PAIRS, k] - states[:, N_PAIRS:, k] for k in range(N_LAYERS)]
+    return [states[:, :N_PAIRS, k] - states[:, N_PAIRS:, k] for k in range(states.shape[2])]
 
 
 def shuffled(states: np.ndarray, **options) -> np.ndarray:

@@ -36,7 +36,8 @@ def parts(found: ConceptAnalysis) -> dict[str, np.ndarray]:
     return {**found.consistency, **found.recognition}
 
 
-DRAWN = ("shuffled", "random", "curve", "reliability", "reliability_profile")  # at random, by the seed of the folds
+# at random, by the seed of the folds
+DRAWN = ("shuffled", "shuffled_paper", "random", "random_paper", "curve", "reliability", "reliability_profile")
 
 
 def test_vectors_and_cosines_are_those_of_all_pairs():
@@ -134,7 +135,7 @@ def test_every_variable_is_declared_with_its_dimensions(analysis):
     _, recognition, consistency = analysis
     check(recognition, "recognition"), check(consistency, "consistency")
     assert set(consistency) == set(SCHEMA["consistency"])
-    measured_elsewhere = {"embedded", "untrained", "likelihood", "token_overlap", "neutral_nats"}
+    measured_elsewhere = {"embedded", "untrained", "untrained_paper", "likelihood", "token_overlap", "neutral_nats"}
     measured_elsewhere |= {"resampled", "cohort_surface"}
     assert set(SCHEMA["recognition"]) - set(recognition) <= measured_elsewhere
 

@@ -70,7 +70,8 @@ def analyse_concept(
     found, grams = {name: run.result() for name, run in runs.items()}, runs[ALL].grams
     cv, layer = found[ALL], int(np.median(found[ALL].layer[:, 0]))
     within = [accuracy.jackknifed(differences_of(states, cohorts[n]), found[n], runs[n].groups) for n in cohorts]
-    recognition = _protocols(cv, paper) | {
+    recognition = _protocols(cv, paper) | comparisons.published_nulls(states, n_layers, seed=seed)
+    recognition |= {
         "cohort_accuracy": np.stack([one.value for one in within]),
         "replicate": levelled([np.moveaxis(one.replicates, 0, -1) for one in within], BLOCKS).transpose(0, 3, 1, 2),
         "surplus": np.stack([one.excess for one in within]),
@@ -79,6 +80,7 @@ def analyse_concept(
         "curve": accuracy.learning_curve(grams, groups, seed=seed),
         "shuffled": comparisons.shuffled_accuracy(differences, grams, groups, seed=seed),
         "random": comparisons.random_accuracy(states(layer), seed=seed),
+        "outliers": comparisons.outliers(states(layer)),
         "group": groups,
     }
     consistency = _consistency(half_cosines(differences(layer), groups, n_splits=n_splits, seed=seed), profile)

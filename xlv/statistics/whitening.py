@@ -1,18 +1,26 @@
-"""Vectors whitened by a covariance that languages share, their own left out or not: (S + λI)⁻¹ μ."""
+"""Vectors whitened by a covariance that languages share: (S + λI)⁻¹ μ."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse.linalg import LinearOperator, cg
 
 RIDGE = 3.0  # λ, in mean eigenvalues of S
-_TOLERANCE = 1e-4  # of what is left of the vector solved for
-_MOST = 500  # steps; some 10 suffice, or 30 without the factor
 
 
-def centred(rows: np.ndarray) -> np.ndarray:
-    """Rows `[…, row, d]` about their mean."""
-    return rows - rows.mean(axis=-2, keepdims=True, dtype=np.float64).astype(rows.dtype)
+def principal_axes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Right singular vectors `[d, axis]` of `rows` `[row, d]` and singular values, largest first; those not nil.
+
+    By the smaller of the two matrices of inner products, many times as fast as the whole decomposition; double
+    precision makes up for the squaring.
+    """
+    rows = rows.astype(np.float64)
+    wide = len(rows) < rows.shape[1]
+    squares, basis = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
+    scale, basis = np.sqrt(np.maximum(squares[::-1], 0)), basis[:, ::-1]
+    kept = scale > 1e-5 * scale[0]
+    return rows.T @ (basis[:, kept] / scale[kept]) if wide else basis[:, kept], scale[kept]
 
 
 def whitening(differences: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -21,81 +29,33 @@ def whitening(differences: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     S is the covariance of pair differences `[language, pair, d]` within languages, pooled over them, and λ is RIDGE
     times its mean eigenvalue. Raises ValueError for differences without variance.
     """
-    rows = centred(differences.astype(np.float64))
-    rows = rows.reshape(-1, rows.shape[-1]) / np.sqrt(rows.shape[0] * rows.shape[1])
-    ridge = RIDGE * np.square(rows).sum() / rows.shape[1]
-    if not ridge > 0:
+    rows = (differences - differences.mean(axis=1, keepdims=True)).reshape(-1, differences.shape[-1])
+    axes, scale = principal_axes(rows)
+    if not len(scale):
         raise ValueError("expected differences that vary within a language, got none: there is nothing to whiten by")
-    wide = len(rows) < rows.shape[1]  # then S + λI is λI but for the span of the rows
-    values, basis = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
-    kept = values > 1e-10 * values[-1]
-    values, basis = values[kept], basis[:, kept]
-    axes = rows.T @ basis / np.sqrt(values) if wide else basis
-    shrink = 1 - np.sqrt(ridge / (values + ridge))
+    variance = scale**2 / len(rows)
+    ridge = RIDGE * variance.sum() / len(axes)
+    shrink = 1 - np.sqrt(ridge / (variance + ridge))  # off the axes S + λI is λI
     return lambda vectors: (vectors - (vectors @ axes * shrink) @ axes.T) / np.sqrt(ridge)
 
 
 def whitened(rows: np.ndarray) -> Callable[[np.ndarray, np.ndarray, Sequence[int]], np.ndarray]:
-    """A function of `train` `[row]`, means `[source, d]` and the places of their languages, that whitens these means.
+    """A function of `train` `[row]`, means `[source, d]` and their languages' places, which whitens them by `rows`.
 
-    It returns (S + λI)⁻¹ μ `[target, source, d]` for reading each target. S is the covariance of the training rows of
-    `rows` `[language, part, row, d]` about the means of their parts, pooled over all languages but the target, or over
-    all for a source that reads itself; λ is RIDGE times its mean eigenvalue. A mean of 0 gives 0.
-
-    Where d exceeds the number of rows, no matrix of d × d is made.
+    It returns directions (S + λI)⁻¹ μ `[target, source, d]`, up to their length. S is the covariance of the training
+    rows of `rows` `[language, part, row, d]` about the means of their parts, pooled over all languages but the target,
+    or over all for a source that reads itself; λ is RIDGE times its mean eigenvalue.
     """
-    rows = centred(rows)  # means of the training rows are then small, and what they take off S is exact enough
-    total = _products(rows) if rows.shape[-1] <= rows[..., 0].size else None
+    rows = rows - rows.mean(axis=2, keepdims=True)  # so that what other rows are taken off below is no larger
+    total = _products(rows) if rows.shape[-1] <= rows[..., 0].size else None  # no d × d where the rows are fewer
 
     def directions(train: np.ndarray, means: np.ndarray, sources: Sequence[int]) -> np.ndarray:
-        inside = np.compress(train, rows, axis=2)  # laid out anew, which products need
+        inside = np.compress(train, rows, axis=2)
         middle = inside.mean(axis=2, keepdims=True)
-        off = (rows[:, :, ~train], float(train.sum()) ** 0.5 * middle)
-        pooled = None if total is None else total - sum(_products(some) for some in off)
-        inside -= middle
-        return _solve(inside, pooled, means, sources)
+        off = () if total is None else (_products(rows[:, :, ~train]), int(train.sum()) * _products(middle))
+        return _solved(inside - middle, None if total is None else total - sum(off), means, sources)
 
     return directions
-
-
-def _solve(rows: np.ndarray, pooled: np.ndarray | None, means: np.ndarray, sources: Sequence[int]) -> np.ndarray:
-    """Conjugate gradients for all systems of `whitened` at once, on centred training rows.
-
-    `pooled` are the summed products of all rows. Its factor comes near each system, since these differ by one language;
-    without it, products with the rows do, in more steps.
-    """
-    flat, size = rows.reshape(-1, rows.shape[-1]), rows.shape[-1]
-    left_out = (np.arange(len(rows))[:, None] != np.asarray(sources)).astype(rows.dtype)[..., None]
-    variance = np.einsum("lprd,lprd->l", rows, rows)
-    ridge = RIDGE / size * (variance.sum() - left_out * variance[:, None, None])
-    factor = None if pooled is None else _factor(pooled, float(ridge.mean()))
-
-    def product(vectors: np.ndarray) -> np.ndarray:
-        lines = vectors.reshape(-1, size)
-        shared = lines @ flat.T @ flat if pooled is None else lines @ pooled
-        of_target = (vectors[:, None] @ rows.swapaxes(2, 3) @ rows).sum(axis=1)
-        return shared.reshape(vectors.shape) - left_out * of_target + ridge * vectors
-
-    def nearly(vectors: np.ndarray) -> np.ndarray:  # what solves for the covariance of all languages
-        if factor is None:
-            return vectors
-        return cho_solve(factor, vectors.reshape(-1, size).T, check_finite=False).T.reshape(vectors.shape)
-
-    rest = np.repeat(means[None].astype(rows.dtype), len(rows), axis=0)
-    found, enough = np.zeros_like(rest), np.where(ridge > 0, _TOLERANCE**2 * _inner(rest, rest), np.inf)
-    step = towards = nearly(rest)
-    gain = _inner(rest, towards)
-    for _ in range(_MOST):
-        image = product(step)
-        length = _ratio(gain, _inner(step, image))
-        found += length * step
-        rest -= length * image
-        if (_inner(rest, rest) <= enough).all():
-            break
-        towards = nearly(rest)
-        before, gain = gain, _inner(rest, towards)
-        step = towards + _ratio(gain, before) * step
-    return found * (len(flat) - left_out * (len(flat) // len(rows)))
 
 
 def _products(rows: np.ndarray) -> np.ndarray:
@@ -104,16 +64,31 @@ def _products(rows: np.ndarray) -> np.ndarray:
     return flat.T @ flat
 
 
-def _factor(pooled: np.ndarray, ridge: float) -> tuple[np.ndarray, bool]:
-    """Cholesky factor of a covariance and a ridge; transposed, since LAPACK counts columns first."""
-    matrix = pooled.copy()
-    matrix.flat[:: len(matrix) + 1] += ridge or 1.0
-    return cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
+def _solved(rows: np.ndarray, pooled: np.ndarray | None, means: np.ndarray, sources: Sequence[int]) -> np.ndarray:
+    """`whitened` by conjugate gradients, all targets and sources at once, from centred rows and their `_products`.
 
+    Covariances that leave one language out differ little from the whole, whose factor makes 5 steps do; without it,
+    products with the rows take some 30.
+    """
+    lines, size = rows.reshape(-1, rows.shape[-1]), rows.shape[-1]
+    left_out = (np.arange(len(rows))[:, None, None] != np.asarray(sources)[:, None]).astype(rows.dtype)
+    variance = np.einsum("lprd,lprd->l", rows, rows)
+    ridge = RIDGE / size * (variance.sum() - left_out * variance[:, None, None])
+    ridge += ridge == 0
+    shape, wanted = (len(rows), *means.shape), means / np.linalg.norm(means, axis=-1, keepdims=True).clip(1e-30)
 
-def _inner(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return (one * other).sum(axis=-1, keepdims=True)
+    def product(vectors: np.ndarray) -> np.ndarray:
+        flat, vectors = vectors.reshape(-1, size), vectors.reshape(shape)
+        shared = (flat @ lines.T @ lines if pooled is None else flat @ pooled).reshape(shape)
+        of_target = (vectors[:, None] @ rows.swapaxes(2, 3) @ rows).sum(axis=1)
+        return (shared - left_out * of_target + ridge * vectors).ravel()
 
+    def operator(apply: Callable[[np.ndarray], np.ndarray]) -> LinearOperator:
+        return LinearOperator((np.prod(shape),) * 2, apply, dtype=rows.dtype)
 
-def _ratio(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.divide(one, other, out=np.zeros_like(one), where=other > 0)
+    near = None
+    if pooled is not None:  # transposed, since LAPACK counts columns first
+        factor = cho_factor((pooled + ridge.mean() * np.eye(size, dtype=rows.dtype)).T, lower=True, overwrite_a=True)
+        near = operator(lambda vectors: cho_solve(factor, vectors.reshape(-1, size).T).T.ravel())
+    wanted = np.repeat(wanted[None], len(rows), axis=0).astype(rows.dtype)
+    return cg(operator(product), wanted.ravel(), rtol=1e-4, maxiter=500, M=near)[0].reshape(shape)

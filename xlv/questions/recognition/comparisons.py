@@ -1,15 +1,18 @@
 """Beside accuracy on pairs: single texts on the same vectors, other estimators, and directions that know nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from xlv.questions.recognition.accuracy import N_FOLDS, Recognition, chosen_layers, chosen_products, training_pairs
+from xlv.questions.recognition import accuracy
+from xlv.questions.recognition.accuracy import Recognition, training_pairs
 from xlv.statistics.resampling import partitions
-from xlv.statistics.vectors import Layers, hits, text_gram
+from xlv.statistics.vectors import Layers, differences_of, hits, own, text_gram
+from xlv.statistics.whitening import principal_axes, whitened
+
+FAR = 3.0  # medians of the norm, above which a state is an outlier
 
 
 class Readout(NamedTuple):
@@ -60,69 +63,62 @@ def _read(projections: np.ndarray, carried: float, centred: np.ndarray) -> np.nd
 
 
 def _principal(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-    """First right singular vector of the differences; its sign, which PCA leaves open, is that of their mean."""
+    """First principal axis of the differences; its sign, which PCA leaves open, is that of their mean."""
     differences = positive - negative
-    left, scale = _singular(differences)
-    first = left[:, 0] @ differences / scale[0]
+    first = principal_axes(differences)[0][:, 0]
     return first * (1.0 if differences.mean(axis=0) @ first >= 0 else -1.0)
 
 
-def _singular(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Left singular vectors and singular values, largest first, in double precision.
+def _logistic(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """The normal of a logistic classifier of single texts, fitted in the span of the training texts.
 
-    By the Gram matrix of the rows, which are far fewer than their dimensions: many times as fast as the whole
-    decomposition, and double precision makes up for the squaring.
+    The solution lies in that span anyway, which has far fewer dimensions than the residual stream.
     """
-    rows = rows.astype(np.float64)
-    values, left = np.linalg.eigh(rows @ rows.T)
-    return left[:, ::-1], np.sqrt(np.maximum(values[::-1], 0.0))
+    texts = np.concatenate([positive, negative])
+    texts = texts - texts.mean(axis=0)
+    axes, scale = principal_axes(texts)
+    coordinates = (texts @ axes / np.sqrt(np.mean(scale**2))).astype(np.float32)
+    labels = np.repeat([1, 0], [len(positive), len(negative)])
+    return axes @ LogisticRegression(C=1.0, max_iter=500).fit(coordinates, labels).coef_[0]
 
 
-def _fitted(model: Callable) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    def direction(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-        """The normal of a linear classifier of single texts, fitted in the span of the training texts.
-
-        The solution lies in that span anyway, which has far fewer dimensions than the residual stream.
-        """
-        texts = np.concatenate([positive, negative])
-        texts = texts - texts.mean(axis=0)
-        left, scale = _singular(texts)
-        kept = scale > 1e-5 * scale[0]
-        left, scale = left[:, kept], scale[kept]
-        coordinates = (left * scale / np.sqrt(np.mean(scale**2))).astype(np.float32)
-        labels = np.repeat([1, 0], [len(positive), len(negative)])
-        return (model().fit(coordinates, labels).coef_[0] / scale) @ left.T @ texts
-
-    return direction
-
-
-ESTIMATORS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+ALONE = {  # directions of a source's texts, each side `[pair, d_model]`
     "DiffMean": lambda positive, negative: (positive - negative).mean(axis=0),
     "PCA": _principal,
-    "logistic": _fitted(lambda: LogisticRegression(C=1.0, max_iter=500)),
-    "LDA": _fitted(lambda: LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")),
+    "logistic": _logistic,
 }
+POOLED = {  # what covariance whitens DiffMean: that of rows `[language, part, pair, d_model]`
+    "whitened": lambda positive, negative: (positive - negative)[:, None],
+    "LDA": lambda positive, negative: np.stack([positive, negative], axis=1),
+}
+ESTIMATORS = ("DiffMean", "whitened", "PCA", "logistic", "LDA")
 
 
 def estimator_hits(states: Layers, found: Recognition) -> np.ndarray:
     """Hits `[estimator, source, target, pair]` on held-out pairs: ESTIMATORS in order, the first partition's folds.
 
     Every estimator gets the layer that protocol `cv` chose for the fold and source with DiffMean, and is scored as
-    it is: on whether the positive text of a pair projects higher than the negative one. LDA shrinks its covariance
-    by Ledoit and Wolf. A direction that cannot be told (no variance) scores ½.
+    it is: on whether the positive text of a pair projects higher than the negative one. Covariances are of the training
+    folds of all languages but the target, see `whitened`. A direction that cannot be told (no variance) scores ½.
     """
     train, folds = training_pairs(found.folds)[0], found.folds[0]
     n_languages, n_pairs = len(found.layer), len(folds)
     right = np.zeros((len(ESTIMATORS), n_languages, n_languages, n_pairs))
     for layer in np.unique(found.choice[0]):
-        here = states(int(layer))
+        here = states(int(layer)).astype(np.float32)
         positive, negative = here[:, :n_pairs], here[:, n_pairs:]
-        for fold, source in np.argwhere(found.choice[0] == layer):
-            test = folds == fold
-            differences = positive[:, test] - negative[:, test]
-            known = positive[source, train[fold]], negative[source, train[fold]]
-            for e, direction in enumerate(ESTIMATORS.values()):
-                right[e, source][:, test] = hits(differences @ direction(*known)) if np.ptp(known) else 0.5
+        differences, pooled = positive - negative, {n: whitened(rows(positive, negative)) for n, rows in POOLED.items()}
+        for fold in np.flatnonzero((found.choice[0] == layer).any(axis=1)):
+            sources, test = np.flatnonzero(found.choice[0, fold] == layer), np.flatnonzero(folds == fold)
+            known = [(positive[s, train[fold]], negative[s, train[fold]]) for s in sources]
+            means = np.stack([ALONE["DiffMean"](*texts) for texts in known])
+            for reads, name in zip(right, ESTIMATORS, strict=True):
+                if name in pooled:
+                    directions = pooled[name](train[fold], means, sources)  # [target, source, d]
+                else:
+                    directions = np.stack([ALONE[name](*texts) if np.ptp(texts) else means[0] * 0 for texts in known])
+                margins = directions @ differences[:, test].swapaxes(1, 2)  # [target, source, pair]
+                reads[np.ix_(sources, range(n_languages), test)] = hits(margins).swapaxes(0, 1)
     return right
 
 
@@ -135,10 +131,10 @@ def shuffled_accuracy(
     `differences(layer)` gives `[language, pair, d_model]`, `grams` the languages' own inner products at every layer.
     """
     signs = _signs(n_shuffles, len(groups), seed)
-    folds = partitions(groups, n_folds=N_FOLDS, n_partitions=1, seed=seed)[:1].repeat(n_shuffles, axis=0)
+    folds = partitions(groups, n_folds=accuracy.N_FOLDS, n_partitions=1, seed=seed)[:1].repeat(n_shuffles, axis=0)
     train, right = training_pairs(folds), np.zeros((n_shuffles, len(grams[0]), len(grams[0])))
-    choice, rows = chosen_layers(grams, train, groups, signs[:, None]), (train * signs[:, None])[:, :, None]
-    for shuffle, sources, test, products in chosen_products(differences, folds, choice, rows):
+    choice, rows = accuracy.chosen_layers(grams, train, groups, signs[:, None]), (train * signs[:, None])[:, :, None]
+    for shuffle, sources, test, products in accuracy.chosen_products(differences, folds, choice, rows):
         right[shuffle, sources] += hits(products[:, 0] * signs[shuffle, test]).sum(axis=-1)
     return right / len(groups)
 
@@ -148,17 +144,47 @@ def _signs(n_shuffles: int, n_pairs: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).choice([-1.0, 1.0], size=(n_shuffles, n_pairs)).astype(np.float32)
 
 
-def random_accuracy(states: np.ndarray, *, n_directions: int = 100, seed: int = 0) -> np.ndarray:
-    """Accuracy `[draw, language]` of random directions that have the covariance of a language's activations.
+def random_accuracy(
+    states: np.ndarray, tested: np.ndarray | None = None, *, n_directions: int = 100, seed: int = 0
+) -> np.ndarray:
+    """Accuracy `[draw, language]` on `tested` or all pairs of random directions of the activations' covariance.
 
     `states` `[language, example, d_model]`, positive examples first. A sum of centred states with normal weights has
     their covariance, so it lies where the activations vary, as a concept vector does, and not in idle dimensions.
     """
-    generator = np.random.default_rng(seed)
+    weights = np.random.default_rng(seed).standard_normal((n_directions, states.shape[1]), dtype=np.float32)
+    directions = weights @ (states - states.mean(axis=1, keepdims=True))  # [language, draw, d_model]
     n_pairs = states.shape[1] // 2
-    centred = states - states.mean(axis=1, keepdims=True)
-    weights = generator.standard_normal((n_directions, states.shape[1]), dtype=np.float32)
-    directions = np.einsum("re,led->lrd", weights, centred, optimize=True)
-    differences = states[:, :n_pairs] - states[:, n_pairs:]
-    margins = np.matmul(directions, differences.transpose(0, 2, 1))  # [language, draw, pair]
-    return hits(margins).mean(axis=-1).T
+    tested = np.arange(n_pairs) if tested is None else tested
+    differences = states[:, tested] - states[:, n_pairs + tested]
+    return hits(directions @ differences.swapaxes(1, 2)).mean(axis=-1).T
+
+
+def published_nulls(states: Layers, n_layers: int, *, n_shuffles: int = 20, seed: int = 0) -> dict[str, np.ndarray]:
+    """What shuffled labels `[shuffle, source, target]` and random directions `[draw, language]` reach under `paper`.
+
+    By their names in SCHEMA. The layer that is best on the test pairs is chosen for them, too, which lifts them above
+    ½: the paper's kind of figure is to be held against these. Shuffles and draws are those of the two functions above,
+    alike in all layers.
+    """
+    best = [np.zeros(()), np.zeros(())]
+    for here in map(states, range(1, n_layers + 1)):
+        n_pairs = here.shape[1] // 2
+        differences, signs = here[:, :n_pairs] - here[:, n_pairs:], _signs(n_shuffles, n_pairs, seed)
+        train, test = accuracy.paper_split(n_pairs)
+        vectors = (signs[:, train] @ differences[:, train]).swapaxes(0, 1)  # [shuffle, source, d_model]
+        margins = np.tensordot(vectors, differences[:, test], (2, 2)) * signs[:, None, None, test]
+        reached = (margins >= 0).mean(axis=-1), random_accuracy(here, test, seed=seed)
+        best = [np.maximum(*both) for both in zip(best, reached, strict=True)]
+    return dict(zip(("shuffled_paper", "random_paper"), best, strict=True))
+
+
+def own_as_published(states: Layers, n_layers: int) -> np.ndarray:
+    """Accuracy `[language]` of own vectors under `paper`, as of an untrained model; see `vectors.Layers`."""
+    return own(accuracy.as_published(map(differences_of(states), range(1, n_layers + 1))).chosen)
+
+
+def outliers(states: np.ndarray) -> np.ndarray:
+    """Share `[language]` of states `[language, example, d_model]` with norms above FAR medians: massive activations."""
+    norms = np.linalg.norm(states, axis=-1)
+    return (norms > FAR * np.median(norms, axis=1, keepdims=True)).mean(axis=1)

@@ -29,9 +29,10 @@ def best_surface(dataset: xr.Dataset) -> Estimate:
     return found.of(lambda a: a[..., best, np.arange(len(best))])
 
 
-def _nulls(dataset: xr.Dataset) -> dict[str, np.ndarray]:
-    """Own accuracies `[draw, language]` under shuffled labels and of random directions, mean over value concepts."""
-    drawn = {"shuffled": own_cells(dataset["shuffled"]), "random": dataset["random"]}
+def _nulls(dataset: xr.Dataset, *variables: str) -> dict[str, np.ndarray]:
+    """Own accuracies `[draw, language]` of what knows nothing, mean over value concepts; without what is not stored."""
+    drawn = {name: dataset[name] for name in variables or ("shuffled", "random") if name in dataset}
+    drawn = {name: own_cells(array) if "target" in array.dims else array for name, array in drawn.items()}
     return {name: over_values(array).transpose(..., "source").values for name, array in drawn.items()}
 
 
@@ -65,10 +66,24 @@ def layer_mean(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 
 def protocol_table(datasets: Results) -> pd.DataFrame:
-    """Mean own-language accuracy under both protocols, and what choosing the layer on the test pairs adds."""
-    means = {d.attrs["title"]: {p: own_estimate(d, p).value.mean() for p in PROTOCOLS} for d in datasets.values()}
-    table = pd.DataFrame(means).T
-    return table.assign(difference=table["paper"] - table["cv"])
+    """Mean own-language accuracy under both protocols, and what choosing the layer on the test pairs adds.
+
+    Beside them, where a model's results have it, what knows nothing reaches under `paper`: shuffled labels, random
+    directions, an untrained model.
+    """
+    rows = {}
+    for dataset in datasets.values():
+        row = {protocol: own_estimate(dataset, protocol).value.mean() for protocol in PROTOCOLS}
+        found = _nulls(dataset, "shuffled_paper", "random_paper", "untrained_paper")
+        row |= {"difference": row["paper"] - row["cv"]} | {name: np.nanmean(drawn) for name, drawn in found.items()}
+        rows[dataset.attrs["title"]] = row
+    return pd.DataFrame(rows).T
+
+
+def outlier_table(datasets: Results) -> pd.DataFrame:
+    """Share of states with norms above 3 times the median at the chosen layers, models by languages, over values."""
+    measured = [dataset for dataset in datasets.values() if "outliers" in dataset]
+    return pd.DataFrame({d.attrs["title"]: over_values(d["outliers"]).to_series() for d in measured}).T
 
 
 def _mean_row(dataset: xr.Dataset, correct: xr.DataArray) -> dict[str, float]:

@@ -70,6 +70,30 @@ def test_protocols_differ_by_what_the_choice_on_test_pairs_adds(recognition):
     assert row["difference"] == pytest.approx(means["paper"] - means["cv"])
 
 
+def test_what_knows_nothing_under_protocol_paper_stands_beside_it_where_it_was_measured(recognition):
+    untrained = np.full((3, 5), np.nan)
+    untrained[:, ::4] = [[0.6, 0.7], [0.8, 0.9], [0.1, 0.1]]
+    measured = recognition.assign(untrained_paper=(("concept", "source"), untrained))
+    without = recognition.drop_vars(["shuffled_paper", "random_paper"]).assign_attrs(title="Another")
+    table = tables.protocol_table({"m": measured, "n": without})
+    values = recognition.sel(concept=VALUES)
+    shuffled = own(values["shuffled_paper"].mean(("concept", "shuffle")).values)
+    assert table.loc["My model", "shuffled_paper"] == pytest.approx(shuffled.mean())
+    assert table.loc["My model", "random_paper"] == pytest.approx(float(values["random_paper"].mean()))
+    assert table.loc["My model", "untrained_paper"] == pytest.approx(0.75)
+    assert table.loc["Another", ["shuffled_paper", "random_paper", "untrained_paper"]].isna().all()
+    assert list(tables.protocol_table({"n": without}).columns) == ["cv", "paper", "difference"]
+
+
+def test_outliers_stand_by_model_and_language(recognition):
+    shares = np.zeros((3, 5))
+    shares[:, 1] = [0.1, 0.3, 0.9]  # the last is no value
+    measured = recognition.assign(outliers=(("concept", "source"), shares))
+    table = tables.outlier_table({"m": measured, "n": recognition.drop_vars("outliers")})
+    assert list(table.index) == ["My model"]
+    np.testing.assert_allclose(table.loc["My model", ["en", "fr", "es", "zh", "ja"]], [0.0, 0.2, 0.0, 0.0, 0.0])
+
+
 def test_each_baseline_is_its_mean_over_values_and_languages(recognition):
     table, values = tables.baseline_table(recognition), recognition.sel(concept=VALUES)
     expected = {
@@ -109,7 +133,7 @@ def test_readers_are_the_own_vector_and_the_mean_of_the_others(recognition):
 def test_estimators_are_compared_with_diffmean(recognition):
     table = tables.estimator_table(recognition)
     stored = recognition["estimated"].sel(concept=VALUES).mean(("concept", "source", "pair"))
-    for name in ("DiffMean", "PCA", "logistic", "LDA"):
+    for name in ("DiffMean", "whitened", "PCA", "logistic", "LDA"):
         assert table.loc[(name, "other"), "value"] == pytest.approx(float(stored.sel(estimator=name, reader="other")))
 
 

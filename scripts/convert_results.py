@@ -111,7 +111,8 @@ def convert(path: Path, profile: str = "") -> bool:
         how = {name: about[name] for name in ("dtype", "template")} | {"seed": int(about.get("seed", 0))}
         if path.stem != "control":
             with xr.open_dataset(path.with_name("recognition.nc"), engine="netcdf4") as read:
-                how["baselines"] = "likelihood" in read
+                how |= {"baselines": "likelihood" in read, "cohort": "first"}  # the only one there was
+            how |= {"concepts": None, "pairs": 16} if profile == "quick" else {}  # as the profile was then
         about["settings"] = said(replace(sizes.control if path.stem == "control" else sizes.study, **how))
     for array in new.variables.values():
         array.encoding = {}

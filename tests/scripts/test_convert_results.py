@@ -98,16 +98,18 @@ def test_accuracy_at_the_chosen_layer_becomes_a_variable_of_its_own(tmp_path):
     assert new.attrs == dict.fromkeys(ATTRIBUTES, "") | OLD | about
 
 
-def test_the_settings_of_the_profile_named_are_written_into_a_file_of_the_last_schema(tmp_path):
+@pytest.mark.parametrize(("profile", "pairs"), [("quick", 16), ("medium", 32)])
+def test_the_settings_of_the_profile_named_are_written_into_a_file_of_the_last_schema(tmp_path, profile, pairs):
     about = OLD | {"schema": 4, "dtype": "fp32", "template": "raw", "model": "gemma-3-270m", "weights": "w"}
     old = old_recognition()["accuracy"].max("layer").to_dataset().assign_attrs(about)
     path = written(old, tmp_path / "m" / "recognition.nc")
-    assert convert(path, "medium")
+    assert convert(path, profile)
     new = load(path)
     np.testing.assert_allclose(new["accuracy"], old["accuracy"], atol=1e-6)
     assert (new.attrs["preset"], new.attrs["identity"]) == ("gemma-3-270m", "w")
     settings = json.loads(new.attrs["settings"])
-    assert (settings["pairs"], settings["dtype"], settings["baselines"]) == (32, "fp32", False)
+    assert (settings["pairs"], settings["dtype"], settings["baselines"]) == (pairs, "fp32", False)
+    assert (settings["cohort"], settings["concepts"]) == ("first", None)
 
 
 def test_without_single_pairs_the_best_layer_is_the_chosen_one(tmp_path):

@@ -60,18 +60,3 @@ def own_gram(differences: np.ndarray) -> np.ndarray:
     """Inner products of a language's own pair differences, `[language, pair, d_model]` → `[language, pair, pair]`."""
     flat = np.ascontiguousarray(differences, dtype=np.float32)
     return np.matmul(flat, flat.transpose(0, 2, 1))
-
-
-def text_gram(states: np.ndarray) -> np.ndarray:
-    """Inner products ⟨d_j of a source, state of a target's text⟩, `[source, pair, target, sign, pair]`.
-
-    `states` `[language, example, d_model]`, positive examples first; sign 0 is positive. The mean over all texts is
-    taken off first: it moves every projection on a vector alike, so no comparison changes, and rounding is smaller.
-    """
-    n_languages, n_examples, _ = states.shape
-    n_pairs = n_examples // 2
-    centred = (states - states.mean(axis=(0, 1), dtype=np.float64)).astype(np.float32)
-    differences = (centred[:, :n_pairs] - centred[:, n_pairs:]).reshape(n_languages * n_pairs, -1)
-    return (differences @ centred.reshape(n_languages * n_examples, -1).T).reshape(
-        n_languages, n_pairs, n_languages, 2, n_pairs
-    )

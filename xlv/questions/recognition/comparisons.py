@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from xlv.questions.recognition import accuracy
 from xlv.questions.recognition.accuracy import Recognition, training_pairs
 from xlv.statistics.resampling import partitions
-from xlv.statistics.vectors import Layers, differences_of, hits, own, text_gram
+from xlv.statistics.vectors import Layers, differences_of, hits, own
 from xlv.statistics.whitening import principal_axes, whitened
 
 FAR = 3.0  # medians of the norm, above which a state is an outlier
@@ -42,11 +42,15 @@ def readout(states: Layers, found: Recognition) -> Readout:
     n_languages, n_pairs = len(found.layer), found.folds.shape[1]
     sums = np.zeros((3, n_languages, n_languages, n_pairs))
     for layer in np.unique(found.choice):
-        by_text = text_gram(states(int(layer)))  # [source, pair, target, sign, pair]
-        for p, fold, source in np.argwhere(found.choice == layer):
-            inside, test = train[p, fold], found.folds[p] == fold
-            projections = by_text[source, inside].mean(axis=0)  # [target, sign, pair]
-            middle = projections[..., inside].mean(axis=(1, 2))
+        here, places = states(int(layer)), np.argwhere(found.choice == layer)
+        here = here - here.mean(axis=(0, 1), dtype=np.float64).astype(here.dtype)  # moves all alike, and rounds less
+        differences = here[:, :n_pairs] - here[:, n_pairs:]
+        vectors = np.stack([train[p, fold] @ differences[source] / train[p, fold].sum() for p, fold, source in places])
+        projected = (vectors.astype(np.float32) @ here.reshape(-1, here.shape[-1]).T).reshape(
+            -1, n_languages, 2, n_pairs
+        )
+        for (p, fold, source), projections in zip(places, projected, strict=True):  # [target, sign, pair]
+            test, middle = found.folds[p] == fold, projections[..., train[p, fold]].mean(axis=(1, 2))
             sums[:, source][..., test] += _read(projections[..., test], middle[source], middle)
     return Readout(*(sums / len(found.folds)))
 

@@ -77,7 +77,7 @@ def protocol_table(datasets: Results) -> pd.DataFrame:
         found = _nulls(dataset, "shuffled_paper", "random_paper", "untrained_paper")
         row |= {"difference": row["paper"] - row["cv"]} | {name: np.nanmean(drawn) for name, drawn in found.items()}
         rows[dataset.attrs["title"]] = row
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows).T.rename(columns=lambda name: name.replace("_paper", ", paper"))
 
 
 def outlier_table(datasets: Results) -> pd.DataFrame:

@@ -53,7 +53,7 @@ SCHEMA: dict[str, dict[str, Variable]] = {
             f"cohort {_CELL}", "share", "`accuracy` under `cv`, trained and tested within a cohort of pairs"
         ),
         "replicate": _of(
-            "cohort concept block source target", "share", "`cohort_accuracy` with a block of situations left out", 5
+            "cohort concept block source target", "accuracy", "`cohort_accuracy` with a block of situations left out", 5
         ),
         "surplus": _of(
             "cohort concept sign source target", "accuracy", "what two blocks do to it together, of random signs", 5
@@ -94,6 +94,27 @@ SCHEMA: dict[str, dict[str, Variable]] = {
         "reliability": _of("concept source", "cosine", "of the vectors of two halves of a language's pairs"),
         "corrected_profile": _of("concept layer halving", "cosine", "`corrected_mean` at every layer"),
         "reliability_profile": _of("concept layer halving", "cosine", "mean `reliability` at every layer"),
+        "moment": _of(
+            "cohort concept half source target",
+            "mean square of a pair difference",
+            "inner product of two languages' concept vectors, without what shared pairs add; on the diagonal ‖v‖²",
+            6,
+        ),
+        "moment_replicate": _of(
+            "cohort concept half half_block source target",
+            "as `moment`",
+            "`moment` with a block of situations left out",
+            6,
+        ),
+        "moment_surplus": _of(
+            "cohort concept half sign source target",
+            "as `moment`",
+            "what their jackknife counts twice, by random signs",
+            6,
+        ),
+        "moment_layer": _of("cohort concept half", "layer", "where `moment` is measured, chosen on the other half"),
+        "whitened_rho": _of("cohort concept", "cosine", "pooled consistency of whitened vectors; NaN: not readable"),
+        "whitened_rho_error": _of("cohort concept", "cosine", "its standard error"),
         "chosen_layer": _of(
             "concept", "layer", "where `corrected` is measured: the median of the layers that `cv` chose"
         ),
@@ -149,9 +170,8 @@ ATTRIBUTES = {
     "dtype": "numbers that the model computed in",
     "template": "how a text became a prompt",
 }
-COUNTED = set(
-    "pair shuffle draw resample block sign sentence split halving prompt response_prompt opening window".split()
-)
+COUNTED = set("pair shuffle draw resample block half half_block sign sentence split halving opening window".split())
+COUNTED |= {"prompt", "response_prompt"}
 MEASURED = {"layer", "size", "dose", "response_dose"}  # dimensions of numbers; all others are of names, each once
 DONE = {"method", "direction", "source", "concept"}  # to the model, condition by condition
 

@@ -8,7 +8,9 @@ import xarray as xr
 
 from xlv.cache import Progress, silent
 from xlv.corpus.shortcut import SURFACES
+from xlv.questions.consistency import moments
 from xlv.questions.consistency.cosines import HalfCosines, cosines, half_cosines
+from xlv.questions.consistency.pooled import pooled
 from xlv.questions.recognition import accuracy, comparisons
 from xlv.schema import SCHEMA
 from xlv.statistics.jackknife import BLOCKS
@@ -56,12 +58,13 @@ def analyse_concept(
     """
     cohorts, differences = {**(cohorts or {}), ALL: np.arange(len(groups))}, differences_of(states)
     runs = {name: accuracy.CrossValidation(group_indices(groups[pairs]), seed=seed) for name, pairs in cohorts.items()}
-    vectors, profile = [], []
+    vectors, profile, scores = [], [], {name: [] for name in cohorts}
 
     def read() -> Iterator[np.ndarray]:
         for here in map(differences, range(1, n_layers + 1)):
             for name, run in runs.items():
                 run.add(here[:, cohorts[name]])
+                scores[name].append(moments.half_scores(here[:, cohorts[name]], run.groups, seed))
             vectors.append(here.mean(axis=1, dtype=np.float64))
             profile.append(half_cosines(here, groups, n_splits=_PROFILE_SPLITS, seed=seed))
             yield here
@@ -85,8 +88,23 @@ def analyse_concept(
     }
     consistency = _consistency(half_cosines(differences(layer), groups, n_splits=n_splits, seed=seed), profile)
     consistency |= {"cosine": np.stack([cosines(here) for here in vectors], axis=-1), "chosen_layer": layer}
+    each = [_moments(differences_of(states, cohorts[n]), scores[n], runs[n].groups, seed) for n in cohorts]
+    consistency |= {name: np.stack([one[name] for one in each]) for name in each[0]}
     vectors = np.stack(vectors, dtype=np.float32)
     return ConceptAnalysis(recognition, consistency, tuple(cohorts), cv.layer[:, 0], vectors)
+
+
+def _moments(differences: Layers, scores: list[list[float]], groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Moments of one cohort at the layers that its halves choose, and the consistency ρ of whitened vectors."""
+    layers = moments.best_layers(scores)
+    halved = [differences(layer) for layer in layers]
+    plain, white = (moments.moments(halved, groups, seed, whiten=whiten) for whiten in (False, True))
+    rho = pooled(white).linearised()
+    return moments.as_arrays(plain) | {
+        "moment_layer": np.array(layers),
+        "whitened_rho": rho.value,
+        "whitened_rho_error": rho.standard_error(),
+    }
 
 
 def _protocols(cv: accuracy.Recognition, paper: accuracy.Recognition) -> dict[str, np.ndarray]:
@@ -181,18 +199,24 @@ def levelled(rows: Sequence[np.ndarray], n_pairs: int | None = None, shape: tupl
     return result.reshape(*shape, n_pairs) if shape else result
 
 
-def _dataset(question: str, concepts: Mapping[str, Mapping[str, np.ndarray]], languages: Sequence[str]) -> xr.Dataset:
+def _dataset(
+    question: str,
+    found: Mapping[str, ConceptAnalysis],
+    concepts: Mapping[str, Mapping[str, np.ndarray]],
+    languages: Sequence[str],
+) -> xr.Dataset:
     """The arrays of several concepts as one, with the axes that SCHEMA gives them; fewer pairs are padded with NaN."""
     rows, variables = list(concepts.values()), {}
     for name in rows[0]:
-        dims, found = SCHEMA[question][name].dims, [row[name] for row in rows]
+        dims, arrays = SCHEMA[question][name].dims, [row[name] for row in rows]
         if dims[0] == "cohort":  # a concept whose pairs are of one has `all`, the last, alone
-            short = [(max(map(len, found)) - len(row), *row.shape[1:]) for row in found]
-            found = [np.concatenate([np.full(shape, np.nan), row]) for shape, row in zip(short, found, strict=True)]
-        stacked = levelled(found) if dims[-1] == "pair" else np.stack(found)
+            short = [(max(map(len, arrays)) - len(row), *row.shape[1:]) for row in arrays]
+            arrays = [np.concatenate([np.full(shape, np.nan), row]) for shape, row in zip(short, arrays, strict=True)]
+        stacked = levelled(arrays) if dims[-1] == "pair" else np.stack(arrays)
         variables[name] = dims, np.moveaxis(stacked, 0, dims.index("concept"))
+    cohorts = max((one.cohorts for one in found.values()), key=len)
     dataset = xr.Dataset(variables, {"concept": list(concepts), "source": list(languages), "target": list(languages)})
-    return dataset.assign_coords(layer=range(1, dataset.sizes["layer"] + 1))
+    return dataset.assign_coords(layer=range(1, dataset.sizes["layer"] + 1), cohort=list(cohorts))
 
 
 def recognition_arrays(
@@ -206,15 +230,14 @@ def recognition_arrays(
     `states` and `surface` `[surface, language, pair]` are per concept.
     """
     rows = {name: found[name].recognition | {"surface": s} for name, s in zip(found, surface, strict=True)}
-    dataset = _dataset("recognition", rows, languages)
+    dataset = _dataset("recognition", found, rows, languages)
     coords = {"protocol": ("cv", "paper"), "other": found, "pair": range(1, dataset.sizes["pair"] + 1)}
     coords |= {"estimator": comparisons.ESTIMATORS, "size": accuracy.CURVE, "measure": comparisons.Readout._fields}
-    cohorts = max((one.cohorts for one in found.values()), key=len)
-    coords |= {"reader": READERS, "surface_kind": SURFACES, "cohort": cohorts}
+    coords |= {"reader": READERS, "surface_kind": SURFACES}
     dataset["across"] = SCHEMA["recognition"]["across"].dims, across(found, states)
     return dataset.assign_coords({name: list(labels) for name, labels in coords.items()})
 
 
 def consistency_arrays(found: Mapping[str, ConceptAnalysis], languages: Sequence[str]) -> xr.Dataset:
     """Consistency of all concepts: the paper's plain cosine, and the corrected one at each concept's chosen layer."""
-    return _dataset("consistency", {name: analysis.consistency for name, analysis in found.items()}, languages)
+    return _dataset("consistency", found, {name: one.consistency for name, one in found.items()}, languages)

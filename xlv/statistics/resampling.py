@@ -56,6 +56,12 @@ def deviations(replicates: np.ndarray, n_resamples: int = N_RESAMPLES, seed: int
     return scale * np.tensordot(draws, known - known.mean(axis=0), axes=1)
 
 
+def permuted(size: int, n_permutations: int, seed: int = 0) -> np.ndarray:
+    """Orders `[draw, place]` of so many things: the first as they are, the others at random."""
+    drawn = np.random.default_rng(seed).random((n_permutations, size)).argsort(axis=1)
+    return np.concatenate([np.arange(size)[None], drawn])
+
+
 def interval(samples: np.ndarray, level: float = LEVEL, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Percentile interval of resampled statistics along `axis`; NaN where none is defined."""
     with warnings.catch_warnings():

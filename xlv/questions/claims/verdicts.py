@@ -10,8 +10,8 @@ import numpy as np
 from xlv.questions.claims.evidence import Evidence
 from xlv.questions.consistency import kinship
 from xlv.questions.consistency.pooled import pooled
-from xlv.questions.transfer.gradients import gradient_p, scaled, source_coefficients
-from xlv.questions.transfer.one_way import one_way, permutation_p
+from xlv.questions.transfer.gradients import gradient_p, scaled, source_coefficients, triangle_p
+from xlv.questions.transfer.one_way import one_way
 from xlv.statistics.jackknife import Replicated
 
 HOLDS, FAILS, UNDECIDED, NOT_ASKED = "holds", "does not hold", "undecided", "not asked"
@@ -26,7 +26,7 @@ FEW, MANY = 3, 10  # readable languages that claim 3, and claims 4 and 7, take
 RELATED = 0.05  # consistency per standard deviation of similarity
 GRADIENT = 0.025  # accuracy from the poorest to the richest language
 BALANCED = 0.03  # accuracy by which transfer may lean to one side
-STRENGTH = 0.10  # consistency from the poorest to the richest language
+STRENGTH = 0.25  # consistency from the poorest to the richest language
 TRIANGLE = 0.01  # accuracy by which transfer downwards exceeds transfer upwards
 SAME = 0.05  # difference between two models that counts as none
 
@@ -188,8 +188,9 @@ def triangular(e: Evidence) -> Finding:
     """Claim F4: mean transferability from richer to poorer languages minus that from poorer to richer ones."""
     if not asked(e):
         return Finding("F4", why=_UNREAD)
-    found, p = e.accuracy.of(lambda a: one_way(a, e.ranks).total), permutation_p(e.accuracy.value, e.ranks)
-    return _finding("F4", found, lambda *_: p < ALPHA, lambda _, high: high < TRIANGLE, p=p)
+    found = e.accuracy.of(lambda a: one_way(a, e.ranks).total)
+    p = triangle_p(e.accuracy.value, scaled(e.ranks), e.european)
+    return _finding("F4", found, lambda low, _: low > 0 and p < ALPHA, lambda _, high: high < TRIANGLE, p=p)
 
 
 def gained(e: Evidence) -> Finding:

@@ -10,6 +10,7 @@ import numpy as np
 
 from xlv.questions.consistency.moments import Moments
 from xlv.statistics.jackknife import Replicated
+from xlv.statistics.resampling import permuted
 
 N_PERMUTATIONS = 4999
 
@@ -53,8 +54,7 @@ def regression(found: Moments, predictor: np.ndarray, beside: np.ndarray | None 
 
 
 def _permuted(consistency: np.ndarray, rest: np.ndarray, seed: int) -> float:
-    generator, n = np.random.default_rng(seed), len(rest)
-    orders = np.stack([np.arange(n), *(generator.permutation(n) for _ in range(N_PERMUTATIONS))])
-    first, second = np.triu_indices(n, k=1)
+    orders = permuted(len(rest), N_PERMUTATIONS, seed)
+    first, second = np.triu_indices(len(rest), k=1)
     related = np.abs(rest[orders[:, first], orders[:, second]] @ consistency[first, second])
     return (1 + int((related[1:] >= related[0] - 1e-12).sum())) / (1 + N_PERMUTATIONS)

@@ -5,13 +5,14 @@ are not. Layer, weights and the choice of readable languages come from one half 
 other, so that nothing is chosen on what it is judged by.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xlv.statistics.jackknife import Replicated, blocks, surplus
 from xlv.statistics.resampling import group_indices
+from xlv.statistics.whitening import whitening
 
 HALF_BLOCKS = 16
 READABLE = 0.90  # level of the interval whose lower end must lie above 0
@@ -75,7 +76,8 @@ def inner_products(differences: np.ndarray, groups: np.ndarray, seed: int = 0) -
     crossing = between.sum(axis=1) + between.sum(axis=0) - between[np.arange(n_blocks), np.arange(n_blocks)]
     rest = whole - crossing + within
     rest_count = (n_pairs - own_size) ** 2 - (square.sum() - square)
-    return Replicated(whole / count, rest / rest_count[:, None, None], surplus(between / count))
+    rest_count = np.where(rest_count > 0, rest_count, np.nan)[:, None, None]  # no two situations are left
+    return Replicated(whole / count, rest / rest_count, surplus(between / count))
 
 
 def halves(groups: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -91,37 +93,65 @@ def separation(differences: np.ndarray, groups: np.ndarray) -> np.ndarray:
     n_pairs, size = len(groups), np.bincount(groups)[groups]
     sums = np.zeros((int(groups.max()) + 1, len(differences), differences.shape[2]))
     np.add.at(sums, groups, differences.swapaxes(0, 1))
-    others = (sums.sum(axis=0) - sums[groups]) / (n_pairs - size)[:, None, None]
+    others = (sums.sum(axis=0) - sums[groups]) / np.maximum(n_pairs - size, 1)[:, None, None]
     margins = np.einsum("pld,lpd->lp", others, differences, optimize=True)
     spread = margins.std(axis=1)
     return np.divide(margins.mean(axis=1), spread, out=np.zeros(len(spread)), where=spread > 0)
 
 
-def moments(halved: tuple[np.ndarray, np.ndarray], groups: np.ndarray, seed: int = 0) -> Moments:
-    """The moments of pair differences `[language, pair, d_model]`, one array for each half at the layer of the other.
+def half_scores(differences: np.ndarray, groups: np.ndarray, seed: int = 0) -> list[float]:
+    """What each half's layer is chosen by, `[half]`: the mean `separation` of languages in the *other* half."""
+    of_half = halves(groups, seed)
+    parts = [of_half == half for half in (1, 0)]
+    return [float(separation(differences[:, part], group_indices(groups[part])).mean()) for part in parts]
 
-    `groups` `[pair]` are the situations of all pairs; `halves` says which pairs each array is read on.
+
+def best_layers(scores: Sequence[Sequence[float]]) -> list[int]:
+    """Layer 1 … L of each half by `half_scores` `[layer, half]`; layer L, behind the final norm, is not eligible."""
+    return [int(layer) + 1 for layer in np.argmax(scores[: max(1, len(scores) - 1)], axis=0)]
+
+
+def moments(halved: Sequence[np.ndarray], groups: np.ndarray, seed: int = 0, *, whiten: bool = False) -> Moments:
+    """The moments of pair differences `[language, pair, d_model]`, one array for each half, at that half's layer.
+
+    `groups` `[pair]` are the situations of all pairs. With `whiten` vectors are whitened by the covariance that the
+    other half has there. Raises ValueError for situations too few to halve.
     """
     of_half, products = halves(groups, seed), []
     for half, differences in enumerate(halved):
         inside = of_half == half
-        products.append(inner_products(differences[:, inside], group_indices(groups[inside]), seed))
-    weights = np.full((2, products[0].value.shape[0]), np.nan)
+        here = differences[:, inside]
+        here = whitening(differences[:, ~inside])(here) if whiten else here
+        size = np.sqrt(np.square(here, dtype=np.float64).sum(axis=-1).mean(axis=1))  # so that no language outweighs
+        here = here / np.where(size > 0, size, 1.0)[:, None, None]
+        products.append(inner_products(here, group_indices(groups[inside]), seed))
+    return Moments(tuple(products), _weights(products))
+
+
+def _weights(products: Sequence[Replicated]) -> np.ndarray:
+    """‖μ_l‖⁻¹ `[half, language]` as the other half has it, where its square lies above 0; else NaN."""
+    weights = np.full((2, len(products[0].value)), np.nan)
     for half, other in enumerate(reversed(products)):
         norms = other.of(lambda m: np.diagonal(m, axis1=-2, axis2=-1))
         known = norms.interval(READABLE)[0] > 0
         weights[half, known] = norms.value[known] ** -0.5
-    return Moments(tuple(products), weights)
+    return weights
 
 
-def best_layers(layers: Callable[[int], np.ndarray], n_layers: int, groups: np.ndarray, seed: int = 0) -> list[int]:
-    """Layer for each half, chosen on the other: where the languages' own pairs are put in order best on average.
+def as_arrays(found: Moments) -> dict[str, np.ndarray]:
+    """Moments as they are stored, by name; `read_moments` makes Moments of them."""
+    padded = np.full((2, HALF_BLOCKS, *found.products[0].value.shape), np.nan)
+    for rows, half in zip(padded, found.products, strict=True):
+        rows[: len(half.replicates)] = half.replicates
+    return {
+        "moment": np.stack([half.value for half in found.products]),
+        "moment_replicate": padded,
+        "moment_surplus": np.stack([half.excess for half in found.products]),
+    }
 
-    `layers` gives pair differences of layers 1 … L; layer L, which lies behind the final norm, is not eligible.
-    """
-    of_half, scores = halves(groups, seed), []
-    for layer in range(1, max(2, n_layers)):
-        here = layers(layer)
-        parts = [of_half == half for half in (1, 0)]
-        scores.append([separation(here[:, part], group_indices(groups[part])).mean() for part in parts])
-    return [int(layer) + 1 for layer in np.argmax(scores, axis=0)]
+
+def read_moments(moment: np.ndarray, replicate: np.ndarray, excess: np.ndarray) -> Moments:
+    """Moments of what `as_arrays` made of them."""
+    known = np.isfinite(replicate[..., 0, 0])
+    parts = [Replicated(m, r[k], e) for m, r, k, e in zip(moment, replicate, known, excess, strict=True)]
+    return Moments(tuple(parts), _weights(parts))

@@ -6,6 +6,7 @@ U_A is, up to a factor, the difference of the two gradients and cancels where bo
 import numpy as np
 
 from xlv.questions.transfer.one_way import additive
+from xlv.statistics.resampling import permuted
 
 N_PERMUTATIONS = 9999
 
@@ -30,24 +31,34 @@ def source_coefficients(order: np.ndarray) -> np.ndarray:
     return centred / np.square(centred).sum()
 
 
-def gradient_p(
-    accuracy: np.ndarray, order: np.ndarray, beside: np.ndarray, *, n_permutations: int = N_PERMUTATIONS, seed: int = 0
+def partial_p(
+    effects: np.ndarray, order: np.ndarray, beside: np.ndarray, *, n_permutations: int = N_PERMUTATIONS, seed: int = 0
 ) -> float:
-    """Two-sided p-value of the source gradient under permuted languages, one covariate `[language]` partialled out.
+    """Two-sided p-value of a slope of languages' `effects` on their `order`, a covariate `beside` partialled out.
 
-    Double semi-partialing (Dekker, Krackhardt and Snijders 2007) of the source effects of the additive model: what the
-    covariate leaves of the order is permuted, and the t statistics compared. NaN for fewer than five languages.
+    All `[language]`. Double semi-partialing (Dekker, Krackhardt and Snijders 2007): what the covariate leaves of the
+    order is permuted, and the t statistics compared. NaN for fewer than five languages.
     """
-    effects, n = additive(accuracy).source, len(order)
+    n = len(order)
     if n < 5:
         return float("nan")
-    basis = np.column_stack([np.ones(n), beside])
-    rest = order - basis @ np.linalg.lstsq(basis, order, rcond=None)[0]
-    generator = np.random.default_rng(seed)
-    drawn = np.stack([rest, *(generator.permutation(rest) for _ in range(n_permutations))])
-    known = np.linalg.svd(basis, full_matrices=False)
-    basis = known[0][:, known[1] > 1e-9]  # a covariate that is the same everywhere leaves the mean alone
-    inner, effects = drawn - drawn @ basis @ basis.T, effects - basis @ (basis.T @ effects)
+    basis = np.linalg.svd(np.column_stack([np.ones(n), beside - np.mean(beside)]), full_matrices=False)
+    basis = basis[0][:, basis[1] > 1e-9]  # a covariate that is the same everywhere leaves the mean alone
+    rest = order - basis @ (basis.T @ order)
+    inner, effects = rest[permuted(n, n_permutations, seed)], effects - basis @ (basis.T @ effects)
+    inner = inner - inner @ basis @ basis.T
     norms = np.linalg.norm(inner, axis=1) * np.linalg.norm(effects)
     related = np.abs(np.divide(inner @ effects, norms, out=np.zeros(len(inner)), where=norms > 1e-12))
     return (1 + int((related[1:] >= related[0] - 1e-9).sum())) / (1 + n_permutations)
+
+
+def gradient_p(accuracy: np.ndarray, order: np.ndarray, beside: np.ndarray, *, seed: int = 0) -> float:
+    """`partial_p` of the source gradient of `[source, target]`: of the source effects of the additive model."""
+    return partial_p(additive(accuracy).source, order, beside, seed=seed)
+
+
+def triangle_p(accuracy: np.ndarray, order: np.ndarray, beside: np.ndarray, *, seed: int = 0) -> float:
+    """`partial_p` of the one-way statistic U: of each language's mean of T to the others minus T from them."""
+    own = np.diagonal(accuracy)
+    lead = accuracy - accuracy.T + own[:, None] - own[None, :]
+    return partial_p(lead.mean(axis=1), order, beside, seed=seed)

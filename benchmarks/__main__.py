@@ -36,8 +36,6 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--generation-dtypes", default="fp32", help="bf16 gains nothing at batches this small")
     parser.add_argument("--prompts", type=int, default=16, help="prompts of the generation's one batch")
     parser.add_argument("--tokens", type=int, default=32, help="tokens generated per prompt")
-    parser.add_argument("--concepts", type=int, default=7)
-    parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--parts", default=",".join(PARTS), help="which of " + ", ".join(PARTS))
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=ROOT / "book" / "results" / FILE)
@@ -57,15 +55,9 @@ def plan(asked: argparse.Namespace) -> list[tuple[str, Callable[[], dict]]]:
         work = reading(shared_folder(model), texts_by_language(languages, asked.pairs))
         return extraction.compare(model, dtype, work, **common)
 
-    def whole(model: str) -> dict:
-        from transformers import AutoConfig
+    def analysed(part: str) -> list[tuple[str, Callable[[], dict]]]:
+        return [(analysis.SHAPES[part][0], lambda: analysis.timed(part, threads=asked.threads, say=say))]
 
-        config = AutoConfig.from_pretrained(shared_folder(model))
-        size = {"layers": config.num_hidden_layers, "width": config.hidden_size, "concepts": asked.concepts}
-        return analysis.timed(model, **size, languages=16, pairs=64, **rest)
-
-    rest = {"resamples": asked.resamples, "threads": asked.threads, "say": say}
-    large = {"layers": 80, "width": 8192, "concepts": 1, "languages": 16, "pairs": 64}
     sections = {
         "extraction": [(f"{m} {d}", lambda m=m, d=d: read(m, d)) for m in models for d in dtypes],
         "growth": [
@@ -76,8 +68,8 @@ def plan(asked: argparse.Namespace) -> list[tuple[str, Callable[[], dict]]]:
             (d, lambda d=d: generation.compare(GENERATOR, d, prompts=asked.prompts, tokens=asked.tokens, **common))
             for d in asked.generation_dtypes.split(",")
         ],
-        "analysis": [(m, lambda m=m: whole(m)) for m in models],
-        "large": [("LLaMA 2 70B's shape", lambda: analysis.timed("LLaMA 2 70B's shape", **large, **rest))],
+        "analysis": analysed("analysis"),
+        "large": analysed("large"),
     }
     return [(f"{part}: {name}", run) for part in asked.parts.split(",") for name, run in sections[part]]
 

@@ -131,7 +131,7 @@ def generation_table(section: dict) -> pd.DataFrame:
 
 
 def analysis_table(data: dict) -> pd.DataFrame:
-    """Questions 1 to 3 on synthetic activations of a shape: seconds and peak memory of the whole process."""
+    """Questions 1 to 3 on planted states of a shape: seconds and peak memory of the whole process."""
     rows = {
         caption(s["title"]): {
             "concepts": s["concepts"],
@@ -139,8 +139,6 @@ def analysis_table(data: dict) -> pd.DataFrame:
             "layers": s["layers"],
             "width": s["width"],
             "pairs": s["pairs"],
-            "resamples": s["resamples"],
-            "GB on disk": plain(s["disk_bytes"] / 1e9),
             "seconds": plain(s["seconds"], 1),
             "peak GB": plain((s["peak_bytes"] or np.nan) / 1e9),
         }

@@ -1,43 +1,41 @@
-"""The analysis on synthetic activations of a model's shape, on disk as activations are and read layer by layer."""
+"""The analysis on planted states of a model's shape, made layer by layer as activations are read."""
 
 import time
-from pathlib import Path
 
 import numpy as np
-import torch
 from loading import memory, reset_peak
-from safetensors.torch import save_file
 
-from xlv.models.activations import layer_reader
 from xlv.questions.analysis import across, analyse_concepts
+from xlv.statistics.vectors import Layers
+
+FIRST = 1 / 3  # of the pairs: the first cohort
 
 
-def write(folder: str, layers: int, width: int, concepts: int, languages: int, pairs: int) -> dict:
-    """One bf16 shard per concept and language: what translations share, a direction for the concept, and noise."""
-    start, size = time.perf_counter(), 0
-    for concept in range(concepts):
-        shared = torch.Generator().manual_seed(concept)
-        content = torch.randn(2 * pairs, 1, width, generator=shared)
-        direction = 0.15 * torch.randn(1, layers, width, generator=shared)
-        for language in range(languages):
-            own = torch.Generator().manual_seed(1000 * (concept + 1) + language)
-            states = torch.randn(2 * pairs, layers, width, generator=own).add_(content)
-            states[:pairs] += direction
-            path = Path(folder) / f"{concept}-{language}.safetensors"
-            save_file({"states": (states / torch.arange(1, width + 1).sqrt()).bfloat16()}, path)
-            size += path.stat().st_size
-    return {"seconds": time.perf_counter() - start, "bytes": size}
+def planted(concept: int, texts: np.ndarray, layers: int) -> Layers:
+    """States of a concept: `texts` `[language, example, d_model]` turned layer by layer, and a direction amid them."""
+    generator = np.random.default_rng(concept)
+    direction = generator.standard_normal(texts.shape[-1], dtype=np.float32)
+
+    def read(layer: int) -> np.ndarray:
+        here = np.roll(texts, 131 * layer + 977 * concept, axis=-1)
+        here[:, : here.shape[1] // 2] += 0.1 * np.exp(-(((6 * layer - 3 * layers) / layers) ** 2)) * direction
+        return here
+
+    return read
 
 
-def analyse(folder: str, layers: int, concepts: int, languages: int, pairs: int, resamples: int) -> dict:
-    """Seconds and peak memory of questions 1 to 3 on what `write` wrote: every concept, and each on the others."""
-    groups = np.arange(pairs) // 2
+def analyse(layers: int, width: int, concepts: int, languages: int, pairs: int) -> dict:
+    """Seconds and peak memory of questions 1 to 3 on planted states: every concept, and each on the others."""
+    generator = np.random.default_rng(0)
+    texts = generator.standard_normal((languages, 2 * pairs, width), dtype=np.float32)
+    texts += generator.standard_normal((1, 2 * pairs, width), dtype=np.float32)  # what translations share
+    texts /= np.sqrt(np.arange(1, width + 1, dtype=np.float32))
+    states = {f"concept {concept}": planted(concept, texts, layers) for concept in range(concepts)}
+    every, cut = np.arange(pairs), int(FIRST * pairs)
+    cohorts = {"first": every[:cut], "second": every[cut:], "all": every}
     reset_peak()
-    start, states = time.perf_counter(), {}
-    for concept in range(concepts):
-        files = [Path(folder) / f"{concept}-{language}.safetensors" for language in range(languages)]
-        states[f"concept {concept}"] = layer_reader(files)
-    found = analyse_concepts(states, layers, [groups] * concepts, n_resamples=resamples)
+    start = time.perf_counter()
+    found = analyse_concepts(states, layers, [every // 2] * concepts, cohorts=[cohorts] * concepts)
     across(found, states)
     return {
         "seconds": time.perf_counter() - start,

@@ -216,8 +216,7 @@ def test_the_plan_has_a_section_for_every_model_and_dtype_and_unknown_parts_are_
         "growth: a",
         "growth: b",
         "generation: fp32",
-        "analysis: a",
-        "analysis: b",
+        "analysis: Qwen2.5-Coder 1.5B's shape",
         "large: LLaMA 2 70B's shape",
     ]
     with pytest.raises(SystemExit):

@@ -102,8 +102,9 @@ class Replicated:
 
         Without any error to go by (a share of 0 or 1), each block counts as one trial.
         """
-        error, inner = self.standard_error(), self.value * (1 - self.value)
-        trials = np.divide(inner, error**2, out=np.full(np.shape(inner), float(len(self.replicates))), where=error > 0)
+        error, inner = np.asarray(self.standard_error()), np.asarray(self.value * (1 - self.value))
+        blank = np.full(inner.shape, float(len(self.replicates)))
+        trials = np.divide(inner, error**2, out=blank, where=(error > 0) & (inner > 0))
         z = self.quantile(level)
         centre = (self.value + z**2 / (2 * trials)) / (1 + z**2 / trials)
         half = z / (1 + z**2 / trials) * np.sqrt(inner / trials + z**2 / (4 * trials**2))

@@ -125,8 +125,7 @@ def build_edition(
     parameters |= {"results": str(results), "dtype": study.dtype if changed else "", "template": study.template}
     parameters |= {"device": loading.device or "", "trust_remote_code": loading.trust_remote_code}
     shown, size = ", ".join(named(m).title for m in models), "all" if study.pairs is None else study.pairs
-    of = "" if study.cohort == "all" else f" of the {study.cohort} cohort"
-    banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept{of}, {study.dtype}."
+    banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept (cohort: {study.cohort}), {study.dtype}."
     with writing(folder):
         return build_book(parameters, folder, banner, progress=progress)
 

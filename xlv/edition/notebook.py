@@ -101,10 +101,9 @@ def open_results(
     stored, wanted = profile == STORED, profile_of("full" if profile == STORED else profile, **size)
     folder = Path(results) if results else cache_root() / "results"
     reference = _reference() if not results and wanted in (profile_of(), profile_of(template="chat")) else None
-    chat = wanted.study.template == "chat" and question != "control"
     loading, every = Loading(device or None, trust_remote_code), {}
     for model in models_of(models):
-        name = f"{model}/chat" if chat else model  # in the reference, where the raw reading stands first
+        name = f"{model}/chat" if wanted.study.template == "chat" and question != "control" else model
         if reference is not None and _is_reference(reference, model, name):
             every[model] = _kept(reference, name, question)
         elif stored or has_published(folder, model):

@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
 
-from xlv.statistics import whitening as module
 from xlv.statistics.whitening import RIDGE, whitened, whitening
 
-N_LANGUAGES, N_ROWS = 4, 30
-TRAIN = np.arange(N_ROWS) % 5 > 0
+N_LANGUAGES, N_ROWS = 4, 24
 
 
 def varied(width: int, *, parts: int = 1, seed: int = 0) -> np.ndarray:
@@ -34,39 +32,29 @@ def test_directions_are_those_of_a_covariance_without_the_target(width, parts):
     """In single precision, by products with the matrix or with the rows, against one solution each in double."""
     rows, sources = varied(width, parts=parts), [2, 0]
     means = np.random.default_rng(1).normal(size=(2, width))
-    found = whitened(rows.astype(np.float32))(TRAIN, means.astype(np.float32), sources)
+    found = whitened(rows.astype(np.float32), means.astype(np.float32), sources)
     assert found.dtype == np.float32
     for target in range(N_LANGUAGES):
         for place, source in enumerate(sources):
             pooled = [one for one in range(N_LANGUAGES) if one != target or one == source]
-            expected = unit(np.linalg.solve(covariance(rows[:, :, TRAIN], pooled), means[place]))
+            expected = unit(np.linalg.solve(covariance(rows, pooled), means[place]))
             np.testing.assert_allclose(unit(found[target, place]), expected, atol=1e-3 * np.abs(expected).max())
 
 
-def test_with_and_without_the_matrix_the_directions_are_the_same():
-    rows, means = varied(40), np.random.default_rng(1).normal(size=(N_LANGUAGES, 40))
-    rows -= rows.mean(axis=2, keepdims=True)
-    flat = rows.reshape(-1, 40)
-    with_it, without = (module._solved(rows, pooled, means, range(N_LANGUAGES)) for pooled in (flat.T @ flat, None))
-    np.testing.assert_allclose(without, with_it, atol=1e-3 * np.abs(with_it).max())
-
-
-def test_what_lies_off_the_training_rows_changes_nothing():
+def test_how_the_target_varies_does_not_move_what_reads_it():
     rows, means = varied(20), np.ones((1, 20))
-    found = whitened(rows)(TRAIN, means, [1])
-    rows[:, :, ~TRAIN] = 100.0
-    np.testing.assert_allclose(whitened(rows)(TRAIN, means, [1]), found, rtol=2e-3)
-    rows[3, :, TRAIN] *= 5.0
-    again = whitened(rows)(TRAIN, means, [1])
-    np.testing.assert_allclose(again[3], found[3], rtol=2e-3)  # nor, where it is read, the target
-    assert not np.allclose(again[:3], found[:3], rtol=0.1)
+    found = whitened(rows, means, [1])
+    rows[3] *= 5.0
+    again = whitened(rows, means, [1])
+    np.testing.assert_allclose(again[3], found[3], atol=1e-3 * np.abs(found[3]).max())
+    assert not np.allclose(unit(again[:3]), unit(found[:3]), atol=0.05)
 
 
 def test_where_nothing_varies_a_direction_is_nil_and_finite_if_one_language_does():
     rows, means = np.zeros((2, 1, N_ROWS, 5)), np.zeros((1, 5))
-    assert (whitened(rows)(TRAIN, means, [0]) == 0).all()
+    assert (whitened(rows, means, [0]) == 0).all()
     rows[0] = varied(5 + N_LANGUAGES)[0, :, :, :5]
-    assert np.isfinite(whitened(rows)(TRAIN, means + 1, [1])).all()
+    assert np.isfinite(whitened(rows, means + 1, [1])).all()
 
 
 @pytest.mark.parametrize("width", [20, 300])

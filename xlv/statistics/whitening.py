@@ -12,15 +12,14 @@ RIDGE = 3.0  # λ, in mean eigenvalues of S
 def principal_axes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Right singular vectors `[d, axis]` of `rows` `[row, d]` and singular values, largest first; those not nil.
 
-    By the smaller of the two matrices of inner products, many times as fast as the whole decomposition; double
-    precision makes up for the squaring.
+    By the smaller matrix of inner products: fast, and double precision makes up for the squaring.
     """
     rows = rows.astype(np.float64)
     wide = len(rows) < rows.shape[1]
     squares, basis = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
-    scale, basis = np.sqrt(np.maximum(squares[::-1], 0)), basis[:, ::-1]
-    kept = scale > 1e-5 * scale[0]
-    return rows.T @ (basis[:, kept] / scale[kept]) if wide else basis[:, kept], scale[kept]
+    kept = np.flatnonzero(squares > 1e-10 * squares[-1])[::-1]
+    scale, basis = np.sqrt(squares[kept]), basis[:, kept]
+    return rows.T @ (basis / scale) if wide else basis, scale
 
 
 def whitening(differences: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -39,43 +38,22 @@ def whitening(differences: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     return lambda vectors: (vectors - (vectors @ axes * shrink) @ axes.T) / np.sqrt(ridge)
 
 
-def whitened(rows: np.ndarray) -> Callable[[np.ndarray, np.ndarray, Sequence[int]], np.ndarray]:
-    """A function of `train` `[row]`, means `[source, d]` and their languages' places, which whitens them by `rows`.
+def whitened(rows: np.ndarray, means: np.ndarray, sources: Sequence[int]) -> np.ndarray:
+    """Directions (S + λI)⁻¹ μ `[target, source, d]`, up to a factor, of means `[source, d]` of these languages.
 
-    It returns directions (S + λI)⁻¹ μ `[target, source, d]`, up to their length. S is the covariance of the training
-    rows of `rows` `[language, part, row, d]` about the means of their parts, pooled over all languages but the target,
-    or over all for a source that reads itself; λ is RIDGE times its mean eigenvalue.
+    S is the covariance of `rows` `[language, part, row, d]` about the means of their parts, pooled over all languages
+    but the target, or over all for a source that reads itself; λ is RIDGE times its mean eigenvalue.
+
+    Conjugate gradients, all at once: without one language the covariance is much the same, so the factor of the whole
+    makes 5 steps do. Where rows are fewer than d, no matrix of d × d is made, and products with the rows take some 30.
     """
-    rows = rows - rows.mean(axis=2, keepdims=True)  # so that what other rows are taken off below is no larger
-    total = _products(rows) if rows.shape[-1] <= rows[..., 0].size else None  # no d × d where the rows are fewer
-
-    def directions(train: np.ndarray, means: np.ndarray, sources: Sequence[int]) -> np.ndarray:
-        inside = np.compress(train, rows, axis=2)
-        middle = inside.mean(axis=2, keepdims=True)
-        off = () if total is None else (_products(rows[:, :, ~train]), int(train.sum()) * _products(middle))
-        return _solved(inside - middle, None if total is None else total - sum(off), means, sources)
-
-    return directions
-
-
-def _products(rows: np.ndarray) -> np.ndarray:
-    """Summed outer products `[d, d]` of rows `[…, d]`."""
-    flat = rows.reshape(-1, rows.shape[-1])
-    return flat.T @ flat
-
-
-def _solved(rows: np.ndarray, pooled: np.ndarray | None, means: np.ndarray, sources: Sequence[int]) -> np.ndarray:
-    """`whitened` by conjugate gradients, all targets and sources at once, from centred rows and their `_products`.
-
-    Covariances that leave one language out differ little from the whole, whose factor makes 5 steps do; without it,
-    products with the rows take some 30.
-    """
-    lines, size = rows.reshape(-1, rows.shape[-1]), rows.shape[-1]
+    rows = rows - rows.mean(axis=2, keepdims=True, dtype=np.float64).astype(rows.dtype)
+    lines, size, shape = rows.reshape(-1, rows.shape[-1]), rows.shape[-1], (len(rows), *means.shape)
+    pooled = lines.T @ lines if size <= len(lines) else None
     left_out = (np.arange(len(rows))[:, None, None] != np.asarray(sources)[:, None]).astype(rows.dtype)
     variance = np.einsum("lprd,lprd->l", rows, rows)
     ridge = RIDGE / size * (variance.sum() - left_out * variance[:, None, None])
     ridge += ridge == 0
-    shape, wanted = (len(rows), *means.shape), means / np.linalg.norm(means, axis=-1, keepdims=True).clip(1e-30)
 
     def product(vectors: np.ndarray) -> np.ndarray:
         flat, vectors = vectors.reshape(-1, size), vectors.reshape(shape)
@@ -83,12 +61,12 @@ def _solved(rows: np.ndarray, pooled: np.ndarray | None, means: np.ndarray, sour
         of_target = (vectors[:, None] @ rows.swapaxes(2, 3) @ rows).sum(axis=1)
         return (shared - left_out * of_target + ridge * vectors).ravel()
 
-    def operator(apply: Callable[[np.ndarray], np.ndarray]) -> LinearOperator:
-        return LinearOperator((np.prod(shape),) * 2, apply, dtype=rows.dtype)
+    def nearly(vectors: np.ndarray) -> np.ndarray:
+        return vectors if pooled is None else cho_solve(factor, vectors.reshape(-1, size).T).T.ravel()
 
-    near = None
     if pooled is not None:  # transposed, since LAPACK counts columns first
         factor = cho_factor((pooled + ridge.mean() * np.eye(size, dtype=rows.dtype)).T, lower=True, overwrite_a=True)
-        near = operator(lambda vectors: cho_solve(factor, vectors.reshape(-1, size).T).T.ravel())
-    wanted = np.repeat(wanted[None], len(rows), axis=0).astype(rows.dtype)
-    return cg(operator(product), wanted.ravel(), rtol=1e-4, maxiter=500, M=near)[0].reshape(shape)
+    wanted = means / np.linalg.norm(means, axis=-1, keepdims=True).clip(1e-30)
+    wanted = np.repeat(wanted[None], len(rows), axis=0).astype(rows.dtype).ravel()
+    product, nearly = (LinearOperator((wanted.size,) * 2, apply, dtype=rows.dtype) for apply in (product, nearly))
+    return cg(product, wanted, rtol=1e-4, maxiter=500, M=nearly)[0].reshape(shape)

@@ -74,10 +74,7 @@ def _principal(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
 
 
 def _logistic(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-    """The normal of a logistic classifier of single texts, fitted in the span of the training texts.
-
-    The solution lies in that span anyway, which has far fewer dimensions than the residual stream.
-    """
+    """The normal of a logistic classifier of single texts; it lies in the texts' span, of far fewer dimensions."""
     texts = np.concatenate([positive, negative])
     texts = texts - texts.mean(axis=0)
     axes, scale = principal_axes(texts)
@@ -111,14 +108,15 @@ def estimator_hits(states: Layers, found: Recognition) -> np.ndarray:
     for layer in np.unique(found.choice[0]):
         here = states(int(layer)).astype(np.float32)
         positive, negative = here[:, :n_pairs], here[:, n_pairs:]
-        differences, pooled = positive - negative, {n: whitened(rows(positive, negative)) for n, rows in POOLED.items()}
+        differences = positive - negative
         for fold in np.flatnonzero((found.choice[0] == layer).any(axis=1)):
             sources, test = np.flatnonzero(found.choice[0, fold] == layer), np.flatnonzero(folds == fold)
-            known = [(positive[s, train[fold]], negative[s, train[fold]]) for s in sources]
+            training = [np.compress(train[fold], side, axis=1) for side in (positive, negative)]
+            known = [[side[s] for side in training] for s in sources]
             means = np.stack([ALONE["DiffMean"](*texts) for texts in known])
             for reads, name in zip(right, ESTIMATORS, strict=True):
-                if name in pooled:
-                    directions = pooled[name](train[fold], means, sources)  # [target, source, d]
+                if name in POOLED:
+                    directions = whitened(POOLED[name](*training), means, sources)  # [target, source, d]
                 else:
                     directions = np.stack([ALONE[name](*texts) if np.ptp(texts) else means[0] * 0 for texts in known])
                 margins = directions @ differences[:, test].swapaxes(1, 2)  # [target, source, pair]

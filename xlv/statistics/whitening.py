@@ -45,11 +45,12 @@ def whitened(rows: np.ndarray, means: np.ndarray, sources: Sequence[int]) -> np.
     but the target, or over all for a source that reads itself; λ is RIDGE times its mean eigenvalue.
 
     Conjugate gradients, all at once: without one language the covariance is much the same, so the factor of the whole
-    makes 5 steps do. Where rows are fewer than d, no matrix of d × d is made, and products with the rows take some 30.
+    makes some 5 steps do. Where rows are fewer than d it is that of their inner products (Woodbury's dual form).
     """
     rows = rows - rows.mean(axis=2, keepdims=True, dtype=np.float64).astype(rows.dtype)
     lines, size, shape = rows.reshape(-1, rows.shape[-1]), rows.shape[-1], (len(rows), *means.shape)
-    pooled = lines.T @ lines if size <= len(lines) else None
+    dual = len(lines) < size
+    pooled = lines @ lines.T if dual else lines.T @ lines
     left_out = (np.arange(len(rows))[:, None, None] != np.asarray(sources)[:, None]).astype(rows.dtype)
     variance = np.einsum("lprd,lprd->l", rows, rows)
     ridge = RIDGE / size * (variance.sum() - left_out * variance[:, None, None])
@@ -57,15 +58,17 @@ def whitened(rows: np.ndarray, means: np.ndarray, sources: Sequence[int]) -> np.
 
     def product(vectors: np.ndarray) -> np.ndarray:
         flat, vectors = vectors.reshape(-1, size), vectors.reshape(shape)
-        shared = (flat @ lines.T @ lines if pooled is None else flat @ pooled).reshape(shape)
+        shared = (flat @ lines.T @ lines if dual else flat @ pooled).reshape(shape)
         of_target = (vectors[:, None] @ rows.swapaxes(2, 3) @ rows).sum(axis=1)
         return (shared - left_out * of_target + ridge * vectors).ravel()
 
     def nearly(vectors: np.ndarray) -> np.ndarray:
-        return vectors if pooled is None else cho_solve(factor, vectors.reshape(-1, size).T).T.ravel()
+        flat = vectors.reshape(-1, size)
+        solved = cho_solve(factor, lines @ flat.T if dual else flat.T).T
+        return (flat - solved @ lines if dual else solved).ravel()
 
-    if pooled is not None:  # transposed, since LAPACK counts columns first
-        factor = cho_factor((pooled + ridge.mean() * np.eye(size, dtype=rows.dtype)).T, lower=True, overwrite_a=True)
+    # transposed, since LAPACK counts columns first
+    factor = cho_factor((pooled + ridge.mean() * np.eye(len(pooled), dtype=rows.dtype)).T, lower=True, overwrite_a=True)
     wanted = means / np.linalg.norm(means, axis=-1, keepdims=True).clip(1e-30)
     wanted = np.repeat(wanted[None], len(rows), axis=0).astype(rows.dtype).ravel()
     product, nearly = (LinearOperator((wanted.size,) * 2, apply, dtype=rows.dtype) for apply in (product, nearly))

@@ -101,8 +101,8 @@ def test_shuffled_signs_destroy_the_effect():
     generator = np.random.default_rng(5)
     material = layers(differences(2.0))
     means = [
-        cross_validated(material, GROUPS, signs=generator.choice([-1.0, 1.0], N_PAIRS), n_partitions=1).chosen.mean()
-        for _ in range(40)
+        cross_validated([here * signs[:, None] for here in material], GROUPS, n_partitions=1).chosen.mean()
+        for signs in generator.choice([-1.0, 1.0], (40, N_PAIRS))
     ]
     assert abs(np.mean(means) - 0.5) < 0.05
 
@@ -214,9 +214,13 @@ def grams(material):
 
 
 def test_a_point_of_the_curve_is_own_accuracy_of_so_many_training_pairs():
-    material = states.texts(1.0)
-    found = learning_curve(grams(material), states.GROUPS, [8])[0]
-    np.testing.assert_allclose(found, own(states.recognised(material, n_partitions=3, limit=8).correct))
+    diffs = states.differences(states.texts(1.0))[1]
+    folds = partitions(states.GROUPS, n_folds=8, n_partitions=3)
+    train, right = training_pairs(folds, limit=8), np.zeros(diffs.shape[:2])
+    for p, i in np.ndindex(folds.shape):
+        vectors = diffs[:, train[p, folds[p, i]]].mean(axis=1)
+        right[:, i] += hits((vectors * diffs[:, i]).sum(axis=-1)) / len(folds)
+    np.testing.assert_allclose(learning_curve([own_gram(diffs)], states.GROUPS, [8])[0], right)
 
 
 def test_more_training_pairs_read_better_and_impossible_sizes_are_missing():

@@ -165,7 +165,8 @@ def test_shuffled_labels_hide_a_plain_concept():
 def test_shuffled_accuracy_is_that_of_the_whole_protocol_on_each_draw_of_labels():
     states = texts(1.0)
     signs = np.random.default_rng(1).choice([-1.0, 1.0], size=(4, N_PAIRS))
-    expected = [recognised(states, signs=row, n_partitions=1, seed=1).chosen for row in signs]
+    flipped = [states * np.tile(row, 2)[:, None, None].astype(np.float32) for row in signs]
+    expected = [recognised(here, n_partitions=1, seed=1).chosen for here in flipped]
     np.testing.assert_allclose(shuffled(states, n_shuffles=4, seed=1), expected)
 
 

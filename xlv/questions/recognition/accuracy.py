@@ -4,17 +4,24 @@ Held-out pairs are projected on the vectors of each fold, layer by layer, so tha
 """
 
 import random
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
 
+from xlv.questions.recognition.folds import (
+    N_FOLDS,
+    chosen_layers,
+    chosen_products,
+    own_margins,
+    products,
+    training_pairs,
+)
 from xlv.statistics.jackknife import Replicated, blocks, surplus
 from xlv.statistics.resampling import group_indices, partitions
 from xlv.statistics.vectors import Layers, differences_of, hits, own, own_gram, pair_differences
 
-N_FOLDS = 8
 N_PARTITIONS = 10
 CURVE = (4, 8, 16, 32, 48)  # numbers of training pairs
 
@@ -46,85 +53,32 @@ class Recognition:
         return np.nanmean(self.correct, axis=-1)
 
 
-def training_pairs(folds: np.ndarray, limit: int | None = None, seed: int = 0) -> np.ndarray:
-    """Which pairs train each fold, `[partition, fold, pair]`: all others, or `limit` of them drawn at random.
-
-    Raises ValueError if a fold has fewer than `limit` others.
-    """
-    train = folds[:, None, :] != np.arange(int(folds.max()) + 1)[None, :, None]
-    if limit is None:
-        return train
-    if train.sum(axis=-1).min() < limit or limit < 2:
-        raise ValueError(f"cannot train on {limit} pairs: expected 2 to {train.sum(axis=-1).min()}")
-    order = np.random.default_rng(seed).random(train.shape)
-    rank = np.where(train, order, np.inf).argsort(axis=-1).argsort(axis=-1)
-    return rank < limit
-
-
-def own_margins(gram: np.ndarray, train: np.ndarray, groups: np.ndarray, signs: np.ndarray | float = 1.0) -> np.ndarray:
-    """Margins `[source, …, pair]` of a source's pairs on its own training pairs, `train` `[…, pair]`, of other groups.
-
-    `gram` `[source, pair, pair]` holds a source's own inner products; `signs` of ±1, broadcast to `train`, flip labels.
-    """
-    apart = (groups[:, None] != groups).astype(np.float32)
-    counts = train @ apart
-    sums = np.matmul((train * signs).astype(np.float32).reshape(-1, len(groups)), gram * apart)
-    sums = sums.reshape(len(gram), *train.shape)
-    return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0) * np.float32(signs)
-
-
-def selection_scores(
-    gram: np.ndarray, train: np.ndarray, groups: np.ndarray, signs: np.ndarray | float = 1.0
-) -> np.ndarray:
-    """Standardised inner margin `[source, …]` of a layer: each training pair is read by the others of other groups.
-
-    Accuracy inside the training pairs saturates and ties; the mean margin over its deviation does not. Arguments are
-    those of `own_margins`.
-    """
-    inner, count = own_margins(gram, train, groups, signs), train.sum(axis=-1)
-    mean = (inner * train).sum(axis=-1) / count
-    spread = np.sqrt((np.square(inner - mean[..., None]) * train).sum(axis=-1) / count)
-    return np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 0)
-
-
-def chosen_layers(
-    grams: Sequence[np.ndarray], train: np.ndarray, groups: np.ndarray, signs: np.ndarray | float = 1.0
-) -> np.ndarray:
-    """The layer, 1 … L, of the best `selection_scores`, `[partition, fold, source]`; layer L is not eligible."""
-    scores = [selection_scores(gram, train, groups, signs) for gram in grams[: max(1, len(grams) - 1)]]
-    return np.moveaxis(np.argmax(scores, axis=0), 0, -1) + 1
-
-
 class CrossValidation:
-    """Protocol `cv` of one concept, fed with `add` layer by layer; see `cross_validated`. Holds one layer's states."""
+    """Protocol `cv` of one concept, fed with `add` layer by layer; see `cross_validated`. Holds one layer's states.
 
-    def __init__(
-        self,
-        groups: np.ndarray,
-        *,
-        signs: np.ndarray | None = None,
-        n_partitions: int = N_PARTITIONS,
-        limit: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.groups, self.signs = groups, np.ones(len(groups)) if signs is None else signs
+    grams    `[language, pair, pair]` inner products of each language's own pairs, layer by layer
+    margins  `[partition, source, target, pair]` of held-out pairs, layer by layer
+    """
+
+    def __init__(self, groups: np.ndarray, *, n_partitions: int = N_PARTITIONS, seed: int = 0) -> None:
+        self.groups = groups
         self.folds = partitions(groups, n_folds=N_FOLDS, n_partitions=n_partitions, seed=seed)
-        self.train = training_pairs(self.folds, limit, seed)
-        self.grams: list[np.ndarray] = []  # `[language, pair, pair]` of each layer
-        self.margins: list[np.ndarray] = []  # `[partition, source, target, pair]` of each layer
+        self.train = training_pairs(self.folds)
+        self.grams, self.margins = [], []
 
     def add(self, differences: np.ndarray) -> None:
         """Take the pair differences `[language, pair, d_model]` of the next layer."""
-        differences = np.multiply(differences, self.signs[:, None], dtype=np.float32)
+        differences = differences.astype(np.float32)
         self.grams.append(own_gram(differences))
         n_languages, n_pairs, _ = differences.shape
         margins = np.empty((len(self.folds), n_languages, n_languages, n_pairs), dtype=np.float32)
-        weights = (self.train / self.train.sum(axis=-1, keepdims=True)).astype(np.float32)
+        room = np.empty_like(differences)
         for p, fold_of in enumerate(self.folds):
-            vectors = np.matmul(weights[p], differences)  # [source, fold, d_model]
+            weights = self.train[p] / self.train[p].sum(axis=-1, keepdims=True)
+            vectors = np.matmul(weights.astype(np.float32), differences)  # [source, fold, d_model]
             for fold in range(vectors.shape[1]):
                 test = np.flatnonzero(fold_of == fold)
-                margins[p][..., test] = products(vectors[:, fold], differences, test)
+                margins[p][..., test] = products(vectors[:, fold], differences, test, room)
         self.margins.append(margins)
 
     def result(self) -> Recognition:
@@ -148,43 +102,18 @@ class CrossValidation:
         )
 
 
-def cross_validated(layers: Iterable[np.ndarray], groups: np.ndarray, **options: object) -> Recognition:
+def cross_validated(layers: Iterable[np.ndarray], groups: np.ndarray, **options: int) -> Recognition:
     """Protocol `cv`: out-of-fold margins, folds by group and the same in all languages.
 
     `layers` gives the pair differences `[language, pair, d_model]` of one layer after the other. The layer is chosen
     per source, partition and fold on the source's own training pairs, and layer L, which lies behind the final norm,
-    is not eligible; target labels never enter. Ties count ½. Options: `n_partitions`; `seed` of the folds; `signs`
-    `[pair]` of ±1, which flips labels in training and test alike, for a null distribution; `limit` trains on so many
-    pairs only. Raises ValueError for fewer than two groups, or fewer than `limit` training pairs.
+    is not eligible; target labels never enter. Ties count ½. Options: `n_partitions`, and the `seed` of the folds.
+    Raises ValueError for fewer than two groups.
     """
     protocol = CrossValidation(groups, **options)
     for differences in layers:
         protocol.add(differences)
     return protocol.result()
-
-
-def products(vectors: np.ndarray, differences: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Inner products `[…, target, pair]` of vectors `[…, d_model]` and these pairs of `[target, pair, d_model]`."""
-    some = differences.take(pairs, axis=1)
-    flat = vectors.reshape(-1, vectors.shape[-1]) @ some.reshape(-1, some.shape[-1]).T
-    return flat.reshape(*vectors.shape[:-1], *some.shape[:2])
-
-
-def chosen_products(
-    differences: Layers, folds: np.ndarray, choice: np.ndarray, rows: np.ndarray
-) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-    """What the sources' weighted sums of training pairs give on the pairs of each fold, at the layers of `choice`.
-
-    `differences(layer)` gives `[language, pair, d_model]`; `rows` `[partition, fold, row, pair]` weigh training pairs.
-    Yields the partition, the sources that chose the same layer, the fold's pairs, and the inner products
-    `[source, row, target, pair]`; one layer is in memory at a time.
-    """
-    for layer in np.unique(choice):
-        here = differences(int(layer)).astype(np.float32)
-        for p, fold in np.argwhere((choice == layer).any(axis=-1)):
-            sources, test = np.flatnonzero(choice[p, fold] == layer), np.flatnonzero(folds[p] == fold)
-            sums = np.matmul(rows[p, fold].astype(np.float32), here[sources])
-            yield p, sources, test, products(sums, here, test)
 
 
 def _left_out(parts: np.ndarray) -> np.ndarray:

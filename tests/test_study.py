@@ -209,6 +209,15 @@ def test_surface_classifiers_are_trained_and_tested_within_each_cohort_and_all(i
                 np.testing.assert_array_equal(cell.values[..., inside], hits(margins))
 
 
+def test_each_cohort_is_trained_and_tested_within_itself_where_a_concept_has_it(in_cohorts):
+    _, table, found = in_cohorts
+    assert (table.groupby(["concept", "language", "cohort"]).size().unstack()["second"].dropna() == 8).all()
+    accuracy = found["cohort_accuracy"]
+    assert accuracy.sel(concept="courage").notnull().all() and accuracy.sel(cohort="all").notnull().all()
+    assert accuracy.sel(concept="calm", cohort=["first", "second"]).isnull().all()
+    np.testing.assert_allclose(accuracy.sel(cohort="all"), found["accuracy"].sel(protocol="cv"), atol=1e-6)
+
+
 @pytest.mark.parametrize("cohort", ["first", "second"])
 def test_a_run_of_one_cohort_reads_its_pairs_and_says_so(in_cohorts, tiny_folder, tmp_path, cohort):
     settings = replace(in_cohorts[0], concepts=("courage",), cohort=cohort)

@@ -166,8 +166,7 @@ def published_nulls(states: Layers, n_layers: int, *, n_shuffles: int = 20, seed
     """What shuffled labels `[shuffle, source, target]` and random directions `[draw, language]` reach under `paper`.
 
     By their names in SCHEMA. The layer that is best on the test pairs is chosen for them, too, which lifts them above
-    ½: the paper's kind of figure is to be held against these. Shuffles and draws are those of the two functions above,
-    alike in all layers.
+    ½: the paper's kind of figure is to be held against these. Signs and draws are alike in all layers.
     """
     best = [np.zeros(()), np.zeros(())]
     for here in map(states, range(1, n_layers + 1)):

@@ -66,10 +66,9 @@ def layer_mean(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 
 def protocol_table(datasets: Results) -> pd.DataFrame:
-    """Mean own-language accuracy under both protocols, and what choosing the layer on the test pairs adds.
+    """Mean own-language accuracy under both protocols, what choosing the layer on the test pairs adds, and nulls.
 
-    Beside them, where a model's results have it, what knows nothing reaches under `paper`: shuffled labels, random
-    directions, an untrained model.
+    These are what knows nothing reaches under `paper`, where it is stored.
     """
     rows = {}
     for dataset in datasets.values():

@@ -65,7 +65,7 @@ def run_study(
     begun = found[1] is not None and any(
         dataset is not None for dataset in (found[0], known(paths[0], unfinished, model, overwrite))
     )
-    from xlv.models.activations import concept_states
+    from xlv.models.activations import pair_states
     from xlv.models.load import checked_device, load_model
     from xlv.models.vectors import concept_vectors
 
@@ -79,7 +79,7 @@ def run_study(
         by_concept = corpus.texts_of(table)
         loaded.token_ids(sum(by_concept.values(), []))  # whatever cannot be read is refused before anything is
         loaded.with_template("raw").token_ids(sum((neutral or {}).values(), []))
-        states = concept_states(loaded, by_concept, progress=progress)
+        states = pair_states(loaded, table, progress=progress)
         progress(what, 1, 4)
         recognition, consistency = analyse(table, states, loaded.n_layers, seed=settings.seed, progress=progress)
         progress(what, 2, 4)
@@ -158,12 +158,12 @@ def baselines(
 def untrained(model: "Model", table: pd.DataFrame, settings: Settings, progress: Progress) -> dict[str, np.ndarray]:
     """Own vectors in an untrained model as SCHEMA has them, NaN where it is not measured; uses the model up."""
     from xlv.models import baselines as against
-    from xlv.models.activations import concept_states
+    from xlv.models.activations import pair_states
 
     languages = list(dict.fromkeys(table["language"]))
     asked = table[table["language"].isin(languages[::UNTRAINED_STEP])]
     blank = against.untrained(model, seed=settings.seed)
-    states = concept_states(blank, corpus.texts_of(asked), progress=progress)
+    states = pair_states(blank, asked, progress=progress)
     paper = np.stack([own_as_published(layers, blank.n_layers) for layers in states.values()])
     found = {"untrained": _own_hits(states, blank.n_layers, asked), "untrained_paper": paper}
     for variable, values in found.items():

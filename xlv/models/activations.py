@@ -5,11 +5,13 @@ from itertools import accumulate, chain, pairwise, starmap
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from xlv.cache import EXTRACTOR, Progress, cache_root, counted, fingerprint, need_space, silent, whole_file
+from xlv.corpus.pairs import texts_of
 from xlv.models.blocks import find_base, state_of
 from xlv.models.fast.last_tokens import LastTokens, require_finite
 from xlv.models.fast.packing import run_batches
@@ -17,6 +19,7 @@ from xlv.models.fast.probe import permits
 from xlv.models.fast.rows import Row, sheet
 from xlv.models.model import Model, as_model
 from xlv.models.prompts import as_texts
+from xlv.statistics.vectors import Layers
 
 Key = tuple[str, str]  # concept and language
 
@@ -165,3 +168,21 @@ def concept_states(
         concept: layer_reader([path for (name, _), path in shards.items() if name == concept])
         for concept in dict.fromkeys(name for name, _ in shards)
     }
+
+
+def pair_states(model: Model, table: pd.DataFrame, *, progress: Progress = silent) -> dict[str, Layers]:
+    """`concept_states` of a table of pairs; each cohort is read, and cached, by itself, so that runs can share it."""
+    texts, parts, places = {}, {}, {}
+    for concept, rows in table.groupby("concept", sort=False):
+        cohorts = rows[rows["language"] == rows["language"].iloc[0]]["cohort"].to_numpy()
+        names = {name: f"{concept}, {name} cohort" for name in dict.fromkeys(cohorts)}
+        for name, part in names.items():
+            texts |= texts_of(rows[rows["cohort"] == name].assign(concept=part))
+        sides = [np.flatnonzero(cohorts == name) + side * len(cohorts) for name in names for side in (0, 1)]
+        parts[concept], places[concept] = list(names.values()), np.argsort(np.concatenate(sides))
+    read = concept_states(model, texts, progress=progress)
+
+    def joined(concept: str) -> Layers:
+        return lambda layer: np.concatenate([read[part](layer) for part in parts[concept]], axis=1)[:, places[concept]]
+
+    return {concept: read[rows[0]] if len(rows) == 1 else joined(concept) for concept, rows in parts.items()}

@@ -10,13 +10,10 @@ RIDGE = 3.0  # λ, in mean eigenvalues of S
 
 
 def principal_axes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Right singular vectors `[d, axis]` of `rows` `[row, d]` and singular values, largest first; those not nil.
-
-    By the smaller matrix of inner products: fast, and double precision makes up for the squaring.
-    """
+    """Right singular vectors `[d, axis]` and values of `rows` `[row, d]`, largest first, those not nil."""
     rows = rows.astype(np.float64)
     wide = len(rows) < rows.shape[1]
-    squares, basis = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
+    squares, basis = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)  # the smaller one, for speed
     kept = np.flatnonzero(squares > 1e-10 * squares[-1])[::-1]
     scale, basis = np.sqrt(squares[kept]), basis[:, kept]
     return rows.T @ (basis / scale) if wide else basis, scale

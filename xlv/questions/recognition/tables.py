@@ -66,10 +66,7 @@ def layer_mean(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 
 def protocol_table(datasets: Results) -> pd.DataFrame:
-    """Mean own-language accuracy under both protocols, what choosing the layer on the test pairs adds, and nulls.
-
-    These are what knows nothing reaches under `paper`, where it is stored.
-    """
+    """Mean own accuracy under both protocols, their difference, and what knows nothing reaches under `paper`, if stored."""
     rows = {}
     for dataset in datasets.values():
         row = {protocol: own_estimate(dataset, protocol).value.mean() for protocol in PROTOCOLS}

@@ -66,7 +66,7 @@ def layer_mean(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 
 def protocol_table(datasets: Results) -> pd.DataFrame:
-    """Mean own accuracy under both protocols, their difference, and what knows nothing reaches under `paper`, if stored."""
+    """Mean own accuracy under both protocols, their difference, and nulls under `paper` where they are stored."""
     rows = {}
     for dataset in datasets.values():
         row = {protocol: own_estimate(dataset, protocol).value.mean() for protocol in PROTOCOLS}

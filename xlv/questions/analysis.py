@@ -12,6 +12,7 @@ from xlv.questions.consistency import moments
 from xlv.questions.consistency.cosines import HalfCosines, cosines, half_cosines
 from xlv.questions.consistency.pooled import pooled
 from xlv.questions.recognition import accuracy, comparisons
+from xlv.questions.recognition.folds import selection_scores
 from xlv.schema import SCHEMA
 from xlv.statistics.jackknife import BLOCKS
 from xlv.statistics.resampling import N_RESAMPLES, group_indices
@@ -58,13 +59,12 @@ def analyse_concept(
     """
     cohorts, differences = {**(cohorts or {}), ALL: np.arange(len(groups))}, differences_of(states)
     runs = {name: accuracy.CrossValidation(group_indices(groups[pairs]), seed=seed) for name, pairs in cohorts.items()}
-    vectors, profile, scores = [], [], {name: [] for name in cohorts}
+    vectors, profile = [], []
 
     def read() -> Iterator[np.ndarray]:
         for here in map(differences, range(1, n_layers + 1)):
             for name, run in runs.items():
                 run.add(here[:, cohorts[name]])
-                scores[name].append(moments.half_scores(here[:, cohorts[name]], run.groups, seed))
             vectors.append(here.mean(axis=1, dtype=np.float64))
             profile.append(half_cosines(here, groups, n_splits=_PROFILE_SPLITS, seed=seed))
             yield here
@@ -88,15 +88,18 @@ def analyse_concept(
     }
     consistency = _consistency(half_cosines(differences(layer), groups, n_splits=n_splits, seed=seed), profile)
     consistency |= {"cosine": np.stack([cosines(here) for here in vectors], axis=-1), "chosen_layer": layer}
-    each = [_moments(differences_of(states, cohorts[n]), scores[n], runs[n].groups, seed) for n in cohorts]
+    each = [_moments(differences_of(states, cohorts[n]), runs[n].grams, runs[n].groups, seed) for n in cohorts]
     consistency |= {name: np.stack([one[name] for one in each]) for name in each[0]}
     vectors = np.stack(vectors, dtype=np.float32)
     return ConceptAnalysis(recognition, consistency, tuple(cohorts), cv.layer[:, 0], vectors)
 
 
-def _moments(differences: Layers, scores: list[list[float]], groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def _moments(differences: Layers, grams: Sequence[np.ndarray], groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Moments of one cohort at the layers that its halves choose, and the consistency ρ of whitened vectors."""
-    layers = moments.best_layers(scores)
+    others = np.stack(
+        [moments.halves(groups, seed) == half for half in (1, 0)]
+    )  # each half's layer is the other's choice
+    layers = moments.best_layers([selection_scores(gram, others, groups).mean(axis=0) for gram in grams])
     halved = [differences(layer) for layer in layers]
     plain, white = (moments.moments(halved, groups, seed, whiten=whiten) for whiten in (False, True))
     rho = pooled(white).linearised()

@@ -85,29 +85,8 @@ def halves(groups: np.ndarray, seed: int = 0) -> np.ndarray:
     return blocks(groups, 2, seed + 1)
 
 
-def separation(differences: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """How well each language's pairs are put in order by the vector of its other situations, `[language]`.
-
-    The mean margin over its standard deviation; `differences` `[language, pair, d_model]`.
-    """
-    n_pairs, size = len(groups), np.bincount(groups)[groups]
-    sums = np.zeros((int(groups.max()) + 1, len(differences), differences.shape[2]))
-    np.add.at(sums, groups, differences.swapaxes(0, 1))
-    others = (sums.sum(axis=0) - sums[groups]) / np.maximum(n_pairs - size, 1)[:, None, None]
-    margins = np.einsum("pld,lpd->lp", others, differences, optimize=True)
-    spread = margins.std(axis=1)
-    return np.divide(margins.mean(axis=1), spread, out=np.zeros(len(spread)), where=spread > 0)
-
-
-def half_scores(differences: np.ndarray, groups: np.ndarray, seed: int = 0) -> list[float]:
-    """What each half's layer is chosen by, `[half]`: the mean `separation` of languages in the *other* half."""
-    of_half = halves(groups, seed)
-    parts = [of_half == half for half in (1, 0)]
-    return [float(separation(differences[:, part], group_indices(groups[part])).mean()) for part in parts]
-
-
 def best_layers(scores: Sequence[Sequence[float]]) -> list[int]:
-    """Layer 1 … L of each half by `half_scores` `[layer, half]`; layer L, behind the final norm, is not eligible."""
+    """Layer 1 … L of each half by its scores `[layer, half]`; layer L, behind the final norm, is not eligible."""
     return [int(layer) + 1 for layer in np.argmax(scores[: max(1, len(scores) - 1)], axis=0)]
 
 

@@ -36,20 +36,25 @@ def own_margins(gram: np.ndarray, train: np.ndarray, groups: np.ndarray, signs: 
     return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0) * np.float32(signs)
 
 
+def selection_scores(
+    gram: np.ndarray, train: np.ndarray, groups: np.ndarray, signs: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Standardised inner margin `[source, …]`: each training pair is read by the others of other groups.
+
+    Accuracy inside the training pairs saturates and ties; the mean margin over its deviation does not. Arguments are
+    those of `own_margins`.
+    """
+    inner, count = own_margins(gram, train, groups, signs), train.sum(axis=-1)
+    mean = (inner * train).sum(axis=-1) / count
+    spread = np.sqrt((np.square(inner - mean[..., None]) * train).sum(axis=-1) / count)
+    return np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 0)
+
+
 def chosen_layers(
     grams: Sequence[np.ndarray], train: np.ndarray, groups: np.ndarray, signs: np.ndarray | float = 1.0
 ) -> np.ndarray:
-    """The layer, 1 … L, of the best standardised inner margin, `[partition, fold, source]`; layer L is not eligible.
-
-    Each training pair is read by the others of other groups, see `own_margins`. Accuracy inside the training pairs
-    saturates and ties; the mean margin over its deviation does not.
-    """
-    scores, count = [], train.sum(axis=-1)
-    for gram in grams[: max(1, len(grams) - 1)]:
-        inner = own_margins(gram, train, groups, signs)
-        mean = (inner * train).sum(axis=-1) / count
-        spread = np.sqrt((np.square(inner - mean[..., None]) * train).sum(axis=-1) / count)
-        scores.append(np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 0))
+    """The layer, 1 … L, of the best `selection_scores`, `[partition, fold, source]`; layer L is not eligible."""
+    scores = [selection_scores(gram, train, groups, signs) for gram in grams[: max(1, len(grams) - 1)]]
     return np.moveaxis(np.argmax(scores, axis=0), 0, -1) + 1
 
 

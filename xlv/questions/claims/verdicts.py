@@ -3,7 +3,9 @@
 One family is the seven value concepts of one claim on one model; intervals at 1 − .05/7 and p < .05/7 decide.
 """
 
+import tomllib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -29,6 +31,16 @@ BALANCED = 0.03  # accuracy by which transfer may lean to one side
 STRENGTH = 0.25  # consistency from the poorest to the richest language
 TRIANGLE = 0.01  # accuracy by which transfer downwards exceeds transfer upwards
 SAME = 0.05  # difference between two models that counts as none
+
+
+def _words() -> dict[str, dict[str, str]]:
+    """Of each claim what it says, its statistic and its rule, each on one line with its thresholds."""
+    text = Path(__file__).with_name("claims.toml").read_text(encoding="utf-8")
+    claims = tomllib.loads(text)
+    return {c: {k: " ".join(v.format(**globals()).split()) for k, v in words.items()} for c, words in claims.items()}
+
+
+CLAIMS = _words()
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ def larger(small: Evidence, large: Evidence) -> Finding:
 
 def inconsistent(e: Evidence) -> Finding:
     """Claim 3: the contrast D; the finding's value and interval are those of ρ."""
-    if (why := _unreadable(e, FEW)) or not asked(e):
+    if (why := unreadable(e, FEW)) or not asked(e):
         return Finding("3", why=why or _UNREAD)
     found = pooled(e.moments)
     low, high = found.contrast(ALIKE).interval(LEVEL)
@@ -100,7 +112,7 @@ def inconsistent(e: Evidence) -> Finding:
 _UNREAD = "other languages' vectors do not read it"
 
 
-def _unreadable(e: Evidence, least: int) -> str:
+def unreadable(e: Evidence, least: int) -> str:
     """Why too few languages are readable for a claim; empty if they are enough."""
     n = int(np.isfinite(e.moments.weights).sum(axis=1).min())
     if least == MANY:
@@ -110,7 +122,7 @@ def _unreadable(e: Evidence, least: int) -> str:
 
 def related(e: Evidence) -> Finding:
     """Claim 4a: consistency on linguistic similarity, beside an effect of each language."""
-    if (why := _unreadable(e, MANY)) or not asked(e):
+    if (why := unreadable(e, MANY)) or not asked(e):
         return Finding("4a", why=why or _UNREAD)
     found = kinship.regression(e.moments, e.similarity)
     above = found.coefficient.value > 0
@@ -121,7 +133,7 @@ def related(e: Evidence) -> Finding:
 
 def distorted(e: Evidence) -> Finding:
     """Claim 4b: whether similarity counts more among richer languages: its product with the lesser one's resource."""
-    if (why := _unreadable(e, MANY)) or not asked(e):
+    if (why := unreadable(e, MANY)) or not asked(e):
         return Finding("4b", why=why or _UNREAD)
     order = scaled(e.ranks)
     lesser = np.minimum(order[:, None], order[None, :])
@@ -168,7 +180,7 @@ def symmetric(e: Evidence) -> Finding:
 
 def stronger(e: Evidence) -> Finding:
     """Claim 7: the gradient of teaching strength: of consistency over the languages' resources, noise taken off."""
-    if (why := _unreadable(e, MANY)) or not asked(e):
+    if (why := unreadable(e, MANY)) or not asked(e):
         return Finding("7", why=why or _UNREAD)
     kept = np.flatnonzero(e.moments.readable)
     coefficients = np.zeros((2, *e.accuracy.value.shape))
@@ -184,11 +196,16 @@ def stronger(e: Evidence) -> Finding:
     return _finding("7", found, lambda low, _: low > 0 and p < ALPHA, lambda _, high: high < STRENGTH, p=p)
 
 
+def triangle(e: Evidence) -> Replicated:
+    """Mean transferability from richer to poorer languages minus that from poorer to richer ones."""
+    return e.accuracy.of(lambda a: one_way(a, e.ranks).total)
+
+
 def triangular(e: Evidence) -> Finding:
-    """Claim F4: mean transferability from richer to poorer languages minus that from poorer to richer ones."""
+    """Claim F4: the triangle."""
     if not asked(e):
         return Finding("F4", why=_UNREAD)
-    found = e.accuracy.of(lambda a: one_way(a, e.ranks).total)
+    found = triangle(e)
     p = triangle_p(e.accuracy.value, scaled(e.ranks), e.european)
     return _finding("F4", found, lambda low, _: low > 0 and p < ALPHA, lambda _, high: high < TRIANGLE, p=p)
 

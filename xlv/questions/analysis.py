@@ -64,7 +64,7 @@ def analyse_concept(
     def read() -> Iterator[np.ndarray]:
         for here in map(differences, range(1, n_layers + 1)):
             for name, run in runs.items():
-                run.add(here[:, cohorts[name]])
+                run.add(here.take(cohorts[name], axis=1))
             vectors.append(here.mean(axis=1, dtype=np.float64))
             profile.append(half_cosines(here, groups, n_splits=_PROFILE_SPLITS, seed=seed))
             yield here

@@ -80,7 +80,7 @@ def chosen_products(
     `[source, row, target, pair]`; one layer is in memory at a time.
     """
     for layer in np.unique(choice):
-        here = differences(int(layer)).astype(np.float32)
+        here = np.ascontiguousarray(differences(int(layer)), dtype=np.float32)  # or `take` copies all of it each time
         room = np.empty_like(here)
         for p, fold in np.argwhere((choice == layer).any(axis=-1)):
             sources, test = np.flatnonzero(choice[p, fold] == layer), np.flatnonzero(folds[p] == fold)

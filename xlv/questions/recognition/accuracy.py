@@ -3,12 +3,12 @@
 Held-out pairs are projected on the vectors of each fold, layer by layer, so that one layer's states are in memory.
 """
 
+import math
 import random
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
 from xlv.questions.recognition.folds import (
     N_FOLDS,
@@ -116,18 +116,21 @@ def cross_validated(layers: Iterable[np.ndarray], groups: np.ndarray, **options:
     return protocol.result()
 
 
-def _left_out(parts: np.ndarray) -> np.ndarray:
-    """Hits `[source, block, target, pair]` with each block left out of training, to first order.
+def _left_out(parts: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Hits with a block left out of training, summed by blocks of test pairs: `[source, block, target, test block]`.
 
-    `parts` are what each block of training pairs adds to a margin. A hit jumps where its margin changes sign, and a sum
-    of jumps is noise; what moves smoothly is its expectation over training pairs, Φ(margin / its standard error).
+    `parts` `[source, block, target, pair]` are what blocks of training pairs add to a margin. A hit jumps where its
+    margin changes sign, and a sum of jumps is noise; what moves smoothly is its expectation over training pairs,
+    Φ(margin / its standard error), taken to first order. `inside` `[pair, block]` marks the blocks of test pairs.
     """
     margin, there = parts.sum(axis=1, keepdims=True), parts.any(axis=(0, 2, 3))[:, None, None]
-    n_blocks = there.sum()  # of which the fold's training pairs are
-    apart = (parts - margin / n_blocks) * there
-    error = np.sqrt(np.square(apart).sum(axis=1, keepdims=True) * n_blocks / max(1, n_blocks - 1))
-    error = np.maximum(error, np.finfo(error.dtype).tiny)
-    return hits(margin) - apart * norm.pdf(margin / error) / error
+    n_blocks = int(there.sum())  # of which the fold's training pairs are
+    square = np.einsum("sbti,sbti->sti", parts, parts)[:, None] - margin**2 / n_blocks
+    error = np.sqrt(np.maximum(square * n_blocks / max(1, n_blocks - 1), np.finfo(np.float32).tiny))
+    slope = np.exp(-0.5 * (margin / error) ** 2) / (error * math.sqrt(2 * math.pi))
+    moved = np.matmul(np.multiply(parts, slope, out=parts).reshape(-1, parts.shape[-1]), inside)
+    usual = np.matmul(margin * slope / n_blocks, inside) * there  # of every block that is there
+    return np.matmul(hits(margin).astype(np.float32), inside) - moved.reshape(*parts.shape[:-1], -1) + usual
 
 
 def jackknifed(differences: Layers, cv: Recognition, groups: np.ndarray) -> Replicated:
@@ -138,11 +141,11 @@ def jackknifed(differences: Layers, cv: Recognition, groups: np.ndarray) -> Repl
     """
     block = blocks(groups)
     inside = block == np.arange(block.max() + 1)[:, None]  # [block, pair]
-    together = np.zeros((len(inside), len(inside), *cv.layer.shape))  # hits without one block on the pairs of another
+    together = np.zeros((len(cv.layer), len(inside), len(cv.layer), len(inside)))
     rows = training_pairs(cv.folds)[:, :, None] & inside
-    for _, sources, test, found in chosen_products(differences, cv.folds, cv.choice, rows):
-        counted = np.tensordot(_left_out(found), inside[:, test].astype(float), (3, 1))
-        together[:, :, sources] += counted.transpose(1, 3, 0, 2)
+    for _, sources, test, parts in chosen_products(differences, cv.folds, cv.choice, rows):
+        together[sources] += _left_out(parts, inside[:, test].T.astype(np.float32))
+    together = together.transpose(1, 3, 0, 2)  # hits without one block on the pairs of another
     count = len(cv.folds) * inside.sum(axis=1)
     others = together.sum(axis=1) - together[np.arange(len(inside)), np.arange(len(inside))]
     return Replicated(cv.chosen, others / (count.sum() - count)[:, None, None], surplus(together / count.sum()))

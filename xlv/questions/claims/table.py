@@ -1,6 +1,5 @@
 """Findings of several models by claim, concept and cohort, and what they come to: confirmed, supported, undecided."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import combinations
@@ -29,8 +28,8 @@ _COMPARED = {  # what claim M compares, and which sign the paper reports for the
 
 def cohorts_of(dataset: xr.Dataset) -> dict[str, str]:
     """By cohort its name in the dataset: pairs of one cohort alone stand there as `all`."""
-    names, asked = [str(name) for name in dataset["cohort"].values], json.loads(dataset.attrs["settings"])["cohort"]
-    return {asked: ALL} if len(names) == 1 else {name: name for name in names}
+    names = [str(name) for name in dataset["cohort"].values]
+    return {str(dataset.attrs["cohort"]): ALL} if len(names) == 1 else {name: name for name in names}
 
 
 def evidence(recognition: Results, consistency: Results, cohort: str) -> dict[str, dict[str, Evidence]]:

@@ -18,7 +18,7 @@ from xlv.corpus.languages import LANGUAGES
 from xlv.models.presets import PRESETS
 from xlv.profiles import Profile
 from xlv.results import load, save
-from xlv.schema import ABLATION, ADDITION, DIRECTIONS, NOTHING, OWN, RANDOM, SYSTEM, VERSION
+from xlv.schema import ABLATION, ADDITION, DIRECTIONS, NOTHING, OWN, RANDOM, SCHEMA, SYSTEM, VERSION
 
 OLD = 3, 4
 _METHODS = {
@@ -100,6 +100,7 @@ def convert(path: Path, profile: str = "") -> bool:
         return False
     change = {"recognition": recognition, "control": control}.get(path.stem)
     new = change(old) if schema == 3 and change else old
+    new = new.drop_vars([name for name in new.data_vars if name not in SCHEMA[path.stem]])  # measured no more
     about = {name: value for name, value in old.attrs.items() if name not in ("schema", "xlv")}
     about = {"computed_by": f"xlv {old.attrs['xlv']}"} | about
     preset = PRESETS.get(about["model"])

@@ -182,10 +182,11 @@ def in_cohorts(saved_model, tmp_path_factory):
         (data / concept).mkdir(exist_ok=True)
         which = ["first", "first", "second"] if concept == "courage" else ["first"]
         rows = [
-            f"{k}\t{k // 2}\t{which[k // 2 % len(which)]}\tI {'stood' * (k % 2)} up {k}.\tI {'sat' * (k % 2)} down {k}."
+            f"{k}\t{k // 2}\t{('sw', 'en')[k % 2]}\t{which[k // 2 % len(which)]}\t"
+            f"I {'stood' * (k % 2)} up {k}.\tI {'sat' * (k % 2)} down {k}."
             for k in range(24)
         ]
-        header = "id\tgroup\tcohort\tpositive\tnegative"
+        header = "id\tgroup\torigin\tcohort\tpositive\tnegative"
         (data / concept / f"{code}.tsv").write_text("\n".join([header, *rows]) + "\n")
     settings = Settings(data=str(data), dtype="fp32", baselines=False)
     with pytest.MonkeyPatch.context() as patch:
@@ -216,6 +217,14 @@ def test_each_cohort_is_trained_and_tested_within_itself_where_a_concept_has_it(
     assert accuracy.sel(concept="courage").notnull().all() and accuracy.sel(cohort="all").notnull().all()
     assert accuracy.sel(concept="calm", cohort=["first", "second"]).isnull().all()
     np.testing.assert_allclose(accuracy.sel(cohort="all"), found["accuracy"].sel(protocol="cv"), atol=1e-6)
+
+
+def test_each_pair_s_origin_is_stored(in_cohorts):
+    _, table, found = in_cohorts
+    for concept in ("courage", "calm"):
+        rows = table[(table["concept"] == concept) & (table["language"] == "en")]
+        places = found["origin"].sel(concept=concept).values[: len(rows)].astype(int)
+        assert [str(found["written_in"].values[place]) for place in places] == rows["origin"].tolist()
 
 
 @pytest.mark.parametrize("cohort", ["first", "second"])

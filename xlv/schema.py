@@ -80,20 +80,10 @@ SCHEMA: dict[str, dict[str, Variable]] = {
         "group": _of(
             "concept pair", "index", "the situation that a pair belongs to; folds and resamples keep it whole"
         ),
+        "origin": _of("concept pair", "index into `written_in`", "where in the corpus a pair's text was first written"),
     },
     "consistency": {
         "cosine": _of(f"{_CELL} layer", "cosine", "of the vectors of all pairs, as in the paper"),
-        "corrected": _of(
-            _CELL, "cosine", "of half vectors at the chosen layer, corrected for attenuation; NaN: too noisy"
-        ),
-        "corrected_low": _of(_CELL, "cosine", "lower end of its 95 % interval"),
-        "corrected_high": _of(_CELL, "cosine", "upper end of its 95 % interval"),
-        "corrected_mean": _of(
-            "concept split", "cosine", "mean corrected cosine between languages, resampled split by split"
-        ),
-        "reliability": _of("concept source", "cosine", "of the vectors of two halves of a language's pairs"),
-        "corrected_profile": _of("concept layer halving", "cosine", "`corrected_mean` at every layer"),
-        "reliability_profile": _of("concept layer halving", "cosine", "mean `reliability` at every layer"),
         "moment": _of(
             "cohort concept half source target",
             "mean square of a pair difference",
@@ -115,9 +105,7 @@ SCHEMA: dict[str, dict[str, Variable]] = {
         "moment_layer": _of("cohort concept half", "layer", "where `moment` is measured, chosen on the other half"),
         "whitened_rho": _of("cohort concept", "cosine", "pooled consistency of whitened vectors; NaN: not readable"),
         "whitened_rho_error": _of("cohort concept", "cosine", "its standard error"),
-        "chosen_layer": _of(
-            "concept", "layer", "where `corrected` is measured: the median of the layers that `cv` chose"
-        ),
+        "chosen_layer": _of("concept", "layer", "the median of the layers that `cv` chose"),
     },
     "control": {
         "score": _of(_PROMPT, "nats", "refusal score: log-odds of a refusal opening; NaN: not measured", 3),
@@ -148,6 +136,7 @@ COORDINATES = {
     "target": "language that is read or steered",
     "layer": "decoder blocks 1 … L",
     "cohort": "pairs trained and tested within themselves: `first`, on which rules were formed, `second`, or `all`",
+    "written_in": "origins of the pairs: languages in which they were first written, as the corpus names them",
     "reader": "`own`: the language's own vector; `other`: the mean over all others'",
     "condition": "a name for people; what was done stands in `method`, `direction`, `source`, `concept`, `draw`",
     "method": f"of a condition: {', '.join(METHODS)}",
@@ -170,7 +159,7 @@ ATTRIBUTES = {
     "dtype": "numbers that the model computed in",
     "template": "how a text became a prompt",
 }
-COUNTED = set("pair shuffle draw resample block half half_block sign sentence split halving opening window".split())
+COUNTED = set("pair shuffle draw resample block half half_block sign sentence opening window".split())
 COUNTED |= {"prompt", "response_prompt"}
 MEASURED = {"layer", "size", "dose", "response_dose"}  # dimensions of numbers; all others are of names, each once
 DONE = {"method", "direction", "source", "concept"}  # to the model, condition by condition

@@ -119,6 +119,11 @@ def analyse(
             some = surface[k] if name == "all" else surface_margins(part.groupby("language").nth([*places]), languages)
             within[names.index(name), k][..., places] = hits(some)
     recognition["cohort_surface"] = SCHEMA["recognition"]["cohort_surface"].dims, within
+    written_in = sorted(set(table["origin"]))
+    origins = [part.loc[part["language"] == languages[0], "origin"].map(written_in.index) for part in rows]
+    origins = levelled([origin.to_numpy(dtype=float) for origin in origins], recognition.sizes["pair"])
+    recognition["origin"] = SCHEMA["recognition"]["origin"].dims, origins
+    recognition = recognition.assign_coords(written_in=written_in)
     return recognition, consistency_arrays(found, languages)
 
 

@@ -16,20 +16,19 @@ from xlv.questions.analysis import (
     other_concept_accuracy,
     recognition_arrays,
 )
-from xlv.questions.consistency.cosines import half_cosines
+from xlv.questions.consistency.moments import as_arrays, moments
 from xlv.questions.recognition.accuracy import as_published
 from xlv.questions.recognition.comparisons import readout
 from xlv.results import check
 from xlv.schema import SCHEMA
 from xlv.statistics.vectors import own
 
-SIZE = 40  # halvings
 COHORTS = {"first": np.arange(12), "second": np.arange(12, N_PAIRS), "all": np.arange(N_PAIRS)}
 
 
 @cache
 def analysed(seed: int = 0) -> ConceptAnalysis:
-    return analyse_concept(reader(texts(1.5)), N_LAYERS, GROUPS, cohorts=COHORTS, n_splits=SIZE, seed=seed)
+    return analyse_concept(reader(texts(1.5)), N_LAYERS, GROUPS, cohorts=COHORTS, seed=seed)
 
 
 def parts(found: ConceptAnalysis) -> dict[str, np.ndarray]:
@@ -37,7 +36,7 @@ def parts(found: ConceptAnalysis) -> dict[str, np.ndarray]:
 
 
 # at random, by the seed of the folds
-DRAWN = ("shuffled", "shuffled_paper", "random", "random_paper", "curve", "reliability", "reliability_profile")
+DRAWN = ("shuffled", "shuffled_paper", "random", "random_paper", "curve", "moment")
 
 
 def test_vectors_and_cosines_are_those_of_all_pairs():
@@ -58,7 +57,7 @@ def test_parts_have_the_shapes_that_are_documented():
     assert consistency["cosine"].shape == (N_LANGUAGES, N_LANGUAGES, N_LAYERS)
     assert recognition["shuffled"].shape[1:] == (N_LANGUAGES, N_LANGUAGES)
     assert recognition["random"].shape[1] == N_LANGUAGES and recognition["curve"].shape[1:] == (N_LANGUAGES, N_PAIRS)
-    assert consistency["corrected_profile"].shape[0] == N_LAYERS
+    assert consistency["moment"].shape == (3, 2, N_LANGUAGES, N_LANGUAGES)
     assert consistency["chosen_layer"] == 2 == int(np.median(found.layers))  # where the concept is
 
 
@@ -78,7 +77,7 @@ def test_a_cohort_is_trained_and_tested_within_itself():
     for row, pairs in enumerate(COHORTS.values()):
         here = np.concatenate([states[:, pairs], states[:, N_PAIRS + pairs]], axis=1)
         groups = np.arange(len(pairs)) // 2
-        alone = analyse_concept(reader(here), N_LAYERS, groups, n_splits=SIZE).recognition
+        alone = analyse_concept(reader(here), N_LAYERS, groups).recognition
         np.testing.assert_array_equal(found.recognition["cohort_accuracy"][row], alone["accuracy"][0])
         for name in ("replicate", "surplus"):
             np.testing.assert_array_equal(found.recognition[name][row], alone[name][0])
@@ -89,28 +88,28 @@ def test_a_cohort_is_trained_and_tested_within_itself():
 def test_several_concepts_at_a_time_give_what_each_gives_alone():
     states = {name: reader(texts(effect, seed=k)) for k, (name, effect) in enumerate({"a": 1.5, "b": 0.0}.items())}
     told = []
-    found = analyse_concepts(states, N_LAYERS, [GROUPS] * 2, n_splits=SIZE, progress=lambda *what: told.append(what))
+    found = analyse_concepts(states, N_LAYERS, [GROUPS] * 2, progress=lambda *what: told.append(what))
     assert list(found) == ["a", "b"] and told[-1] == ("analysing", 2, 2)
     for name, layers in states.items():
-        alone = analyse_concept(layers, N_LAYERS, GROUPS, n_splits=SIZE)
+        alone = analyse_concept(layers, N_LAYERS, GROUPS)
         np.testing.assert_array_equal(found[name].recognition["shuffled"], alone.recognition["shuffled"])
-    again = analyse_concepts({"a": states["a"]}, N_LAYERS, [GROUPS], cohorts=[COHORTS], n_splits=SIZE, seed=1)["a"]
+    again = analyse_concepts({"a": states["a"]}, N_LAYERS, [GROUPS], cohorts=[COHORTS], seed=1)["a"]
     np.testing.assert_array_equal(again.recognition["replicate"], analysed(seed=1).recognition["replicate"])
 
 
 def test_too_few_groups_are_refused():
     with pytest.raises(ValueError, match="at least 4 groups"):
-        analyse_concept(reader(texts(1.5)), N_LAYERS, np.arange(N_PAIRS) // 16, n_splits=SIZE)
+        analyse_concept(reader(texts(1.5)), N_LAYERS, np.arange(N_PAIRS) // 16)
 
 
 def test_a_vector_reads_its_own_concept_and_not_an_unrelated_one():
     one, other = texts(4.0), texts(0.0, seed=9)
     other[:, :N_PAIRS, 1, 5] += 4.0
-    found = {"one": analyse_concept(reader(one), N_LAYERS, GROUPS, n_splits=SIZE)}
+    found = {"one": analyse_concept(reader(one), N_LAYERS, GROUPS)}
     layers = found["one"].layers
     assert other_concept_accuracy(found["one"].vectors, layers, reader(one)).min() > 0.9
     assert np.abs(other_concept_accuracy(found["one"].vectors, layers, reader(other)) - 0.5).max() < 0.25
-    found["other"] = analyse_concept(reader(other), N_LAYERS, GROUPS, n_splits=SIZE)
+    found["other"] = analyse_concept(reader(other), N_LAYERS, GROUPS)
     table = across(found, {"one": reader(one), "other": reader(other)})
     np.testing.assert_allclose(table[0, 0], own(recognised(one).correct).mean(axis=1))
     np.testing.assert_allclose(table[0, 1], other_concept_accuracy(found["one"].vectors, layers, reader(other)))
@@ -126,7 +125,7 @@ def analysis():
     whole, part = texts(2.0), texts(1.0, seed=1)
     part = np.concatenate([part[:, :FEWER], part[:, N_PAIRS : N_PAIRS + FEWER]], axis=1)
     states, groups = {"morality": reader(whole), "tense": reader(part)}, [GROUPS, GROUPS[:FEWER]]
-    found = analyse_concepts(states, N_LAYERS, groups, n_splits=30)
+    found = analyse_concepts(states, N_LAYERS, groups)
     surface = [np.zeros((2, N_LANGUAGES, len(g))) for g in groups]
     return found, recognition_arrays(found, states, LANGUAGES, surface), consistency_arrays(found, LANGUAGES)
 
@@ -136,7 +135,7 @@ def test_every_variable_is_declared_with_its_dimensions(analysis):
     check(recognition, "recognition"), check(consistency, "consistency")
     assert set(consistency) == set(SCHEMA["consistency"])
     measured_elsewhere = {"embedded", "untrained", "untrained_paper", "likelihood", "token_overlap", "neutral_nats"}
-    measured_elsewhere |= {"resampled", "cohort_surface"}
+    measured_elsewhere |= {"resampled", "cohort_surface", "origin"}
     assert set(SCHEMA["recognition"]) - set(recognition) <= measured_elsewhere
 
 
@@ -168,16 +167,16 @@ def test_own_and_other_readers_are_the_diagonal_and_the_mean_of_the_rest(analysi
     np.testing.assert_allclose(stored.sel(reader="other"), others)
 
 
-def test_consistency_is_that_of_half_vectors_at_the_median_layer(analysis):
+def test_consistency_is_that_of_each_concept_and_moments_those_at_the_layers_of_its_halves(analysis):
     found, _, consistency = analysis
     for concept, analysed in found.items():
         for name, array in analysed.consistency.items():
             np.testing.assert_array_equal(consistency[name].sel(concept=concept), array)
-    cell, layer = consistency.sel(concept="morality"), int(np.median(found["morality"].layers))
-    halves = half_cosines(differences(texts(2.0))[layer - 1], GROUPS, n_splits=30)
-    assert int(cell["chosen_layer"]) == layer
-    np.testing.assert_array_equal(cell["corrected"], halves.corrected)
-    np.testing.assert_array_equal(cell["corrected_mean"], halves.mean)
+    cell, layers = consistency.sel(concept="morality", cohort="all"), differences(texts(2.0))
+    assert int(cell["chosen_layer"]) == int(np.median(found["morality"].layers))
+    expected = as_arrays(moments([layers[int(k) - 1] for k in cell["moment_layer"]], GROUPS))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(cell[name], array)
     assert list(consistency["layer"].values) == [1, 2, 3, 4]
 
 

@@ -9,18 +9,17 @@ import xarray as xr
 from xlv.cache import Progress, silent
 from xlv.corpus.shortcut import SURFACES
 from xlv.questions.consistency import moments
-from xlv.questions.consistency.cosines import HalfCosines, cosines, half_cosines
+from xlv.questions.consistency.cosines import cosines
 from xlv.questions.consistency.pooled import pooled
 from xlv.questions.recognition import accuracy, comparisons
 from xlv.questions.recognition.folds import selection_scores
 from xlv.schema import SCHEMA
 from xlv.statistics.jackknife import BLOCKS
-from xlv.statistics.resampling import N_RESAMPLES, group_indices
+from xlv.statistics.resampling import group_indices
 from xlv.statistics.threads import for_each, side_by_side
 from xlv.statistics.vectors import Layers, differences_of, hits
 
 READERS = ("own", "other")  # who reads a language: its own vector, or the others', averaged
-_PROFILE_SPLITS = 40
 _SIDE_BY_SIDE = 2  # concepts: each holds the margins of all layers
 ALL = "all"  # the cohort of all pairs
 Cohorts = Mapping[str, np.ndarray]  # name of a cohort → indices of its pairs
@@ -44,29 +43,22 @@ class ConceptAnalysis:
 
 
 def analyse_concept(
-    states: Layers,
-    n_layers: int,
-    groups: np.ndarray,
-    *,
-    cohorts: Cohorts | None = None,
-    n_splits: int = N_RESAMPLES,
-    seed: int = 0,
+    states: Layers, n_layers: int, groups: np.ndarray, *, cohorts: Cohorts | None = None, seed: int = 0
 ) -> ConceptAnalysis:
     """Analyse one concept; `states(layer)` gives `[language, example, d_model]`, positive examples first.
 
-    `cohorts` are trained and tested each within itself; `all` is added. `seed` draws folds, null distributions and the
-    `n_splits` halvings. One layer's states are in memory at a time. Raises ValueError for fewer than four groups.
+    `cohorts` are trained and tested each within itself; `all` is added. `seed` draws folds, halves and null
+    distributions. One layer's states are in memory at a time. Raises ValueError for fewer than four groups.
     """
     cohorts, differences = {**(cohorts or {}), ALL: np.arange(len(groups))}, differences_of(states)
     runs = {name: accuracy.CrossValidation(group_indices(groups[pairs]), seed=seed) for name, pairs in cohorts.items()}
-    vectors, profile = [], []
+    vectors = []
 
     def read() -> Iterator[np.ndarray]:
         for here in map(differences, range(1, n_layers + 1)):
             for name, run in runs.items():
                 run.add(here.take(cohorts[name], axis=1))
             vectors.append(here.mean(axis=1, dtype=np.float64))
-            profile.append(half_cosines(here, groups, n_splits=_PROFILE_SPLITS, seed=seed))
             yield here
 
     paper = accuracy.as_published(read())  # every layer is read once, for all of these
@@ -86,8 +78,7 @@ def analyse_concept(
         "outliers": comparisons.outliers(states(layer)),
         "group": groups,
     }
-    consistency = _consistency(half_cosines(differences(layer), groups, n_splits=n_splits, seed=seed), profile)
-    consistency |= {"cosine": np.stack([cosines(here) for here in vectors], axis=-1), "chosen_layer": layer}
+    consistency = {"cosine": np.stack([cosines(here) for here in vectors], axis=-1), "chosen_layer": layer}
     each = [_moments(differences_of(states, cohorts[n]), runs[n].grams, runs[n].groups, seed) for n in cohorts]
     consistency |= {name: np.stack([one[name] for one in each]) for name in each[0]}
     vectors = np.stack(vectors, dtype=np.float32)
@@ -122,19 +113,6 @@ def _protocols(cv: accuracy.Recognition, paper: accuracy.Recognition) -> dict[st
     }
 
 
-def _consistency(halves: HalfCosines, profile: Sequence[HalfCosines]) -> dict[str, np.ndarray]:
-    """Corrected cosines at the chosen layer, and at every layer."""
-    return {
-        "corrected": halves.corrected,
-        "corrected_low": halves.low,
-        "corrected_high": halves.high,
-        "corrected_mean": halves.mean,
-        "reliability": halves.reliability,
-        "corrected_profile": np.stack([at_layer.mean for at_layer in profile]),
-        "reliability_profile": np.stack([at_layer.agreement for at_layer in profile]),
-    }
-
-
 def _readers(array: np.ndarray) -> np.ndarray:
     """Of `[…, source, target, pair]` the own and the mean other reader of each target, `[…, reader, target, pair]`."""
     mine = np.moveaxis(np.diagonal(array, axis1=-3, axis2=-2), -1, -2)
@@ -148,7 +126,6 @@ def analyse_concepts(
     groups: Sequence[np.ndarray],
     *,
     cohorts: Sequence[Cohorts] | None = None,
-    n_splits: int = N_RESAMPLES,
     seed: int = 0,
     progress: Progress = silent,
 ) -> dict[str, ConceptAnalysis]:
@@ -160,7 +137,7 @@ def analyse_concepts(
 
     def one(place: int) -> None:
         progress("analysing", sum(analysis is not None for analysis in found.values()), len(concepts))
-        options = {"cohorts": cohorts and cohorts[place], "n_splits": n_splits, "seed": seed}
+        options = {"cohorts": cohorts and cohorts[place], "seed": seed}
         found[concepts[place]] = analyse_concept(states[concepts[place]], n_layers, groups[place], **options)
 
     for_each(one, range(len(concepts)), side_by_side(most=_SIDE_BY_SIDE))
@@ -242,5 +219,5 @@ def recognition_arrays(
 
 
 def consistency_arrays(found: Mapping[str, ConceptAnalysis], languages: Sequence[str]) -> xr.Dataset:
-    """Consistency of all concepts: the paper's plain cosine, and the corrected one at each concept's chosen layer."""
+    """Consistency of all concepts: the paper's plain cosine, and moments."""
     return _dataset("consistency", found, {name: one.consistency for name, one in found.items()}, languages)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlv.statistics.jackknife import Replicated, blocks, surplus
-from xlv.statistics.resampling import group_indices
+from xlv.statistics.resampling import MIN_GROUPS, group_indices
 from xlv.statistics.whitening import whitening
 
 HALF_BLOCKS = 16
@@ -81,7 +81,9 @@ def inner_products(differences: np.ndarray, groups: np.ndarray, seed: int = 0) -
 
 
 def halves(groups: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Half `[pair]`, 0 or 1, that each pair's situation is dealt to."""
+    """Half `[pair]`, 0 or 1, that each pair's situation is dealt to; ValueError for fewer than four situations."""
+    if (n_groups := int(groups.max()) + 1) < MIN_GROUPS:
+        raise ValueError(f"expected pairs of at least {MIN_GROUPS} groups to halve, got {n_groups}")
     return blocks(groups, 2, seed + 1)
 
 

@@ -105,7 +105,7 @@ def differences(world: World, random: np.random.Generator) -> tuple[np.ndarray, 
 
     shared = np.sqrt(0.14) * noise(world.pairs) + np.sqrt(0.06) * noise(world.pairs // 2).repeat(2, axis=0)
     drawn = means[:, None].astype(np.float32) + spectrum * (shared + np.sqrt(0.8) * noise(n, world.pairs))
-    return drawn * np.exp(0.3 * random.normal(size=(n, 1, 1))).astype(np.float32), groups
+    return drawn * np.exp(0.3 * fixed.normal(size=(n, 1, 1))).astype(np.float32), groups
 
 
 def accuracy(drawn: np.ndarray, groups: np.ndarray) -> Replicated:

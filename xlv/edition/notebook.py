@@ -18,8 +18,7 @@ from xlv.models.names import models_of
 from xlv.models.presets import PRESETS
 from xlv.models.weights import identity
 from xlv.profiles import Profile, profile_of
-from xlv.questions.claims.ledger import Finding, findings
-from xlv.questions.control.rates import moves
+from xlv.questions.claims.ledger import Ledger, judged
 from xlv.questions.recognition.tables import PROTOCOLS
 from xlv.report.drawing import use_style
 from xlv.results import has_published, is_published, load, result_path
@@ -158,17 +157,6 @@ def _is_reference(folder: Path, model: str, name: str) -> bool:
     return preset is not None and path.is_file() and load(path).attrs["weights"] == identity(model)
 
 
-def open_ledger(models: str, *, results: str = "", **size) -> tuple[dict[str, list[Finding]], dict[str, str]]:
-    """Findings on all claims, and the title, of each model; computes what `open_results` would, with its keywords.
-
-    Claim 2 needs two models of one series on the same pairs: their results are looked for in the folder `series`
-    beside the others.
-    """
-    questions = ("recognition", "consistency", "control")
-    recognition, consistency, control = (open_results(models, q, results=results, **size) for q in questions)
-    folder = Path(results) if results else _reference()
-    sizes = [load(path) for path in sorted(folder.glob("series/*/recognition.nc"))] if folder else []
-    series = {str(ds.attrs["model"]): ds for ds in sorted(sizes, key=lambda ds: ds.attrs["parameters"])}
-    moved = {model: moves(dataset) for model, dataset in control.items()}
-    titles = {model: str(dataset.attrs["title"]) for model, dataset in recognition.items()}
-    return findings(recognition, consistency, moved, series), titles
+def open_ledger(models: str, **asked) -> Ledger:
+    """Verdicts on all claims about the models; computes what `open_results` would, with its keywords."""
+    return judged(*(open_results(models, question, **asked) for question in ("recognition", "consistency", "control")))

@@ -1,6 +1,5 @@
 """Answers in words: the phrases of `assets/phrases.toml` filled with computed numbers."""
 
-from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,15 +8,16 @@ import xarray as xr
 
 from xlv.corpus.languages import language
 from xlv.questions.as_published import summary
-from xlv.questions.claims.ledger import read
-from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN, READ, RELIABLE
-from xlv.questions.consistency.tables import consistency_summary, known_pairs, linguistic_table
+from xlv.questions.claims.ledger import CLAIMS, CONTROL, Ledger
+from xlv.questions.claims.verdicts import READ
+from xlv.questions.common import between
+from xlv.questions.consistency.tables import consistency_matrix
 from xlv.questions.control import rates, scores
 from xlv.questions.control.judge import load_validation, quality_table
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
 from xlv.report.formats import Said, counted, say, short
-from xlv.report.ledger import Ledger, of, over_seeds, value
+from xlv.report.ledger import KINDS, kinds, names, number
 from xlv.results import Results, is_published
 from xlv.schema import BASELINE, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, REFUSING
 
@@ -28,38 +28,48 @@ def names_of(codes: list[str]) -> Said:
     return Said(" and ").join([Said(", ").join(names[:-1]), names[-1]][len(names) == 1 :])
 
 
+def in_concepts(found: Ledger, claim: str, model: str, *, named: bool = False) -> Said:
+    """In how many concepts, or in which, a claim about a model holds or does not, and in how many it is undecided."""
+    rows = found.rows(claim, model)
+    if not len(rows):
+        return say("verdicts", "unjudged")
+    by_kind = rows["concept"].groupby(kinds(rows)).agg(list)
+    words = []
+    for kind in (kind for kind in KINDS if kind in by_kind):
+        which = Said(": ") + Said(", ").join(by_kind[kind]) if named else ""
+        words.append(say("verdicts", kind, count=len(by_kind[kind]), which=which))
+    return say("verdicts", "all", count=counted(len(rows), "concept"), verdicts=Said(", ").join(words))
+
+
+def _claims(found: Ledger, model: str, *claims: str) -> Said:
+    judged = {CLAIMS[claim]["says"].rstrip("."): in_concepts(found, claim, model, named=True) for claim in claims}
+    return Said(" ").join(say("verdicts", "claim", says=says, verdicts=said) for says, said in judged.items())
+
+
 def recognition(datasets: Results, protocol: str = "cv") -> str:
-    """Question 1: in how many languages each model's concepts are read, and where best and least."""
+    """Question 1: how well each model's concepts are read, in how many languages, and where best and least."""
     lines = []
     for dataset in datasets.values():
         table = own_accuracy(dataset, protocol)
         accuracy, pairs = table["accuracy"], table["pairs"].iloc[0]
         best, worst = (language(str(code)).name for code in (accuracy.idxmax(), accuracy.idxmin()))
         numbers = {"mean": accuracy.mean(), "highest": accuracy.max(), "lowest": accuracy.min(), "pairs": pairs}
-        numbers |= {"threshold": READ, "read": read(dataset, protocol), "languages": len(table)}
+        numbers |= {"threshold": READ, "read": int((table["low"] > READ).sum()), "languages": len(table)}
         lines.append(say("recognition", "model", title=dataset.attrs["title"], best=best, worst=worst, **numbers))
     return "\n".join(lines)
 
 
-def consistency(datasets: Results) -> str:
-    """Question 2: how alike vectors are across languages, and which similarities they keep."""
-    lines, rows = [], consistency_summary(datasets)
-    for dataset in datasets.values():
-        title, row = dataset.attrs["title"], rows.loc[dataset.attrs["title"]]
-        if dataset.sizes["source"] < 2:
-            lines.append(say("few", "consistency", title=title))
-        elif row["reliability"] < RELIABLE or np.isnan(row["corrected"]):
-            known, pairs = known_pairs(dataset)
-            phrase = ("all_known" if known == pairs else "some_known") if known else "none_known"
-            numbers = {"verdict": OPEN, "threshold": RELIABLE}
-            numbers["known"] = say("consistency", phrase, known=known, pairs=pairs, **row)
-            lines.append(say("consistency", "unreliable", title=title, **numbers, **row))
-        else:
-            linguistic = linguistic_table(dataset)
-            beyond = " and ".join(linguistic.index[linguistic["direct"] > linguistic["chance_high"]])
-            phrase, kind = "similarities" if beyond else "no_similarity", linguistic.attrs["kind"]
-            kept = say("consistency", phrase, names=beyond, kind=kind) if linguistic["direct"].notna().any() else ""
-            lines.append(say("consistency", "reliable", title=title, similarities=kept, **row))
+def consistency(datasets: Results, found: Ledger) -> str:
+    """Question 2: how alike vectors are across languages, and whether related languages are more so."""
+    lines = []
+    for model, dataset in datasets.items():
+        title, plain = dataset.attrs["title"], between(consistency_matrix(dataset, plain=True).to_numpy())
+        phrase = ("few", "consistency") if dataset.sizes["source"] < 2 else ("consistency", "model")
+        rows = found.rows("3", model).dropna(subset=["value"]).sort_values("value")
+        ends = zip(rows["value"].iloc[[0, -1]], rows["concept"].iloc[[0, -1]], strict=True) if len(rows) else ()
+        told = [say("consistency", "rho", rho=value, concept=concept) for value, concept in dict.fromkeys(ends)]
+        rho = say("consistency", "rhos" if told else "no_rho", rhos=Said(" to ").join(told))
+        lines.append(say(*phrase, title=title, plain=plain, rho=rho, claims=_claims(found, model, "3", "4a")))
     return "\n".join(lines)
 
 
@@ -76,28 +86,12 @@ def kinship(regressions: Mapping[str, pd.DataFrame]) -> str:
 
 
 def transfer(datasets: Results, found: Ledger, protocol: str = "cv") -> str:
-    """Question 3: whether transfer runs one way, as the ledger (`found`, by model) judges claim 5."""
+    """Question 3: whether better-resourced languages teach better, and whether transfer forms a triangle."""
     lines, rows = [], transfer_summary(datasets, protocol)
     for model, dataset in datasets.items():
-        title, fifth = dataset.attrs["title"], of(found[model], 5)
-        judged = say("transfer", fifth.verdict) + (Said(f" ({fifth.why})") if fifth.why else "")
+        title = dataset.attrs["title"]
         phrase = ("few", "transfer") if dataset.sizes["source"] < 2 else ("transfer", "model")
-        lines.append(say(*phrase, title=title, judged=judged, **rows.loc[title]))
-    return "\n".join(lines)
-
-
-def claims(found: Ledger, titles: Mapping[str, str]) -> str:
-    """The ledger: per model which claims hold, which do not, and why the others are open."""
-    lines = []
-    for model, findings in found.items():
-        said: dict[str, list[str]] = {}
-        for f in sorted(findings, key=lambda f: (HOLDS, FAILS, OPEN).index(f.verdict)):
-            if f.verdict == OPEN:
-                said.setdefault(f"{OPEN} ({f.why or 'the interval is too wide'})", []).append(str(f.claim))
-            else:
-                said.setdefault(f.verdict, []).append(f"{f.claim} ({CLAIMS[f.claim].rstrip('.').lower()})")
-        words = [f"{verdict[0].upper()}{verdict[1:]}: {', '.join(which)}." for verdict, which in said.items()]
-        lines.append(say("claims", "model", title=titles[model], verdicts=Said(" ".join(words))))
+        lines.append(say(*phrase, title=title, claims=_claims(found, model, "5", "F4"), **rows.loc[title]))
     return "\n".join(lines)
 
 
@@ -111,28 +105,28 @@ def as_published(recognition: Results, consistency: Results) -> str:
     return "\n".join(lines)
 
 
-def in_short(claim: int, found: Ledger, titles: Mapping[str, str]) -> str:
-    """The number behind a claim, model by model, and the verdicts, in one line."""
-    numbers, verdicts = [], {}
-    for name, runs in over_seeds(found, titles).items():
-        same = [of(findings, claim) for findings in runs]
-        numbers += [Said("**{}** ({})").format(Said(shown), name)] if (shown := value(*same)) else []
-        for verdict, count in Counter(finding.verdict for finding in same).items():
-            shared = f" in {count} of {len(same)} seeds" if count < len(same) else ""
-            verdicts.setdefault(verdict, []).append(f"{name}{shared}")
-    if len(verdicts) == 1:
-        verdicts = {verdict: ["all models"] for verdict in verdicts}
-    said = (Said("*{}* for {}").format(verdict, Said(", ").join(models)) for verdict, models in verdicts.items())
-    measure = say("measures", str(claim), threshold=READ)
-    measured = Said(", ").join(numbers) or "not measured"
-    return say("claims", "short", measure=measure, numbers=measured, verdicts=Said("; ").join(said))
+def in_short(claim: str, found: Ledger) -> str:
+    """A claim model by model: the range of its statistic over concepts, and in how many of them it holds."""
+    lines = []
+    for model, name in names(found).items():
+        if claim == CONTROL:
+            eighth = found.control[model]
+            phrase = "control" if np.isfinite(eighth.value) else "no_control"
+            lines.append(say("short", phrase, name=name, value=eighth.value, verdict=eighth.verdict, why=eighth.why))
+            continue
+        values = found.rows(claim, model)["value"].dropna()
+        ends = {"low": number(claim, values.min()), "high": number(claim, values.max())}
+        phrase = "model" if len(values) else "unasked"
+        lines.append(say("short", phrase, name=name, verdicts=in_concepts(found, claim, model), **ends))
+    return "\n".join(lines)
 
 
 def tally(found: Ledger) -> str:
-    """How many verdicts of each kind the ledger has."""
-    verdicts = Counter(finding.verdict for findings in found.values() for finding in findings)
-    counts = Said(", ".join(f"{verdicts[kind]} *{kind}*" for kind in (HOLDS, FAILS, OPEN)))
-    return say("claims", "tally", total=verdicts.total(), counts=counts)
+    """How many verdicts of each kind there are on concepts, and which models have none."""
+    of = kinds(found.verdicts).value_counts()
+    counts = {f"n{place}": int(of.get(kind, 0)) for place, kind in enumerate(KINDS)}
+    lines = [say("claims", "tally", total=len(found.verdicts), **counts)] if len(found.verdicts) else []
+    return "\n".join(lines + [say("claims", "unjudged", title=title) for title in found.unjudged])
 
 
 def refusals(datasets: Results) -> str:

@@ -9,15 +9,13 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from xlv.corpus.languages import language
-from xlv.questions.claims.ledger import findings
-from xlv.questions.claims.rules import CLAIMS, RULES
-from xlv.questions.control.rates import moves, refusal_table
+from xlv.questions.claims.ledger import CLAIMS, OF_TWO, judged
+from xlv.questions.control.rates import refusal_table
 from xlv.questions.recognition.tables import own_accuracy
-from xlv.report import answers
+from xlv.report import answers, ledger
 from xlv.report.drawing import use_style
 from xlv.report.figures.transfer import transfer_map
 from xlv.report.formats import say
-from xlv.report.ledger import VERDICTS, statistic
 from xlv.schema import BASELINE, KINDS
 
 WEAKEST = 5
@@ -25,9 +23,8 @@ PROVENANCE = ("model", "revision", "weights", "dtype", "template", "corpus", "se
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 # Names come from outside: the template escapes everything but what is Markup.
 _PAGES = Environment(loader=PackageLoader("xlv.report", "assets"), autoescape=True)
-_PAGES.globals |= {"claims": CLAIMS, "rules": RULES, "colours": VERDICTS, "provenance": PROVENANCE}
+_PAGES.globals |= {"claims": CLAIMS, "kinds": ledger.KINDS, "number": ledger.number, "provenance": PROVENANCE}
 _PAGES.filters |= {
-    "statistic": statistic,
     "label": lambda code: language(str(code)).label,
     "paragraphs": lambda text: Markup(_MARKDOWN.render(text)),
 }
@@ -41,7 +38,9 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
     use_style()
     model, title = str(recognition.attrs["model"]), str(recognition.attrs["title"])
     read, alike, moved = {model: recognition}, {model: consistency}, {} if control is None else {model: control}
-    found = findings(read, alike, {name: moves(dataset) for name, dataset in moved.items()}, {})
+    found = judged(read, alike, moved)
+    table = found.verdicts[~found.verdicts["claim"].isin(OF_TWO)]
+    cells = table.assign(kind=ledger.kinds(table)).set_index(["claim", "concept"])
     not_asked, refused = say("refusals", "not_asked", title=title), None
     if control is not None:  # where harmful instructions are refused least, and beside them harmless ones
         table = refusal_table(control)
@@ -54,10 +53,14 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
         title=title,
         sizes=recognition.sizes,
         today=date.today(),
-        found=found[model],
+        cells=cells.to_dict("index"),
+        asked=ledger.OF_ONE,
+        concepts=table["concept"].unique(),
+        unjudged=bool(found.unjudged),
+        eighth=found.control[model],
         answers={
             "Encoded?": answers.recognition(read),
-            "Consistent?": answers.consistency(alike),
+            "Consistent?": answers.consistency(alike, found),
             "Transferable?": answers.transfer(read, found),
             "Controllable?": not_asked if control is None else answers.control(moved),
         },

@@ -1,46 +1,59 @@
-"""The claims ledger as a reader sees it: maps of verdicts, tables behind them, and the figure of the home page."""
+"""The claims ledger as a reader sees it: maps of verdicts, the tables behind them, and the figure of the home page."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from textwrap import fill
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from xlv.questions.claims.ledger import CLAIMS, OF_TWO, Ledger
+from xlv.questions.claims.ledger import CLAIMS, CONTROL, OF_TWO, Ledger
 from xlv.questions.claims.table import CONFIRMED, SUPPORTED
-from xlv.questions.claims.verdicts import ALIKE, FAILS, HOLDS, LEVEL, NOT_ASKED, READ, UNDECIDED
+from xlv.questions.claims.verdicts import ALIKE, FAILS, HOLDS, NOT_ASKED, READ, UNDECIDED
 from xlv.questions.control.rates import is_generated, refusal_table
 from xlv.report import drawing as draw
 from xlv.report.drawing import BLUE, CONDITION_COLOURS, DIGITS, FAINT, INK, MARKERS, ORANGE
-from xlv.report.formats import p_value, plain, say, short, signed, told_apart, unbroken
+from xlv.report.formats import plain, say, signed, told_apart, unbroken
 from xlv.results import Results
 from xlv.schema import HARMFUL
 
-KINDS = {  # colour, sign and colour of the sign of each status and verdict, in the order of `claims.table.tally`
+KINDS = {  # colour, sign and the sign's colour of each status and verdict, in the order of `claims.table.tally`
     f"{CONFIRMED}: {HOLDS}": (BLUE, "✓", "white"),
     f"{CONFIRMED}: {FAILS}": (ORANGE, "✗", "white"),
     f"{SUPPORTED}: {HOLDS}": ("#a9d3ec", "(✓)", INK),
-    f"{SUPPORTED}: {FAILS}": ("#f7c9a5", "(✗)", INK),
-    UNDECIDED: ("#dddddd", "?", INK),
-    NOT_ASKED: ("#f6f6f6", "–", FAINT),
+    f"{SUPPORTED}: {FAILS}": ("#f8cdaa", "(✗)", INK),
+    UNDECIDED: ("#d9d9d9", "?", INK),
+    NOT_ASKED: ("#f7f7f7", "–", FAINT),
 }
-_TWO_DIGITS = ("1a", "3", "4a", "4b", "7", "8")  # claims on levels and cosines; the others' differences have three
-_LEVELS = ("1a", "3", "8")  # whose numbers have no sign
+OF_ONE = [claim for claim in CLAIMS if claim not in (*OF_TWO, CONTROL)]
+_LEVELS = ("1a", "3", CONTROL)  # claims on a level, whose numbers have no sign
+_COARSE = (
+    *_LEVELS,
+    "4a",
+    "4b",
+    "7",
+)  # claims on levels and cosines: two digits, where differences of accuracy have three
 
 
-def kind(row: Mapping[str, str]) -> str:
-    """Status and verdict of a row of `Ledger.verdicts`, as a key of KINDS."""
-    return row["status"] if row["status"] in (UNDECIDED, NOT_ASKED) else f"{row['status']}: {row['verdict']}"
+def kinds(rows: pd.DataFrame) -> pd.Series:
+    """Status and verdict of each row of `Ledger.verdicts`, as a key of KINDS."""
+    decided = ~rows["status"].isin([UNDECIDED, NOT_ASKED])
+    return rows["status"] + (": " + rows["verdict"]).where(decided, "")
+
+
+def counts(of: pd.Series) -> str:
+    """How many there are of each of some KINDS, by sign: `3 ✓  1 (✓)  2 ?`."""
+    found = of.value_counts()
+    return unbroken("  ".join(f"{found[kind]} {sign}" for kind, (_, sign, _) in KINDS.items() if kind in found))
 
 
 def number(claim: str, value: float) -> str:
-    """A claim's statistic as a reader sees it."""
-    digits = 2 if claim in _TWO_DIGITS else 3
-    return plain(value, digits) if claim in _LEVELS else signed(value, digits)
+    """A claim's statistic; a dash where there is none."""
+    return (plain if claim in _LEVELS else signed)(value, 2 if claim in _COARSE else 3)
 
 
 def names(found: Ledger) -> dict[str, str]:
@@ -48,19 +61,160 @@ def names(found: Ledger) -> dict[str, str]:
     return dict(zip(found.titles, told_apart(found.titles.values()), strict=True))
 
 
-def _compared(found: Ledger, row: Mapping[str, str]) -> str:
-    """What a verdict on two models compares: the statistic, if there are several, and both models."""
-    called, (*statistic, other) = names(found), row["part"].rpartition(", minus ")[::2] if row["part"] else ("", "")
-    said = f"{called[row['model']]} − {called[other]}".replace("\n", " ")
-    return f"{statistic[0]}: {said}" if statistic[0] else said
+def _shown(found: Ledger) -> pd.DataFrame:
+    """The verdicts with `kind`, models by short title, and in `part` both models where a claim compares two."""
+    called, rows = {model: name.replace("\n", " ") for model, name in names(found).items()}, found.verdicts
+    statistic, _, other = (
+        zip(*rows["part"].str.rpartition(", minus ").to_numpy(), strict=True) if len(rows) else [()] * 3
+    )
+    compared = [
+        f"{what}: {called[model]} − {called[less]}".removeprefix(": ") if less else ""
+        for what, model, less in zip(statistic, rows["model"], other, strict=True)
+    ]
+    return rows.assign(kind=kinds(rows), model=rows["model"].map(called), part=compared)
 
 
-def _cells(panel: Axes, frame: pd.DataFrame, rows: Sequence[str]) -> None:
-    """A cell for each row and concept: colour and sign say what came out; NaN where nothing was asked."""
-    for (row, column), cell in np.ndenumerate(frame.to_numpy()):
-        if isinstance(cell, str):
-            colour, sign, ink = KINDS[cell]
-            panel.add_patch(Patch(fc=colour, ec="white", lw=1.5)) if False else panel.fill_between(
-                [column - 0.47, column + 0.47], row - 0.46, row + 0.46, color=colour, lw=0
-            )
-            panel.text(column, row, sign, ha="center", va="center", fontsize=9, color=ink, weight="bold")
+def verdicts(found: Ledger) -> Figure:
+    """Claims on single models: a panel per model, claims down, concepts across; colour and sign are the verdict."""
+    table = _shown(found)
+    table, height = table[table["claim"].isin(OF_ONE)], 0.32 * len(OF_ONE) + 0.75
+    if not len(table):
+        return draw.nothing("unjudged")
+    figure, axes = draw.panels(table["model"].nunique(), height, per_row=2)
+    for panel, (title, rows) in zip(axes, table.groupby("model", sort=False), strict=True):
+        _map(
+            panel, rows.pivot(index="claim", columns="concept", values="kind").reindex(OF_ONE), rows["concept"].unique()
+        )
+        panel.set_title(title)
+    for panel in axes[::2]:
+        says = [fill(f"{claim}  {CLAIMS[claim]['says'].rstrip('.')}", 42, subsequent_indent="   ") for claim in OF_ONE]
+        panel.set_yticks(range(len(OF_ONE)), says, fontsize=7)
+    return _legend(figure, table)
+
+
+def comparisons(found: Ledger) -> Figure:
+    """Claims on two models: comparisons down, concepts across."""
+    table = _shown(found)
+    table = table[table["claim"].isin(OF_TWO)]
+    if not len(table):
+        return draw.nothing("compared")
+    table = table.assign(row=table["claim"] + "  " + table["part"])
+    order = table.sort_values(["claim", "part"], kind="stable")["row"].unique()
+    figure, (panel,) = draw.panels(1, 0.27 * len(order) + 0.75)
+    _map(panel, table.pivot(index="row", columns="concept", values="kind").loc[order], table["concept"].unique())
+    panel.set_yticks(range(len(order)), order, fontsize=7.5)
+    return _legend(figure, table)
+
+
+def _map(panel: Axes, frame: pd.DataFrame, concepts: Sequence[str]) -> None:
+    """Cells in colours and signs of KINDS; white where a claim does not apply."""
+    frame = frame[list(concepts)]
+    codes = frame.apply(lambda column: column.map({kind: code for code, kind in enumerate(KINDS)})).to_numpy(
+        dtype=float
+    )
+    colours = ListedColormap([colour for colour, _, _ in KINDS.values()]).with_extremes(bad="white")
+    panel.imshow(np.ma.masked_invalid(codes), cmap=colours, vmin=-0.5, vmax=len(KINDS) - 0.5, aspect="auto")
+    for (row, column), kind in np.ndenumerate(frame.to_numpy()):
+        if kind in KINDS:
+            look = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold", "color": KINDS[kind][2]}
+            panel.text(column, row, KINDS[kind][1], **look)
+    panel.set_xticks(range(len(concepts)), concepts, rotation=35, ha="right", rotation_mode="anchor", fontsize=7.5)
+    panel.set_xticks(np.arange(len(concepts) - 1) + 0.5, minor=True)
+    panel.set_yticks(np.arange(len(frame) - 1) + 0.5, minor=True)
+    panel.tick_params(which="both", length=0)
+    panel.grid(which="minor", color="white", lw=1.5)
+    panel.spines[:].set_visible(False)
+
+
+def _legend(figure: draw.NumberedFigure, table: pd.DataFrame) -> Figure:
+    """The figure with the meaning of colours and signs, and the verdicts as its numbers."""
+    patches = [
+        Patch(fc=colour, ec="#bbbbbb", lw=0.5, label=f"{sign}  {kind}") for kind, (colour, sign, _) in KINDS.items()
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=3, fontsize=8)
+    figure.numbers = table.drop(columns="kind").round(DIGITS).to_csv(index=False)
+    return figure
+
+
+def tables(found: Ledger) -> Markup:
+    """All verdicts with their statistics, as HTML: a table per claim, folded below what the claim says."""
+    parts = []
+    for claim, rows in _shown(found).groupby("claim", sort=False):
+        told = Markup("<details><summary><b>{}</b> {} {}</summary>").format(
+            claim, CLAIMS[claim]["says"], counts(rows["kind"])
+        )
+        parts.append(told + Markup(_table(claim, rows).to_html(index=False, border=0)) + Markup("</details>"))
+    return Markup("\n").join(parts)
+
+
+def _table(claim: str, rows: pd.DataFrame) -> pd.DataFrame:
+    def interval(end: str) -> list[str]:
+        ends = zip(rows[f"low{end}"], rows[f"high{end}"], strict=True)
+        return [
+            unbroken(f"{number(claim, low)} to {number(claim, high)}") if np.isfinite(low) else "–"
+            for low, high in ends
+        ]
+
+    fine = lambda value: plain(value, 2 if claim in _COARSE else 3)  # noqa: E731
+    return pd.DataFrame(
+        {
+            "model": rows["part"].where(rows["part"] != "", rows["model"]),
+            "concept": rows["concept"],
+            "statistic": [number(claim, value) for value in rows["value"]],
+            "simultaneous interval": interval(""),
+            "95 % interval": interval("95"),
+            "verdict": rows["verdict"].where(rows["status"] != NOT_ASKED, "–"),
+            "status": rows["status"].map(unbroken),
+            "four times in five": rows["detectable"].where(rows["status"] == UNDECIDED).map(fine),
+            "why": rows["why"],
+        }
+    )
+
+
+_LINES = {"1a": READ, "3": ALIKE, "5": 0.0}  # of the home page's panels: claims, and where their rules draw the line
+
+
+def four_questions(found: Ledger, control: Results) -> Figure:
+    """Claims 1a, 3 and 5, a dot per concept in the colour of its verdict; refusal rates of the other languages."""
+    called = names(found)
+    measured = {model: dataset for model, dataset in control.items() if model in called and is_generated(dataset)}
+    heights = (*[0.62 + 0.3 * len(called)] * len(_LINES), 0.62 + 0.45 * max(1, len(measured)))
+    figure = draw.new_figure(4.9, sum(heights) + 0.7)
+    *axes, rates = figure.subplots(len(heights), 1, height_ratios=heights)
+    for panel, (claim, line) in zip(axes, _LINES.items(), strict=True):
+        by_model = [found.rows(claim, model) for model in called]
+        panel.axvline(line, color=FAINT, lw=0.8)
+        for row, rows in enumerate(by_model):
+            for value, kind in zip(rows["value"], kinds(rows), strict=True):
+                panel.plot(value, row, "o", color=KINDS[kind][0], mec=INK, mew=0.4, ms=5)
+        words = [counts(kinds(rows)) for rows in by_model]
+        _frame(panel, say("home", f"title_{claim}"), say("home", f"label_{claim}"), called.values(), words)
+        panel.locator_params(axis="x", nbins=5)
+    _rates(rates, measured)
+    words, label = [found.control[model].verdict for model in measured], "label_8" if measured else "not_measured"
+    _frame(rates, say("home", "title_8"), say("home", label), [called[model] for model in measured], words)
+    rates.set_xlim(-0.02, 1.02)
+    return draw.legend_below(figure) if measured else figure
+
+
+def _frame(panel: Axes, title: str, label: str, names: Collection[str], words: list[str]) -> None:
+    """A title, a label, and at each row its name to the left and words to the right."""
+    panel.set_title(title, loc="left")
+    panel.set_xlabel(label, fontsize=8)
+    panel.set_yticks(range(len(names)), [fill(name, 16) for name in names], fontsize=8)
+    panel.set_ylim(max(1, len(names)) - 0.5, -0.5)
+    panel.tick_params(axis="x", labelsize=8)
+    panel.tick_params(axis="y", length=0)
+    for row, text in enumerate(words):
+        panel.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=7, color=INK)
+
+
+def _rates(panel: Axes, measured: Results) -> None:
+    for row, dataset in enumerate(measured.values()):
+        table = refusal_table(dataset)
+        table = table[(table["kind"] == HARMFUL) & (table["target"] != dataset.attrs["source"])]
+        for step, (name, colour) in enumerate(CONDITION_COLOURS.items()):
+            rate, level = table.loc[table["condition"] == name, "rate"], row + 0.25 * (step - 1)
+            style = {"color": colour, "marker": MARKERS[name], "ls": ""}
+            panel.plot(rate, [level] * len(rate), **style, ms=3, alpha=0.35, mec="none")
+            panel.plot(rate.mean(), level, **style, ms=6, label=None if row else name)

@@ -79,5 +79,3 @@ def controllable(directions: Mapping[str, pd.DataFrame]) -> Finding:
     share, possible = (marks.groupby(level=0).mean().max() for marks in (moved, found["high"] >= SHIFT))
     verdict = HOLDS if share >= 0.5 else FAILS if possible < 0.5 else UNDECIDED
     return Finding(CONTROL, float(share), verdict=verdict)
-
-

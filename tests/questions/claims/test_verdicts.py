@@ -134,6 +134,25 @@ def test_too_few_readable_languages_are_counted(rule, least):
     assert finding.verdict == NOT_ASKED and f"{least - 1} of 16 languages are readable" in finding.why
 
 
+def test_claims_need_languages_enough_and_distances_that_are_known():
+    few = evidence()
+    kept = slice(0, 4)
+    few = replace(
+        few,
+        accuracy=few.accuracy.of(lambda a: a[..., kept, kept]),
+        ranks=RANKS[kept],
+        dominant=few.dominant[kept],
+        european=few.european[kept],
+    )
+    for rule in (rules.teaching, rules.symmetric, rules.triangular):
+        assert rule(few).why == "it takes 5 languages, and there are 4"
+    unknown = SIMILARITY.copy()
+    unknown[2] = np.nan
+    for rule in (rules.related, rules.distorted):
+        finding = rule(replace(evidence(), similarity=unknown))
+        assert finding.verdict == NOT_ASKED and "not known" in finding.why
+
+
 def test_teaching_must_not_rest_on_the_dominant_language():
     lifted = tilted(0.0)
     lifted[0] += 0.3

@@ -12,6 +12,7 @@ import numpy as np
 from xlv.questions.claims.evidence import Evidence
 from xlv.questions.consistency import kinship
 from xlv.questions.consistency.pooled import pooled
+from xlv.questions.transfer import gradients
 from xlv.questions.transfer.gradients import gradient_p, scaled, source_coefficients, triangle_p
 from xlv.questions.transfer.one_way import one_way
 from xlv.statistics.jackknife import Replicated
@@ -25,6 +26,7 @@ CHANCE = 0.50  # mean cross-language accuracy above which claims 3 to 7 are aske
 LARGER = 0.02  # accuracy by which a larger model must read better, not to fail
 ALIKE = 0.8  # pooled consistency below which vectors count as inconsistent
 FEW, MANY = 3, 10  # readable languages that claim 3, and claims 4 and 7, take
+SEVERAL = 5  # languages that can be permuted
 RELATED = 0.05  # consistency per standard deviation of similarity
 GRADIENT = 0.025  # accuracy from the poorest to the richest language
 BALANCED = 0.03  # accuracy by which transfer may lean to one side
@@ -101,8 +103,8 @@ def larger(small: Evidence, large: Evidence) -> Finding:
 
 def inconsistent(e: Evidence) -> Finding:
     """Claim 3: the contrast D; the finding's value and interval are those of ρ."""
-    if (why := unreadable(e, FEW)) or not asked(e):
-        return Finding("3", why=why or _UNREAD)
+    if why := _unasked(e, FEW):
+        return Finding("3", why=why)
     found = pooled(e.moments)
     low, high = found.contrast(ALIKE).interval(LEVEL)
     shown = _finding("3", found.linearised(), lambda *_: high < 0, lambda *_: low > 0)
@@ -120,10 +122,19 @@ def unreadable(e: Evidence, least: int) -> str:
     return f"{n} of {len(e.ranks)} languages are readable: it takes {least}" if n < least else ""
 
 
+def _unasked(e: Evidence, readable: int = 0, languages: int = 2, *, similar: bool = False) -> str:
+    """Why a claim is not asked of a concept, empty where it is: too few languages, too few readable, or not read."""
+    if similar and np.isnan(e.similarity[e.moments.readable][:, e.moments.readable]).any():
+        return "linguistic distances of some languages are not known"
+    if len(e.ranks) < languages:
+        return f"it takes {languages} languages, and there are {len(e.ranks)}"
+    return (unreadable(e, readable) if readable else "") or ("" if asked(e) else _UNREAD)
+
+
 def related(e: Evidence) -> Finding:
     """Claim 4a: consistency on linguistic similarity, beside an effect of each language."""
-    if (why := unreadable(e, MANY)) or not asked(e):
-        return Finding("4a", why=why or _UNREAD)
+    if why := _unasked(e, MANY, similar=True):
+        return Finding("4a", why=why)
     found = kinship.regression(e.moments, e.similarity)
     above = found.coefficient.value > 0
     return _finding(
@@ -133,8 +144,8 @@ def related(e: Evidence) -> Finding:
 
 def distorted(e: Evidence) -> Finding:
     """Claim 4b: whether similarity counts more among richer languages: its product with the lesser one's resource."""
-    if (why := unreadable(e, MANY)) or not asked(e):
-        return Finding("4b", why=why or _UNREAD)
+    if why := _unasked(e, MANY, similar=True):
+        return Finding("4b", why=why)
     order = scaled(e.ranks)
     lesser = np.minimum(order[:, None], order[None, :])
     found = kinship.regression(e.moments, e.similarity * lesser, e.similarity)
@@ -143,20 +154,18 @@ def distorted(e: Evidence) -> Finding:
 
 def source_gradient(e: Evidence) -> Replicated:
     """Accuracy gained from the poorest to the richest source, at fixed targets."""
-    c = source_coefficients(scaled(e.ranks))
-    return e.accuracy.of(lambda a: (a * c).sum(axis=(-2, -1)))
+    return gradients.source_gradient(e.accuracy, e.ranks)
 
 
 def target_gradient(e: Evidence) -> Replicated:
     """Accuracy gained from the poorest to the richest target, at fixed sources."""
-    c = source_coefficients(scaled(e.ranks)).T
-    return e.accuracy.of(lambda a: (a * c).sum(axis=(-2, -1)))
+    return gradients.target_gradient(e.accuracy, e.ranks)
 
 
 def teaching(e: Evidence) -> Finding:
     """Claim 5: the source gradient, also without the dominant languages."""
-    if not asked(e):
-        return Finding("5", why=_UNREAD)
+    if why := _unasked(e, languages=SEVERAL):
+        return Finding("5", why=why)
     found, order = source_gradient(e), scaled(e.ranks)
     p, rest = gradient_p(e.accuracy.value, order, e.european), np.flatnonzero(~e.dominant)
     without = gradient_p(e.accuracy.value[np.ix_(rest, rest)], scaled(e.ranks[rest]), e.european[rest])
@@ -168,8 +177,8 @@ def teaching(e: Evidence) -> Finding:
 
 def symmetric(e: Evidence) -> Finding:
     """Claim 6: U_A within a margin, by two one-sided tests, where both gradients rise."""
-    if not asked(e):
-        return Finding("6", why=_UNREAD)
+    if why := _unasked(e, languages=SEVERAL):
+        return Finding("6", why=why)
     found = e.accuracy.of(lambda a: one_way(a, e.ranks).crossing)
     rise = all(gradient.interval(LEVEL)[0] > 0 for gradient in (source_gradient(e), target_gradient(e)))
     inside = abs(found.value) + found.quantile(1 - 2 * ALPHA) * found.standard_error() < BALANCED
@@ -180,8 +189,8 @@ def symmetric(e: Evidence) -> Finding:
 
 def stronger(e: Evidence) -> Finding:
     """Claim 7: the gradient of teaching strength: of consistency over the languages' resources, noise taken off."""
-    if (why := unreadable(e, MANY)) or not asked(e):
-        return Finding("7", why=why or _UNREAD)
+    if why := _unasked(e, MANY):
+        return Finding("7", why=why)
     kept = np.flatnonzero(e.moments.readable)
     coefficients = np.zeros((2, *e.accuracy.value.shape))
     for half, weights in enumerate(e.moments.weights):
@@ -203,8 +212,8 @@ def triangle(e: Evidence) -> Replicated:
 
 def triangular(e: Evidence) -> Finding:
     """Claim F4: the triangle."""
-    if not asked(e):
-        return Finding("F4", why=_UNREAD)
+    if why := _unasked(e, languages=SEVERAL):
+        return Finding("F4", why=why)
     found = triangle(e)
     p = triangle_p(e.accuracy.value, scaled(e.ranks), e.european)
     return _finding("F4", found, lambda low, _: low > 0 and p < ALPHA, lambda _, high: high < TRIANGLE, p=p)
@@ -212,8 +221,8 @@ def triangular(e: Evidence) -> Finding:
 
 def gained(e: Evidence) -> Finding:
     """Claim F4': mean transferability inside the triangle."""
-    if not asked(e):
-        return Finding("F4'", why=_UNREAD)
+    if why := _unasked(e):
+        return Finding("F4'", why=why)
     richer = e.ranks[:, None] < e.ranks[None, :]
     found = e.accuracy.of(lambda a: (a - np.diagonal(a, axis1=-2, axis2=-1)[..., None, :])[..., richer].mean(axis=-1))
     return _finding("F4'", found, lambda low, _: low > 0, lambda _, high: high < 0)

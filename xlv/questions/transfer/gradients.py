@@ -6,6 +6,7 @@ U_A is, up to a factor, the difference of the two gradients and cancels where bo
 import numpy as np
 
 from xlv.questions.transfer.one_way import additive
+from xlv.statistics.jackknife import Replicated
 from xlv.statistics.resampling import permuted
 
 N_PERMUTATIONS = 9999
@@ -29,6 +30,17 @@ def source_coefficients(order: np.ndarray) -> np.ndarray:
     others = (order.sum() - order) / (n - 1)  # mean over the sources of a target
     centred = np.where(off, order[:, None] - others[None, :], 0.0)
     return centred / np.square(centred).sum()
+
+
+def source_gradient(accuracy: Replicated, ranks: np.ndarray) -> Replicated:
+    """Accuracy `[source, target]` gained from the poorest to the richest source, at fixed targets."""
+    coefficients = source_coefficients(scaled(ranks))
+    return accuracy.of(lambda a: (a * coefficients).sum(axis=(-2, -1)))
+
+
+def target_gradient(accuracy: Replicated, ranks: np.ndarray) -> Replicated:
+    """Accuracy `[source, target]` gained from the poorest to the richest target, at fixed sources."""
+    return source_gradient(accuracy.of(lambda a: a.swapaxes(-2, -1)), ranks)
 
 
 def partial_p(

@@ -11,7 +11,7 @@ from traitlets.config import Config
 from xlv.archive import place
 from xlv.edition import notebook
 from xlv.edition.notebook import check_parameters, open_ledger, open_results
-from xlv.questions.claims.rules import CLAIMS
+from xlv.questions.claims.ledger import CLAIMS, CONTROL, OF_TWO, controllable
 from xlv.results import ResultsError, load, save
 
 OWN = 'models = "a"  # names\nprofile: str = "full"\npairs = 0\nprotocol = "cv"'
@@ -166,18 +166,12 @@ def test_pages_that_need_pairs_leave_published_results_out_with_a_sentence(publi
         open_results("theirs", "recognition", **published)
 
 
-def test_the_ledger_judges_every_claim_of_every_model_from_results_on_disk(studied, tmp_path):
-    results = tmp_path / "results"
-    shutil.copytree(studied, results)
-    for name, size in (("small", 1), ("my-model", 2)):
-        dataset = load(studied / "my-model" / "recognition.nc")
-        about = {"model": name, "parameters": size}
-        save(dataset.drop_attrs(deep=False), results / "series" / name / "recognition.nc", about)
-    found, titles = open_ledger("my-model", results=str(results), profile="stored")
-    assert [f.claim for f in found["my-model"]] == list(CLAIMS) and titles == {"my-model": "my-model"}
-    second = found["my-model"][1]
-    assert second.value == 0 and second.low == second.high == 0
-    assert "not asked" not in found["my-model"][7].why
+def test_the_ledger_judges_every_claim_of_every_model_from_results_on_disk(studied):
+    found = open_ledger("my-model", results=str(studied), profile="stored")
+    assert found.titles == {"my-model": "my-model"} and found.unjudged == []
+    assert set(found.verdicts["claim"]) == set(CLAIMS) - {*OF_TWO, CONTROL}
+    assert set(found.verdicts["concept"]) == {"morality", "fairness"}
+    assert found.control["my-model"].why != controllable({}).why  # question 4 was put to it
 
 
 def test_progress_in_a_notebook_is_one_line_that_is_gone_at_the_end(tmp_path):

@@ -24,7 +24,7 @@ from traitlets.config import Config
 import xlv
 from tests.corpus.written import write
 from tests.questions.conftest import made
-from xlv.questions.claims.ledger import findings
+from xlv.questions.claims.ledger import judged
 from xlv.report.drawing import NumberedFigure, use_style
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,8 +123,7 @@ def shown(path: Path, shell, monkeypatch, languages, concepts=("morality", "tens
     about = {"dtype": "fp32", "template": "raw", "weights": "w", "corpus": "c", "xlv": "0"} | about
     results = {question: {"m": ds.assign_attrs(about)} for question, ds in made(languages, concepts).items()}
     results["control"] = {}
-    found = findings(results["recognition"], results["consistency"], {}, {})
-    ledger = found, {"m": results["recognition"]["m"].attrs["title"]}
+    ledger = judged(results["recognition"], results["consistency"], {})
     monkeypatch.setattr(xlv, "open_results", lambda _models, question, **_k: results[question], raising=False)
     monkeypatch.setattr(xlv, "open_ledger", lambda _models, **_k: ledger, raising=False)
     shell.reset(new_session=True)

@@ -5,6 +5,8 @@ import pytest
 import xarray as xr
 
 from xlv.questions.analysis import analyse_concepts, consistency_arrays, recognition_arrays
+from xlv.schema import SCHEMA
+from xlv.statistics.vectors import hits as hits_of
 
 LANGUAGES = ("en", "fr", "es", "zh", "ja")
 CONCEPTS = ("morality", "fairness", "tense")  # two values, and one that is none
@@ -42,10 +44,19 @@ def made(languages=LANGUAGES, concepts=CONCEPTS) -> dict[str, xr.Dataset]:
         untrained=(hits, untrained),
         token_overlap=(("source", "target"), (overlap + overlap.T) / 2),
         neutral_nats=(("source", "sentence"), nats),
+        origin=(("concept", "pair"), np.tile(np.arange(N_PAIRS) % 3.0, (len(concepts), 1))),
+        cohort_surface=(SCHEMA["recognition"]["cohort_surface"].dims, hits_of(recognition["surface"].values)[None]),
     )
-    about = {"model": "my-model", "title": "My model", "preset": ""}
+    about = {
+        "model": "my-model",
+        "title": "My model",
+        "preset": "",
+        "cohort": "second",
+        "corpus": "c",
+        "parameters": 1.0,
+    }
     return {
-        "recognition": recognition.assign_attrs(about),
+        "recognition": recognition.assign_coords(written_in=["en", "sw", "zh"]).assign_attrs(about),
         "consistency": consistency_arrays(found, languages).assign_attrs(about),
     }
 

@@ -1,99 +1,72 @@
 import re
 
-import numpy as np
 import pytest
 
 from tests.questions.control.test_judge import table as labelled
+from tests.report.judged import TITLES, ledger
 from xlv.questions.as_published import summary
-from xlv.questions.claims.ledger import Finding, evidence, findings, judge
-from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
-from xlv.questions.consistency.tables import regression_tables
+from xlv.questions.claims.ledger import CLAIMS, Finding, judged
+from xlv.questions.claims.verdicts import HOLDS, NOT_ASKED
 from xlv.questions.control import scores
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
 from xlv.report import answers
-from xlv.report.formats import PHRASES, say, signed
+from xlv.report.formats import say, signed
 from xlv.schema import ANSWER, REFUSAL, REFUSING
 
-NAN = float("nan")
-TITLES = {"a": "Model A (Q4_1)", "b": "Model B"}
-FOUND = {
-    "a": [Finding(1, 13.0, 12.0, 15.0, HOLDS), Finding(5, 0.01, -0.01, 0.015, FAILS)],
-    "b": [Finding(1, 3.0, 1.0, 9.0, OPEN), Finding(5, NAN, NAN, NAN, OPEN, "not asked")],
-}
 
-
-def test_languages_are_counted_as_claim_1_does(recognition, consistency):
-    first, *_ = judge(evidence(recognition, consistency))
+def test_the_languages_whose_interval_lies_above_the_line_are_counted(recognition):
     words, table = answers.recognition({"m": recognition}), own_accuracy(recognition)
-    assert f"**{first.value:.0f} of {recognition.sizes['source']} languages**" in words
+    assert f"**{(table['low'] > 0.6).sum()} of {recognition.sizes['source']} languages**" in words
     assert f"mean accuracy {table['accuracy'].mean():.2f}" in words and f"{table['pairs'].iloc[0]} test pairs" in words
 
 
-def test_consistency_has_a_number_where_half_vectors_agree_and_a_reason_where_not(consistency):
-    assert "mean corrected cosine between languages **" in answers.consistency({"m": consistency})
-    noisy = consistency.assign(
-        reliability=consistency["reliability"] * 0,
-        corrected=consistency["corrected"] * np.nan,
-        corrected_mean=consistency["corrected_mean"] * np.nan,
+def test_concepts_are_counted_by_verdict_and_confirmed_ones_never_added_to_supported_ones():
+    words = answers.in_concepts(ledger(), "1a", "a", named=True)
+    assert words == (
+        "**holds in 1** (confirmed: toxicity), **does not hold in 1** (confirmed: morality), holds in 1 "
+        "(supported only: fairness), undecided in 1, of 4 concepts"
     )
-    words = answers.consistency({"m": noisy})
-    assert f"**My model**: {OPEN}." in words and "In none of the 10 pairs of languages" in words
+    assert "run again" in answers.in_concepts(ledger(), "1a", "old")
 
 
-def test_of_few_known_pairs_the_selection_is_said(consistency):
-    corrected = consistency["corrected"].copy()
-    corrected[:, 0, 1:] = corrected[:, 1:, 0] = np.nan
-    few = consistency.assign(reliability=consistency["reliability"] * 0, corrected=corrected)
-    words = answers.consistency({"m": few})
-    assert "In 6 of 10 pairs of languages" in words and "**of those pairs only**" in words
+def test_consistency_has_the_verdicts_of_its_claims_and_the_range_of_rho(recognition, consistency):
+    found = ledger(model="m")
+    words = answers.consistency({"m": consistency}, found)
+    assert f"*{CLAIMS['3']['says'].rstrip('.')}*: {answers.in_concepts(found, '3', 'm', named=True)}." in words
+    assert "ρ is 0.50 (toxicity) to 0.90 (morality); the paper's plain cosine is" in words
+    assert "ρ is known in no concept" in answers.consistency({"old": consistency}, ledger())
 
 
-def test_kinship_says_what_is_followed_beside_script(consistency, recognition):
-    words = answers.kinship(regression_tables({"m": consistency}, {"m": recognition}))
-    assert words.startswith("- **My model**: ") and "beside script and token overlap" in words
+def test_transfer_has_the_verdicts_of_its_claims(recognition, consistency):
+    """Not by a rule of its own: the verdicts may differ from what U's 95 % interval alone would say."""
+    found = ledger(model="m")
+    words, row = answers.transfer({"m": recognition}, found), transfer_summary({"m": recognition}).loc["My model"]
+    assert f"*{CLAIMS['5']['says'].rstrip('.')}*: {answers.in_concepts(found, '5', 'm', named=True)}." in words
+    assert f"$U$ is **{signed(row['U'])}**" in words
+    made = answers.transfer({"m": recognition}, judged({"m": recognition}, {"m": consistency}, {}))
+    assert "of 2 concepts" in made and "nan" not in made
 
 
-@pytest.mark.parametrize("verdict", [HOLDS, FAILS, OPEN])
-def test_one_way_transfer_is_judged_by_the_ledger(recognition, verdict):
-    """Not by a rule of its own: the verdict may differ from what U's 95 % interval alone would say."""
-    words = answers.transfer({"m": recognition}, {"m": [Finding(5, NAN, NAN, NAN, verdict, "some reason")]})
-    row = transfer_summary({"m": recognition}).loc["My model"]
-    assert f"**My model**: {say('transfer', verdict)} (some reason). $U$ is **{signed(row['U'])}**" in words
+def test_a_model_has_the_range_of_its_concepts_and_their_verdicts_in_a_line():
+    first, other, old = answers.in_short("1a", ledger()).splitlines()
+    assert first == f"- **Model A**: 0.50 to 0.90; {answers.in_concepts(ledger(), '1a', 'a')}."
+    assert other.startswith("- **Model B**: 0.70 to 0.70; ") and "run again" in old
+    assert answers.in_short("5", ledger()).splitlines()[1] == "- **Model B**: not asked of 1, of 1 concept."
 
 
-def test_the_ledger_in_words_has_every_claim_once(recognition, consistency):
-    found = findings({"m": recognition}, {"m": consistency}, {}, {})
-    words = answers.claims(found, {"m": "My model"})
-    assert words.startswith("- **My model**. ") and "question 4 was not asked" in words
-    for f in found["m"]:
-        if f.verdict != OPEN:
-            assert f"{f.claim} ({CLAIMS[f.claim].rstrip('.').lower()})" in words
+def test_claim_8_has_a_share_or_a_reason():
+    control = {"a": Finding("8", 0.6, verdict=HOLDS), "b": Finding("8", why="no room")}
+    control["old"] = control["b"]
+    words = answers.in_short("8", ledger(control=control)).splitlines()
+    assert words[0] == f"- **Model A**: 0.60 of the languages with room; the claim: *{HOLDS}*."
+    assert words[1] == f"- **Model B**: *{NOT_ASKED}* (no room)."
 
 
-def test_a_line_has_the_number_and_the_verdict_of_each_model():
-    words = answers.in_short(1, FOUND, TITLES)
-    assert "**13** (Model A), **3** (Model B)." in words
-    assert words.endswith(f"The paper's claim: *{HOLDS}* for Model A; *{OPEN}* for Model B.")
-
-
-def test_a_claim_without_a_number_has_a_verdict_all_the_same():
-    words = answers.in_short(5, FOUND, TITLES)
-    assert f"**+0.010** (Model A). The paper's claim: *{FAILS}* for Model A; *{OPEN}*" in words
-
-
-def test_one_verdict_of_all_models_is_said_once():
-    assert answers.in_short(1, {"a": FOUND["a"]}, TITLES).endswith(f"The paper's claim: *{HOLDS}* for all models.")
-
-
-def test_all_verdicts_are_counted():
-    words = answers.tally(FOUND)
-    assert words == f"Of 4 verdicts, one for each claim and model, 1 *{HOLDS}*, 1 *{FAILS}*, 2 *{OPEN}*."
-
-
-@pytest.mark.parametrize("claim", PHRASES["measures"])
-def test_the_home_page_asks_of_claims_that_there_are(claim):
-    assert int(claim) in CLAIMS
+def test_all_verdicts_are_counted_and_models_without_any_are_named():
+    words = answers.tally(ledger()).splitlines()
+    assert words[0].startswith("Of 15 verdicts") and "**2 hold and 2 do not, confirmed**" in words[0]
+    assert words[1:] == [say("claims", "unjudged", title=TITLES["old"])]
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 import re
 
-from xlv.questions.claims.rules import CLAIMS
+from xlv.questions.claims.ledger import CLAIMS
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.report.card import PROVENANCE, WEAKEST, card
+from xlv.report.ledger import OF_ONE
 
 
 def test_the_weakest_languages_stand_on_it_with_their_intervals(recognition, consistency):
@@ -12,11 +13,18 @@ def test_the_weakest_languages_stand_on_it_with_their_intervals(recognition, con
     assert all(f"<td>{name}</td>" in text for name in PROVENANCE)
 
 
-def test_every_claim_stands_on_it_and_what_was_not_asked_is_said(recognition, consistency):
+def test_every_claim_on_one_model_stands_on_it_with_its_rule_and_what_was_not_asked_is_said(recognition, consistency):
     text = card(recognition, consistency, None)
-    assert all(f"{number}. " in text for number in CLAIMS)
+    assert all(f"{claim}. ".replace("'", "&#39;") in text for claim in (*OF_ONE, "8"))
+    assert CLAIMS["1a"]["rule"].replace("'", "&#39;") in text and "question 4 was not put to this model" in text
+    assert text.count('<td title="undecided" style') >= 2 and "? 1.00</td>" in text  # twelve pairs decide nothing
     said = "Question 4 was not asked: My model has no chat template, so there are no refusals to move."
-    assert text.count(said) == 2
+    assert text.count(said) == 2 and not re.search(r"\bnan\b", text)
+
+
+def test_results_of_an_earlier_version_are_said_to_be_such(recognition, consistency):
+    text = card(recognition.drop_vars("cohort_accuracy"), consistency, None)
+    assert "An earlier version made these results: run again" in text
 
 
 def test_answers_are_paragraphs_with_their_numbers_in_bold(recognition, consistency):

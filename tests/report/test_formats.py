@@ -79,5 +79,5 @@ def test_a_name_from_outside_is_text_in_markdown_wherever_it_enters(name):
 
 
 def test_what_is_markdown_of_ours_stays_so_however_often_it_is_put_into_a_phrase():
-    inner = say("claims", "model", title="A & B", verdicts="*")
-    assert inner == "- **A &#38; B**. &#42;" and inner in say("claims", "model", title="", verdicts=inner)
+    inner = say("verdicts", "claim", says="A & B", verdicts="*")
+    assert inner == "*A &#38; B*: &#42;." and inner in say("verdicts", "claim", says="", verdicts=inner)

@@ -3,83 +3,83 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import xarray as xr
+from bs4 import BeautifulSoup
 
-from xlv.questions.claims.ledger import Finding, findings
-from xlv.questions.claims.rules import CLAIMS, FAILS, HOLDS, OPEN
-from xlv.report.answers import in_short
-from xlv.report.formats import unbroken
-from xlv.report.ledger import four_questions, ledger, of, statistic, value, verdicts
-from xlv.schema import BASELINE, DIRECTIONS, KINDS
-
-
-@pytest.fixture
-def found(recognition, consistency):
-    series = {"small": recognition, "large": recognition}
-    return findings({"large": recognition}, {"large": consistency}, {}, series)
+from tests.report.judged import TITLES, ledger
+from xlv.questions.claims.ledger import Finding, Ledger, judged
+from xlv.questions.claims.table import tally
+from xlv.questions.claims.verdicts import HOLDS, UNDECIDED
+from xlv.report.ledger import KINDS, OF_ONE, comparisons, counts, four_questions, kinds, number, tables, verdicts
+from xlv.schema import BASELINE, DIRECTIONS
+from xlv.schema import KINDS as PROMPTS
 
 
-def test_every_claim_has_a_row_with_its_verdict_and_why(found):
-    table = ledger(found, {"large": "My model"})
-    assert len(table) == len(CLAIMS) and all(text.startswith((HOLDS, FAILS, OPEN)) for text in table["verdict"])
-    assert table["verdict"].iloc[7] == f"{OPEN} (question 4 was not asked of this model)"
-    assert table["value (interval)"].iloc[7] == "–"
+def signs(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
 
 
-def test_models_stand_below_each_claim_whose_number_is_said_once(found):
-    twice = ledger({"a": found["large"], "b": found["large"]}, {"a": "A (Q4)", "b": "B (Q4)"})
-    assert list(twice["claim"][:3]) == ["1", "", "2"] and list(twice["model"][:2]) == ["A", "B"]
+def test_kinds_are_the_columns_of_the_tally_and_told_apart_by_colour_and_by_sign():
+    assert list(KINDS) == list(tally(ledger().verdicts))
+    assert all(len({look[place] for look in KINDS.values()}) == len(KINDS) for place in (0, 1))
+    assert counts(kinds(ledger().verdicts)).split("\N{NO-BREAK SPACE}" * 2)[0] == "2\N{NO-BREAK SPACE}✓"
 
 
-def test_runs_that_differ_by_their_seed_only_are_one_row_with_mean_and_standard_deviation():
-    seeds = {"a": [Finding(5, 0.01, 0.0, 0.02, OPEN)], "b": [Finding(5, 0.03, 0.02, 0.04, HOLDS)]}
-    table = ledger(seeds, {"a": "A (Q4), seed 1", "b": "A (Q4), seed 2"})
-    assert table.to_numpy().tolist() == [["5", "A", unbroken("0.020 ± 0.014 over 2 seeds"), f"1 × {OPEN}, 1 × {HOLDS}"]]
-    words = in_short(5, seeds, {"a": "A (Q4), seed 1", "b": "A (Q4), seed 2"})
-    assert "**0.020 ± 0.014 over 2 seeds** (A)" in words and f"*{HOLDS}* for A in 1 of 2 seeds" in words
-    assert len(ledger(seeds, {"a": "A, seed 1", "b": "A, chat, seed 2"})) == 2
+def test_a_map_has_a_cell_for_each_claim_and_concept_of_a_model():
+    one, other = verdicts(ledger()).axes
+    assert one.get_title() == "Model A" and other.get_title() == "Model B"
+    assert signs(one)[:4] == ["✓", "✗", "(✓)", "?"] and sorted(signs(other)) == ["?", "–"]
+    assert [text.get_text() for text in one.get_xticklabels()] == ["toxicity", "morality", "fairness", "deontology"]
+    assert [text.get_text().split("  ")[0] for text in one.get_yticklabels()] == OF_ONE
+    codes = one.images[0].get_array()
+    assert codes[0].tolist() == [0, 1, 2, 4] and np.ma.getmaskarray(codes)[1].all()  # claim 1b has no verdicts here
+
+
+def test_claims_on_two_models_name_both_and_what_is_compared():
+    (panel,) = comparisons(ledger()).axes
+    rows = [text.get_text() for text in panel.get_yticklabels()]
+    assert rows == ["2  Model B − Model A", "M  triangle: Model B − Model A", "M  ρ: Model B − Model A"]
+    assert signs(panel) == ["(✓)", "?", "?", "–"]
+
+
+def test_figures_bring_their_verdicts_as_numbers():
+    text = verdicts(ledger()).numbers
+    assert text.startswith("model,concept,cohort,part,claim,value,") and "Model A,toxicity,second,,1a,0.5," in text
+
+
+def test_results_of_an_earlier_version_are_said_to_be_such(recognition, consistency):
+    old = judged({"m": recognition.drop_vars("cohort_accuracy")}, {"m": consistency}, {})
+    assert "run again" in verdicts(old).axes[0].texts[0].get_text()
+    assert "two models of one series" in comparisons(old).axes[0].texts[0].get_text()
+    assert tables(old) == "" and four_questions(old, {}).axes
+
+
+def test_each_claim_has_a_folded_table_with_both_intervals_and_what_would_have_been_found():
+    page = BeautifulSoup(tables(ledger()), "html.parser")
+    folded = page.find_all("details")
+    assert [part.summary.b.get_text() for part in folded] == ["1a", "3", "5", "2", "M"]
+    cells = [[td.get_text().replace("\xa0", " ") for td in tr.find_all("td")] for tr in folded[0].find_all("tr")[1:]]
+    deontology = ["Model A", "deontology", "0.80", "0.70 to 0.90", "0.75 to 0.85", UNDECIDED, UNDECIDED, "0.04", ""]
+    assert deontology in cells and cells[0][-3:] == ["confirmed", "–", ""]
+    assert not page.find_all("i") and "nobody <i>asked</i>" in page.get_text()
+    assert "Model B − Model A" in folded[3].get_text() and "ρ: Model B − Model A" in folded[4].get_text()
 
 
 @pytest.mark.parametrize(
-    ("finding", "text"),
-    [
-        (Finding(1, 7.0, 2.0, 10.0, OPEN), "7 (2 to 10)"),
-        (Finding(7, -0.0004, -0.0104, 0.01, OPEN), "0.000 (−0.010 to +0.010)"),
-        (Finding(3, 0.5, float("nan"), float("nan"), OPEN), "0.50"),
-        (Finding(5, *[float("nan")] * 3, OPEN), ""),
-    ],
+    ("claim", "value", "text"),
+    [("1a", 0.7256, "0.73"), ("3", -0.1, "−0.10"), ("5", 0.0251, "+0.025"), ("4a", 0.05, "+0.05"), ("6", np.nan, "–")],
 )
-def test_counts_levels_and_differences_are_written_as_such(finding, text):
-    assert statistic(finding) == text and text.startswith(value(finding))
-
-
-def test_the_figure_has_a_cell_for_each_claim_and_model(found):
-    figure = verdicts(found, {"large": "My model"})
-    assert [text.get_text().split("\n")[0] for text in figure.axes[0].texts] == [f.verdict for f in found["large"]]
-    assert of(found["large"], 5).claim == 5
-
-
-NAN = float("nan")
-TITLES = {"a": "Model A (Q4_1)", "b": "Model B"}
-FOUND = {
-    "a": [
-        Finding(1, 13, 12, 15, HOLDS),
-        Finding(3, 0.9, 0.7, 3.0, OPEN),
-        Finding(5, 0.05, 0.03, 0.08, HOLDS),
-        Finding(8, 0.7, NAN, NAN, HOLDS),
-    ],
-    "b": [Finding(1, 3, 1, 4, FAILS), *(Finding(claim, NAN, NAN, NAN, OPEN, "not asked") for claim in (3, 5, 8))],
-}
-RECOGNITION = {"a": xr.Dataset(coords={"target": list("wxyz")})}
+def test_levels_have_two_digits_and_differences_of_accuracy_three_and_a_sign(claim, value, text):
+    assert number(claim, value) == text
 
 
 def control(refused: dict[str, list[int]]) -> xr.Dataset:
     """Refusals of harmful instructions, of two prompts each, in English, French and Swahili."""
-    outcome = np.zeros((3, 3, len(KINDS), 2), dtype=int)
+    outcome = np.zeros((3, 3, len(PROMPTS), 2), dtype=int)
     for row, condition in enumerate((BASELINE, *DIRECTIONS)):
         for column, count in enumerate(refused[condition]):
             outcome[row, column, 0, :count] = 1
     dims = ("condition", "target", "kind", "prompt")
-    coords = {"condition": [BASELINE, *DIRECTIONS], "target": ["en", "fr", "sw"], "kind": list(KINDS)}
+    coords = {"condition": [BASELINE, *DIRECTIONS], "target": ["en", "fr", "sw"], "kind": list(PROMPTS)}
     coords |= {"means": ("target", list("mmm")), "effect": ("target", list("eee"))}
     faithful = xr.zeros_like(xr.DataArray(outcome, dims=dims, coords=coords)) + 1
     return xr.Dataset(
@@ -88,36 +88,48 @@ def control(refused: dict[str, list[int]]) -> xr.Dataset:
 
 
 def points(axes, size: float) -> list[float]:
-    return [float(line.get_xdata()[0]) for line in axes.lines if line.get_markersize() == size]
+    return [
+        float(line.get_xdata()[0]) for line in axes.lines if line.get_markersize() == size and len(line.get_marker())
+    ]
 
 
-def test_dots_are_the_findings_and_a_finding_without_a_value_has_none():
-    counts, cosines, transfer, _ = four_questions(FOUND, TITLES, RECOGNITION, {}).axes
-    assert points(counts, 5) == [13, 3] and points(cosines, 5) == [0.9] and points(transfer, 5) == [0.05]
-    assert [text.get_text() for text in counts.get_yticklabels()] == ["Model A", "Model B"]
+def dots(axes) -> list[tuple[float, str]]:
+    marked = [line for line in axes.lines if line.get_marker() == "o"]
+    return [(float(line.get_xdata()[0]), line.get_color()) for line in marked if np.isfinite(line.get_xdata()).all()]
 
 
-def test_verdicts_stand_beside_the_rows():
-    counts, cosines, *_ = four_questions(FOUND, TITLES, RECOGNITION, {}).axes
-    assert [t.get_text() for t in counts.texts] == [f"{HOLDS}\n13 (12 to 15)", f"{FAILS}\n3 (1 to 4)"]
-    assert cosines.texts[1].get_text() == OPEN
+def test_dots_are_the_concepts_in_the_colours_of_their_verdicts():
+    read, alike, teach, _ = four_questions(ledger(), {}).axes
+    colours = [look[0] for look in KINDS.values()]
+    expected = [(0.5, colours[0]), (0.9, colours[1]), (0.7, colours[2]), (0.8, colours[4])]
+    assert dots(alike) == expected and dots(read) == [*expected, (0.7, colours[4])]
+    assert dots(teach) == [(0.01, colours[3])]
+    assert [text.get_text() for text in read.get_yticklabels()] == ["Model A", "Model B", "Older <b>"]
+
+
+def test_verdicts_are_counted_beside_the_rows():
+    read, _, teach, _ = four_questions(ledger(), {}).axes
+    told = [text.replace("\N{NO-BREAK SPACE}", " ") for text in signs(read)]
+    assert told == ["1 ✓  1 ✗  1 (✓)  1 ?", "1 ?", ""]
+    assert signs(teach)[1].endswith("–")
 
 
 def test_refusals_are_means_over_the_other_languages():
     refused = dict(zip((BASELINE, *DIRECTIONS), ([2, 1, 0], [2, 2, 1], [0, 0, 0]), strict=True))
-    rates = four_questions(FOUND, TITLES, RECOGNITION, {"a": control(refused)}).axes[3]
-    assert points(rates, 6) == pytest.approx([0.25, 0.75, 0.0])
+    found = ledger(control={name: Finding("8", 0.7, verdict=HOLDS) for name in TITLES})
+    rates = four_questions(found, {"a": control(refused)}).axes[3]
+    assert points(rates, 6) == pytest.approx([0.25, 0.75, 0.0]) and signs(rates) == [HOLDS]
 
 
 def test_without_question_4_the_figure_says_so():
-    rates = four_questions(FOUND, TITLES, RECOGNITION, {}).axes[3]
+    rates = four_questions(ledger(), {}).axes[3]
     assert rates.get_xlabel() == "not measured on any of these models" and not rates.lines
 
 
 @pytest.mark.parametrize("end", [0.03, 0.08, 0.11, 0.14, 0.6])
-def test_ticks_of_one_way_transfer_do_not_touch(end):
-    found = {"a": [*FOUND["a"][:2], Finding(5, end / 2, 0.01, end, OPEN), FOUND["a"][3]]}
-    figure = four_questions(found, {"a": "Qwen2.5-Coder 0.5B Instruct"}, RECOGNITION, {})
+def test_ticks_of_gradients_do_not_touch(end):
+    table = ledger().verdicts.assign(value=lambda rows: np.where(rows["claim"] == "5", end, rows["value"]))
+    figure = four_questions(Ledger(TITLES, table, table, ledger().control), {})
     figure.draw_without_rendering()
     axes = figure.axes[2]
     low, high = axes.get_xlim()

@@ -1,7 +1,5 @@
 """Answers in words: the phrases of `assets/phrases.toml` filled with computed numbers."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -70,18 +68,6 @@ def consistency(datasets: Results, found: Ledger) -> str:
         told = [say("consistency", "rho", rho=value, concept=concept) for value, concept in dict.fromkeys(ends)]
         rho = say("consistency", "rhos" if told else "no_rho", rhos=Said(" to ").join(told))
         lines.append(say(*phrase, title=title, plain=plain, rho=rho, claims=_claims(found, model, "3", "4a")))
-    return "\n".join(lines)
-
-
-def kinship(regressions: Mapping[str, pd.DataFrame]) -> str:
-    """Which similarities of languages consistency follows, script and shared tokens held fixed, by model title."""
-    lines = []
-    for title, table in regressions.items():
-        rows = table[table["p_holm"] < 0.05].itertuples()
-        words = Said(" and ").join(say("kinship", "similarity", row=row) for row in rows)
-        phrase = "followed" if words else "none" if table["coefficient"].notna().any() else "few"
-        found = say("kinship", phrase, similarities=words)
-        lines.append(say("kinship", "model", title=title, found=found))
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """The claims ledger as a reader sees it: maps of verdicts, the tables behind them, and the figure of the home page."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from textwrap import fill
 
 import numpy as np
@@ -82,9 +82,8 @@ def verdicts(found: Ledger) -> Figure:
         return draw.nothing("unjudged")
     figure, axes = draw.panels(table["model"].nunique(), height, per_row=2)
     for panel, (title, rows) in zip(axes, table.groupby("model", sort=False), strict=True):
-        _map(
-            panel, rows.pivot(index="claim", columns="concept", values="kind").reindex(OF_ONE), rows["concept"].unique()
-        )
+        cells = rows.pivot(index="claim", columns="concept", values="kind")
+        _map(panel, cells.reindex(index=OF_ONE, columns=table["concept"].unique()))
         panel.set_title(title)
     for panel in axes[::2]:
         says = [fill(f"{claim}  {CLAIMS[claim]['says'].rstrip('.')}", 42, subsequent_indent="   ") for claim in OF_ONE]
@@ -101,14 +100,13 @@ def comparisons(found: Ledger) -> Figure:
     table = table.assign(row=table["claim"] + "  " + table["part"])
     order = table.sort_values(["claim", "part"], kind="stable")["row"].unique()
     figure, (panel,) = draw.panels(1, 0.27 * len(order) + 0.75)
-    _map(panel, table.pivot(index="row", columns="concept", values="kind").loc[order], table["concept"].unique())
+    _map(panel, table.pivot(index="row", columns="concept", values="kind").loc[order, table["concept"].unique()])
     panel.set_yticks(range(len(order)), order, fontsize=7.5)
     return _legend(figure, table)
 
 
-def _map(panel: Axes, frame: pd.DataFrame, concepts: Sequence[str]) -> None:
-    """Cells in colours and signs of KINDS; white where a claim does not apply."""
-    frame = frame[list(concepts)]
+def _map(panel: Axes, frame: pd.DataFrame) -> None:
+    """Cells in colours and signs of KINDS; white where nothing was measured."""
     codes = frame.apply(lambda column: column.map({kind: code for code, kind in enumerate(KINDS)})).to_numpy(
         dtype=float
     )
@@ -118,8 +116,10 @@ def _map(panel: Axes, frame: pd.DataFrame, concepts: Sequence[str]) -> None:
         if kind in KINDS:
             look = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold", "color": KINDS[kind][2]}
             panel.text(column, row, KINDS[kind][1], **look)
-    panel.set_xticks(range(len(concepts)), concepts, rotation=35, ha="right", rotation_mode="anchor", fontsize=7.5)
-    panel.set_xticks(np.arange(len(concepts) - 1) + 0.5, minor=True)
+    panel.set_xticks(
+        range(frame.shape[1]), frame.columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=7.5
+    )
+    panel.set_xticks(np.arange(frame.shape[1] - 1) + 0.5, minor=True)
     panel.set_yticks(np.arange(len(frame) - 1) + 0.5, minor=True)
     panel.tick_params(which="both", length=0)
     panel.grid(which="minor", color="white", lw=1.5)

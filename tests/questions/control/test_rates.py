@@ -88,7 +88,7 @@ def test_moves_are_the_changes_in_the_direction_asked_for_with_the_same_resample
         for name, values in {"low": low, "high": high, "change": sign * table["change"], "p": table["p"]}.items():
             np.testing.assert_array_equal(moved[name], values)
         np.testing.assert_array_equal(moved["random"], sign * table["random"])
-    assert controllable(found).claim == 8
+    assert controllable(found).claim == "8"
 
 
 def test_comparisons_hold_every_means_and_its_price(found):

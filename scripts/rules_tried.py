@@ -1,0 +1,139 @@
+"""How the rules of the claims were tried, as the page on claims shows it: simulations, and old rules beside new ones.
+
+It reads what lies in `book/results`: `simulation.json`, which scripts/simulate_rules.py writes, and `old_rules.json`,
+which scripts/old_rules.py writes.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from xlv.questions.claims.ledger import CONTROL, Ledger
+from xlv.questions.claims.table import FIRST, SECOND
+from xlv.questions.claims.verdicts import FAILS, HOLDS, NOT_ASKED, UNDECIDED
+from xlv.report.formats import Said, cell, plain, say
+from xlv.report.ledger import names
+
+COMMIT = ""  # the one that holds rules and simulations, made before any model read the second cohort
+RESULTS = Path(__file__).resolve().parents[1] / "book" / "results"
+Rows = Sequence[Mapping[str, object]]
+SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", NOT_ASKED: "–"}
+LUCK = 27 / 400  # wrong verdicts up to which 400 runs do not contradict one in twenty
+COHORTS = (FIRST, SECOND)
+FOUND = 0.8  # of the runs with an effect that a rule should find
+
+
+def simulated() -> Rows:
+    """The simulation's rows; none where it has not been run."""
+    return _read("simulation.json", [])
+
+
+def old_rules() -> Mapping[str, object]:
+    """The verdicts of the old rules, `rows`, and the `commit` of the code that judged by them; empty without any."""
+    return _read("old_rules.json", {"commit": "", "rows": []})
+
+
+def _read(name: str, missing):
+    path = RESULTS / name
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else missing
+
+
+def limits(rows: Rows) -> pd.DataFrame:
+    """Share of wrong verdicts where a rule draws its line, in the direction that errs more often, by pairs."""
+    return _by_pairs(rows, "wrong", lambda row: max(row[verdict] for verdict in row["wrong"]))
+
+
+def power(rows: Rows) -> pd.DataFrame:
+    """Share of runs in which a rule finds an effect that is there, by pairs."""
+    return _by_pairs(rows, "wanted", lambda row: row[row["wanted"]])
+
+
+def _by_pairs(rows: Rows, key: str, share: Callable[[Mapping[str, object]], float]) -> pd.DataFrame:
+    asked = [row for row in rows if row.get(key)]
+    found = [(row["claim"], _case(row), f"{row['pairs']} pairs", share(row)) for row in asked]
+    table = pd.DataFrame(found, columns=["claim", "case", "pairs", "share"])
+    wide = table.pivot_table(index=["claim", "case"], columns="pairs", values="share", sort=False)
+    return wide.rename_axis(columns=None)
+
+
+def _case(row: Mapping[str, object]) -> str:
+    return f"{row['case']}: {row['wanted']}" if row["wanted"] else str(row["case"])
+
+
+def percent(table: pd.DataFrame) -> pd.DataFrame:
+    """Shares as a reader sees them."""
+    return table.map(lambda share: "–" if pd.isna(share) else f"{100 * share:.1f} %").reset_index()
+
+
+def coverage(rows: Rows) -> pd.DataFrame:
+    """How often 95 % intervals of accuracies cover the truth, and their standard error over the true spread."""
+    covered = [row for row in rows if "accuracy" in row]
+    names = [f"{what}, {of}" for of in ("one language", "mean") for what in ("coverage", "error over spread")]
+    table = pd.DataFrame(covered, columns=["pairs", "accuracy", *names]).astype({"accuracy": str})
+    return table.assign(**{name: table[name].astype(float).map(plain) for name in names})
+
+
+def outcome(rows: Rows) -> Said:
+    """What came of the trials, in a sentence."""
+    wrong, found = limits(rows).stack(), power(rows).stack()
+    if not len(wrong) or not len(found):
+        return say("trials", "missing")
+    claim, case, pairs = wrong.idxmax()
+    numbers = {"trials": len(wrong), "within": int((wrong <= LUCK).sum()), "worst": 100 * wrong.max()}
+    numbers |= {"effects": len(found), "found": int((found >= FOUND).sum())}
+    return say("trials", "outcome", claim=claim, case=f"{case}, {pairs}", **numbers)
+
+
+def families(found: Ledger) -> Said:
+    """How many families of verdicts there are, and how many of them are expected to err, in a sentence."""
+    asked = found.verdicts[found.verdicts["status"] != NOT_ASKED]
+    count = asked.groupby(["claim", "model", "part"]).ngroups
+    return say("trials", "families", count=count, wrong=0.05 * count)
+
+
+def committed() -> Said:
+    """Which commit holds rules and simulations, in a sentence."""
+    return say("trials", "committed" if COMMIT else "uncommitted", commit=COMMIT)
+
+
+def replaced(old: Mapping[str, object]) -> Said:
+    """Where the old rules and their verdicts come from, in a sentence."""
+    return say("trials", "replaced" if old["rows"] else "not_replaced", commit=old["commit"])
+
+
+def before_and_after(old: Rows, found: Ledger) -> pd.DataFrame:
+    """The eight claims under old rules, on means over concepts, and under new ones, by concept, on either cohort.
+
+    A row per claim and model; none where the old rules judged none of these models.
+    """
+    called, rows = names(found), {}
+    for row in old:
+        if row["model"] in called:
+            key = {"claim": str(row["claim"]), "says": row["says"], "model": called[row["model"]]}
+            new = {f"new rules, {cohort} cohort": _new(key["claim"], row["model"], cohort, found) for cohort in COHORTS}
+            place = rows.setdefault((key["claim"], row["model"]), key | new)
+            place[f"old rule, {row['cohort']} cohort"] = f"{row['verdict']} {_written(row)}".strip()
+    columns = [f"{rules}, {cohort} cohort" for rules in ("old rule", "new rules") for cohort in COHORTS]
+    return pd.DataFrame(list(rows.values()), columns=["claim", "says", "model", *columns]).fillna("–")
+
+
+def _written(row: Mapping[str, object]) -> str:
+    numbers = (float("nan") if row[name] is None else row[name] for name in ("value", "low", "high"))
+    value, low, high = (cell(number, "{:.3g}") for number in numbers)
+    return "" if value == "–" else f"({value})" if low == "–" else f"({value}; {low} to {high})"
+
+
+def _new(claim: str, model: str, cohort: str, found: Ledger) -> str:
+    """How often each verdict falls under the new rules on one cohort, for each part of a claim."""
+    if claim == CONTROL:
+        return f"{SIGNS[found.control[model].verdict]} (has no cohorts)"
+    rows = found.findings[(found.findings["model"] == model) & (found.findings["cohort"] == cohort)]
+    counts = rows[rows["claim"].str.startswith(claim)].groupby("claim")["verdict"].value_counts()
+    told = [
+        f"{part}: "
+        + " ".join(f"{counts[part, verdict]} {sign}" for verdict, sign in SIGNS.items() if (part, verdict) in counts)
+        for part in counts.index.unique(0)
+    ]
+    return "; ".join(told) or "–"

@@ -5,7 +5,9 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.concepts import CONTROLS
+from xlv.corpus.languages import language
 from xlv.models.presets import PRESETS
+from xlv.statistics.jackknife import Replicated
 from xlv.statistics.resampling import Estimate, bootstrap_weights, deviations, interval
 
 
@@ -81,10 +83,24 @@ def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
     return Estimate(value, value + np.mean([deviations(rows[c], seed=int(c)) for c in places], axis=0))
 
 
+def concept_accuracy(dataset: xr.Dataset, concept: str, cohort: str = "all") -> Replicated:
+    """Accuracy `[source, target]` of one concept under `cv`; raises ValueError for results of an earlier version."""
+    if "cohort_accuracy" not in dataset:
+        raise ValueError(f"{dataset.attrs['title']}: these results were made by an earlier version: run again")
+    here = dataset.sel(cohort=cohort, concept=concept)
+    replicates = here["replicate"].dropna("block", how="all").values
+    return Replicated(here["cohort_accuracy"].values, replicates, here["surplus"].values)
+
+
 def dominant_languages(dataset: xr.Dataset) -> np.ndarray:
     """Marks of the languages that dominate a model's training, `[language]`; English for a model xlv does not know."""
     preset = PRESETS.get(dataset.attrs["preset"])
     return np.isin(dataset["source"].values, preset.dominant if preset else ("en",))
+
+
+def indo_european(dataset: xr.Dataset) -> np.ndarray:
+    """Marks `[language]` of the Indo-European languages, which are rich ones by no accident."""
+    return np.array([language(str(code)).family == "Indo-European" for code in dataset["source"].values])
 
 
 def resource_order(dataset: xr.Dataset) -> tuple[list[str], str]:
@@ -97,6 +113,15 @@ def resource_order(dataset: xr.Dataset) -> tuple[list[str], str]:
         return languages, "order of the corpus"
     nats = dataset["neutral_nats"].sum("sentence").to_series()
     return list(nats.sort_values(kind="stable").index), "measured competence (nats on neutral sentences)"
+
+
+def published_orders(dataset: xr.Dataset) -> dict[str, list[str]]:
+    """Languages from most to least resourced by published shares of pre-training data, those alone that have one."""
+    codes, found = [str(code) for code in dataset["source"].values], {}
+    for name, of in {"shares of LLaMA 2": "llama2-chat-7b", "shares of BLOOM": "bloomz-7b1"}.items():
+        shares = PRESETS[of].shares
+        found[name] = sorted((code for code in codes if code in shares), key=shares.get, reverse=True)
+    return found
 
 
 def resource_ranks(dataset: xr.Dataset) -> np.ndarray:

@@ -4,7 +4,7 @@ import math
 import re
 import string
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
@@ -41,8 +41,24 @@ def p_equals(value: float) -> str:
 
 
 def readable(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
-    """A table's numbers as text: those of a column `p` as p-values, the others plain."""
-    return table.apply(lambda column: column.map(p_value if column.name == "p" else lambda v: plain(v, digits)))
+    """A table's numbers as text: those of a column `p` or `p, …` as p-values, counts as they are, the others plain."""
+
+    def written(column: pd.Series) -> pd.Series:
+        form = p_value if str(column.name).split(",")[0] == "p" else str if column.dtype.kind == "i" else plain
+        return column.map(lambda value: plain(value, digits) if form is plain else form(value))
+
+    return table.apply(written)
+
+
+def with_intervals(table: pd.DataFrame, digits: int = 2, values: Callable[[float, int], str] = plain) -> pd.DataFrame:
+    """`readable`, but a column `…` and its ends `…_low` and `…_high` are one, written by `values`."""
+    shown = readable(table, digits)
+    for name in [name for name in table if f"{name}_low" in table]:
+        ends = zip(*(table[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
+        cells = [[values(number, digits) for number in row] for row in ends]
+        shown[name] = [f"{value} ({low} to {high})" if low != "–" else value for value, low, high in cells]
+        shown = shown.drop(columns=[f"{name}_low", f"{name}_high"])
+    return shown
 
 
 def unbroken(text: str) -> str:

@@ -4,92 +4,125 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xlv.corpus.languages import KINDS, linguistic_similarity
-from xlv.questions.consistency import tables
-from xlv.questions.consistency.linguistics import correlation, mrqap
-from xlv.statistics.resampling import holm, interval
+from xlv.corpus.languages import KINDS, LANGUAGES, language, linguistic_similarity
+from xlv.questions.consistency import kinship, tables
+from xlv.questions.consistency.cosines import of_moments
+from xlv.questions.consistency.linguistics import composite_similarity, correlation
+from xlv.questions.consistency.moments import read_moments
+from xlv.questions.consistency.pooled import pooled
 
 VALUES = ["morality", "fairness"]
-OFF = ~np.eye(5, dtype=bool)
+CODES = list(LANGUAGES)[:12]
+KIN = np.array([language(code).family == "Indo-European" for code in CODES])
+OFF = ~np.eye(12, dtype=bool)
 
 
-@pytest.fixture
-def known(consistency):
-    """All corrected cosines known: higher between the Indo-European languages, the first three."""
-    corrected = np.full((3, 5, 5), 0.2)
-    corrected[:, :3, :3] = 0.8
-    corrected += 0.01 * np.arange(5) + 0.01 * np.arange(5)[:, None]
-    return consistency.assign(corrected=(consistency["corrected"].dims, corrected))
-
-
-@pytest.fixture
-def gapped(known):
-    corrected = known["corrected"].values.copy()
-    corrected[:, 0, 1] = corrected[:, 1, 0] = np.nan
-    return known.assign(corrected=(known["corrected"].dims, corrected))
-
-
-def test_the_plain_cosine_is_the_largest_over_layers_and_both_are_means_over_values(known):
-    values = known.sel(concept=VALUES)
-    np.testing.assert_allclose(tables.consistency_matrix(known), values["corrected"].mean("concept"))
-    plain = tables.consistency_matrix(known, plain=True)
-    np.testing.assert_allclose(plain, values["cosine"].max("layer").mean("concept"))
-    assert list(plain.index) == list(plain.columns) == ["en", "fr", "es", "zh", "ja"]
-
-
-def test_a_cell_that_one_concept_knows_is_that_concept_s(known):
-    corrected = known["corrected"].values.copy()
-    corrected[0, 0, 1] = np.nan
-    found = tables.consistency_matrix(known.assign(corrected=(known["corrected"].dims, corrected)))
-    assert found.loc["en", "fr"] == pytest.approx(corrected[1, 0, 1])
-
-
-def test_a_summary_is_the_median_over_splits_with_their_interval(consistency):
-    row = tables.consistency_summary({"m": consistency}).loc["My model"]
-    mean = consistency["corrected_mean"].sel(concept=VALUES).mean("concept").values
-    np.testing.assert_array_equal(tables.mean_corrected(consistency), mean)
-    assert row["corrected"] == pytest.approx(np.nanmedian(mean))
-    assert (row["low"], row["high"]) == pytest.approx(interval(mean))
-    plain = tables.consistency_matrix(consistency, plain=True).to_numpy()[OFF]
-    assert row["plain"] == pytest.approx(plain.mean())
-    np.testing.assert_allclose(
-        tables.reliability(consistency), consistency["reliability"].sel(concept=VALUES).mean("concept")
+def planted(unreadable: tuple[str, ...] = ()) -> dict[str, xr.Dataset]:
+    """Recognition and consistency of two values and a control; some languages of the second value have no vector."""
+    random, n = np.random.default_rng(0), len(CODES)
+    true = np.where(KIN[:, None] & KIN, 0.9, 0.4) + 0.02 * random.normal(size=(3, 2, n, n))
+    true = (true + true.swapaxes(-2, -1)) / 2
+    true[..., np.arange(n), np.arange(n)] = 1.0
+    for code in unreadable:
+        true[1, :, CODES.index(code), CODES.index(code)] = 0.0
+    spread = 0.02 * random.normal(size=(3, 2, 16, n, n))
+    axes = ("cohort", "concept", "half", "source", "target")
+    cosine = 0.5 * true[:, 0, :, :, None] * np.array([0.5, 1.0, 0.8])
+    dataset = xr.Dataset(
+        {
+            "cosine": (("concept", "source", "target", "layer"), cosine),
+            "moment": (axes, true[None]),
+            "moment_replicate": ((*axes[:3], "half_block", *axes[3:]), (true[:, :, None] + spread)[None]),
+            "moment_surplus": ((*axes[:3], "sign", *axes[3:]), np.zeros((1, 3, 2, 4, n, n))),
+            "whitened_rho": (axes[:2], np.array([[0.7, 0.6, 0.5]])),
+            "whitened_rho_error": (axes[:2], np.full((1, 3), 0.1)),
+        },
+        {"cohort": ["all"], "concept": [*VALUES, "tense"], "source": CODES, "target": CODES, "layer": [1, 2, 3]},
+        {"title": "My model", "preset": ""},
     )
-    assert row["reliability"] == pytest.approx(tables.reliability(consistency).mean())
+    overlap = random.uniform(size=(n, n))
+    tokens = {"token_overlap": (("source", "target"), overlap + overlap.T)}
+    return {"consistency": dataset, "recognition": xr.Dataset(tokens, {"source": CODES, "target": CODES})}
 
 
-def test_a_summary_of_nothing_known_is_nothing(consistency):
-    blank = consistency.assign(corrected_mean=consistency["corrected_mean"] * np.nan)
-    row = tables.consistency_summary({"m": blank}).loc["My model"]
-    assert row[["corrected", "low", "high"]].isna().all() and np.isfinite(row["plain"])
+@pytest.fixture
+def known():
+    return planted()["consistency"]
 
 
-def test_all_comparisons_with_relationships_rest_on_the_same_cosines(known, gapped, recognition):
-    for dataset, kind in ((known, "corrected"), (gapped, "plain")):
-        assert tables.known_pairs(dataset) == (9 + (kind == "corrected"), 10)
-        pooled = tables.pooled_consistency(dataset)
-        assert pooled.equals(tables.consistency_matrix(dataset, plain=kind == "plain"))
-        for frame in (pooled, tables.linguistic_table(dataset), tables.regression_table(dataset, recognition)):
-            assert frame.attrs["kind"] == kind
+@pytest.fixture
+def gapped():
+    """Five languages are not readable in the second value."""
+    return planted(tuple(CODES[:5]))["consistency"]
 
 
-def test_correlations_are_those_with_uriel(known):
-    table = tables.linguistic_table(known)
-    similarity = linguistic_similarity(["en", "fr", "es", "zh", "ja"])
+def moments_of(dataset: xr.Dataset, concept: str):
+    cell = dataset.sel(cohort="all", concept=concept)
+    return read_moments(*(cell[name].values for name in ("moment", "moment_replicate", "moment_surplus")))
+
+
+def test_a_table_has_rho_of_each_value_with_its_interval_and_what_stands_beside_it(gapped):
+    table = tables.consistency_table({"m": gapped}).loc["My model"]
+    assert list(table.index) == VALUES and list(table["readable"]) == [12, 7]
+    for concept in VALUES:
+        row, found = table.loc[concept], pooled(moments_of(gapped, concept)).linearised()
+        assert row["rho"] == pytest.approx(float(found.value))
+        np.testing.assert_allclose([row["rho_low"], row["rho_high"]], found.interval())
+        plain = gapped["cosine"].sel(concept=concept).max("layer").values[OFF].mean()
+        assert row["plain"] == pytest.approx(plain)
+    assert list(table["whitened"]) == [0.7, 0.6] and (table["error"] == 0.1).all()
+
+
+def test_a_cell_is_the_mean_of_the_concepts_that_both_languages_know(gapped):
+    found = tables.consistency_matrix(gapped).to_numpy()
+    first, second = (of_moments(moments_of(gapped, concept)).pairwise for concept in VALUES)
+    np.testing.assert_allclose(found[:5], first[:5])
+    np.testing.assert_allclose(found[5:, 5:], (first[5:, 5:] + second[5:, 5:]) / 2)
+    nothing = gapped.assign(moment=gapped["moment"] * 0)
+    assert tables.consistency_matrix(nothing).isna().all(axis=None)
+
+
+def test_the_plain_cosine_is_the_largest_over_layers_and_the_mean_over_values(known):
+    plain = tables.consistency_matrix(known, plain=True)
+    np.testing.assert_allclose(plain, known["cosine"].sel(concept=VALUES).max("layer").mean("concept"))
+    assert list(plain.index) == list(plain.columns) == CODES
+    profile = tables.profile_table(known)["plain"]
+    np.testing.assert_allclose(profile, known["cosine"].sel(concept=VALUES).mean("concept").values[OFF].mean(axis=0))
+    assert list(profile.index) == [1, 2, 3]
+
+
+def test_relationships_are_asked_of_concepts_that_many_languages_read_else_of_plain_cosines(known, gapped):
+    first = of_moments(moments_of(gapped, "morality")).pairwise
+    np.testing.assert_allclose(tables.relationships(gapped), first)  # the other value is readable in seven only
+    assert tables.relationships(known).attrs["kind"] == "pairwise consistency"
+    few = gapped.sel(concept=["fairness"])
+    assert tables.relationships(few).attrs["kind"] == "plain cosine"
+    np.testing.assert_allclose(tables.relationships(few), tables.consistency_matrix(few, plain=True))
+
+
+def test_a_language_that_has_no_cell_is_left_out_of_the_relationships():
+    dataset = planted((CODES[3],))["consistency"].sel(concept=["fairness"])
+    found = tables.relationships(dataset)
+    assert list(found.index) == CODES[:3] + CODES[4:] and found.attrs["kind"] == "pairwise consistency"
+
+
+def test_results_of_an_earlier_version_are_refused_in_one_line(known):
+    old = known.drop_vars(["moment", "moment_replicate", "moment_surplus"])
+    for table in (tables.consistency_table, tables.kinship_table):
+        with pytest.raises(ValueError, match="^My model: these results were made by an earlier version: run again$"):
+            table({"m": old})
+    assert len(tables.linguistic_table(old)) == len(KINDS)
+
+
+def test_correlations_are_those_of_plain_cosines_with_uriel(known):
+    table, similarity = tables.linguistic_table(known), linguistic_similarity(CODES)
     assert list(table.index) == list(KINDS)
     for kind in KINDS:
-        found = correlation(tables.consistency_matrix(known).to_numpy(), similarity[kind], np.arange(5) == 0)
+        plain = tables.consistency_matrix(known, plain=True).to_numpy()
+        found = correlation(plain, similarity[kind], np.array(CODES) == "en")
         expected = [found.direct, found.split, found.n_pairs]
         np.testing.assert_allclose(table.loc[kind, ["direct", "split", "pairs"]].astype(float), expected)
     assert (table["chance_low"] < table["chance_high"]).all()
-
-
-def test_profiles_are_medians_over_splits_by_layer(consistency):
-    table = tables.profile_table(consistency)
-    values = consistency.sel(concept=VALUES)
-    np.testing.assert_allclose(table["half vectors"], values["reliability_profile"].mean("concept").median("halving"))
-    np.testing.assert_allclose(table["plain"], values["cosine"].mean("concept").values[OFF].mean(axis=0))
-    assert (table["half vectors_low"] <= table["half vectors_high"]).all() and list(table.index) == [1, 2, 3]
 
 
 def test_covariates_are_a_shared_script_and_shared_tokens(recognition):
@@ -100,50 +133,31 @@ def test_covariates_are_a_shared_script_and_shared_tokens(recognition):
     assert not found["script"][latin, cjk].any()
 
 
-def test_the_regression_is_that_of_mrqap_with_each_family_left_out_in_turn(known, recognition):
-    table = tables.regression_table(known, recognition)
-    matrix, beside = tables.consistency_matrix(known).to_numpy(), list(tables.covariates(recognition).values())
-    similarity = linguistic_similarity(["en", "fr", "es", "zh", "ja"])
-    for kind in KINDS:
-        found = mrqap(matrix, similarity[kind], beside)
-        np.testing.assert_allclose(table.loc[kind, ["coefficient", "p"]].astype(float), [found.coefficient, found.p])
-    np.testing.assert_allclose(table["p_holm"].astype(float), holm(table["p"].astype(float).fillna(1).to_numpy()))
-    assert (table["without"] == "").all() and table["lowest"].isna().all()  # too few languages to leave a family out
-    assert list(tables.regression_tables({"m": known}, {"m": recognition})) == ["My model"]
-
-
-@pytest.mark.parametrize("fourth", ["ko", "pt"])  # with four Indo-European languages too few are left without them
-def test_the_coefficient_s_range_is_over_families_left_out_in_turn(fourth):
-    codes = ["en", "fr", "es", fourth, "zh", "ja", "fi", "hu"]
-    generator = np.random.default_rng(0)
-    corrected, overlap = (m + m.T for m in generator.uniform(0.1, 0.4, (2, 8, 8)))
-    coords = {"concept": ["morality"], "source": codes, "target": codes}
-    dataset = xr.Dataset({"corrected": (("concept", "source", "target"), corrected[None])}, coords)
-    recognition = xr.Dataset({"token_overlap": (("source", "target"), overlap)}, {"source": codes, "target": codes})
-    row = tables.regression_table(dataset, recognition).loc["syntactic"]
-    similarity, beside = linguistic_similarity(codes)["syntactic"], list(tables.covariates(recognition).values())
-    left = {}
-    rest = {"ko": {"Indo-European": [3, 4, 5, 6, 7]}, "pt": {}}[fourth]
-    for family, kept in (rest | {"Uralic": [0, 1, 2, 3, 4, 5]}).items():
-        grid = np.ix_(kept, kept)
-        without = mrqap(corrected[grid], similarity[grid], [b[grid] for b in beside], n_permutations=0)
-        left[family] = without.coefficient
-    assert (row["lowest"], row["highest"]) == pytest.approx((min(left.values()), max(left.values())))
-    assert row["without"] == max(left, key=lambda family: abs(left[family] - row["coefficient"]))
+def test_the_regression_is_that_of_kinship_for_concepts_that_many_languages_read(gapped):
+    recognition = planted()["recognition"]
+    table = tables.related_table({"m": gapped}, {"m": recognition})
+    assert list(table.index) == [("My model", "morality")]
+    row, similarity = table.iloc[0], composite_similarity(CODES)
+    for name, beside in {"alone": None, **tables.covariates(recognition)}.items():
+        slope, p = kinship.regression(moments_of(gapped, "morality"), similarity, beside)
+        assert row[[name, f"p, {name}"]].tolist() == pytest.approx([float(slope.value), p])
+        np.testing.assert_allclose(row[[f"{name}_low", f"{name}_high"]].astype(float), slope.interval())
+    assert row["alone"] > 0.05 and row["p, alone"] < 0.01
 
 
 def test_the_tree_joins_the_languages_that_are_alike_first(known):
     linkage, codes = tables.tree(known)
-    assert codes == ["en", "fr", "es", "zh", "ja"] and linkage.shape == (4, 4)
-    assert set(linkage[:2, :2].ravel().astype(int)) <= {0, 1, 2, 5}  # the first two merges are of the first three
+    assert codes == CODES and linkage.shape == (11, 4)
+    kin = set(np.flatnonzero(KIN)) | set(range(12, 12 + KIN.sum() - 1))
+    assert set(linkage[: KIN.sum() - 1, :2].ravel().astype(int)) <= kin
 
 
 def test_kinship_is_the_gap_between_languages_of_one_family_and_of_different_ones(known):
     row = tables.kinship_table({"m": known}).loc["My model"]
-    matrix = tables.consistency_matrix(known).to_numpy()
-    kin = np.zeros((5, 5), dtype=bool)
-    kin[:3, :3] = True  # English, French, Spanish; Chinese and Japanese are alone in theirs
-    assert row["same"] == pytest.approx(matrix[kin & OFF].mean())
-    assert row["different"] == pytest.approx(matrix[~kin & OFF].mean())
-    assert row["same"] > row["different"] and row["p"] < 0.2  # 10 ways to choose three of five
-    assert tables.kinship_table({"m": known.isel(source=[0, 3, 4], target=[0, 3, 4])}).isna().all().all()
+    families = np.array([language(code).family for code in CODES])
+    matrix, same = tables.relationships(known).to_numpy(), families[:, None] == families
+    assert row["same"] == pytest.approx(matrix[same & OFF].mean())
+    assert row["different"] == pytest.approx(matrix[~same].mean())
+    assert row["p"] < 0.01 and row["of"] == "pairwise consistency" and row["languages"] == 12
+    alone = known.isel(source=[0, 2, 5], target=[0, 2, 5])  # of three families
+    assert tables.kinship_table({"m": alone})[["same", "different", "p"]].isna().all(axis=None)

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from xlv.questions.common import value_accuracy
-from xlv.questions.transfer import tables
-from xlv.questions.transfer.one_way import additive, dominant_contrast, one_way, permutation_p
+from xlv.questions.transfer import gradients, tables
+from xlv.questions.transfer.one_way import additive, one_way
+from xlv.statistics.jackknife import Replicated
 from xlv.statistics.resampling import interval_about
 
 RANKS = np.arange(5)
+EUROPEAN = np.arange(5) < 3
 VALUES = ["morality", "fairness"]
 
 
@@ -34,44 +36,80 @@ def test_languages_stand_in_the_order_of_resources(recognition):
     assert list(tables.additive_table(turned).index) == ["ja", "zh", "es", "fr", "en"]
 
 
-def test_the_summary_is_one_way_transfer_with_intervals_of_the_stored_resamples(recognition):
+def test_the_summary_is_of_means_over_values_with_intervals_of_their_resamples(recognition):
     row, accuracy = tables.transfer_summary({"m": recognition}).loc["My model"], value_accuracy(recognition)
     found, drawn = one_way(accuracy.value, RANKS), one_way(accuracy.samples, RANKS)
     for name, part in (("U", "total"), ("U_A", "crossing"), ("U_D", "own")):
         assert row[name] == pytest.approx(getattr(found, part))
         expected = interval_about(getattr(found, part), getattr(drawn, part))
         assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(expected)
-    assert row["U"] == pytest.approx(row["U_A"] + row["U_D"]) and row["p"] == permutation_p(accuracy.value, RANKS)
+    assert row["U"] == pytest.approx(row["U_A"] + row["U_D"])
+    assert row["p"] == gradients.triangle_p(accuracy.value, gradients.scaled(RANKS), EUROPEAN)
     off = ~np.eye(5, dtype=bool)
     assert row["cross_accuracy"] == pytest.approx(accuracy.value[off].mean())
     assert row["own_accuracy"] == pytest.approx(np.diagonal(accuracy.value).mean())
-    assert row["mean_T"] == pytest.approx((accuracy.value - np.diagonal(accuracy.value))[off].mean())
 
 
-def test_variants_leave_out_the_dominant_languages_and_look_at_margins(recognition):
-    table, accuracy = tables.one_way_variants(recognition), value_accuracy(recognition).value
-    whole, others = "all languages", "without dominant languages"
-    assert list(table.index) == [whole, f"{whole}, on margins", others, f"{others}, on margins"]
-    assert table.loc[whole, "U"] == pytest.approx(one_way(accuracy, RANKS).total)
-    assert table.loc[others, "U"] == pytest.approx(one_way(accuracy[1:, 1:], RANKS[:4]).total)  # without English
-    margins = recognition["margin"].sel(concept=VALUES).mean("concept").values
-    assert table.loc[f"{whole}, on margins", "U_A"] == pytest.approx(one_way(margins, RANKS).crossing)
-    assert table.loc[f"{others}, on margins", "p"] == permutation_p(margins[1:, 1:], RANKS[:4])
-    assert table["U_low"].isna().tolist() == [False, True, False, True]
+def accuracy_of(dataset, concept) -> Replicated:
+    here = dataset.sel(cohort="all", concept=concept)
+    known = here["replicate"].dropna("block", how="all").values
+    return Replicated(here["cohort_accuracy"].values, known, here["surplus"].values)
 
 
-def test_with_two_languages_there_is_no_set_without_the_dominant_one(recognition):
-    two = recognition.isel(source=[0, 3], target=[0, 3])
-    assert list(tables.one_way_variants(two).index) == ["all languages", "all languages, on margins"]
+def test_gradients_of_each_value_have_the_intervals_of_its_replicates(recognition):
+    table = tables.gradient_table({"m": recognition}).loc["My model"]
+    assert list(table.index) == VALUES
+    coefficients = gradients.source_coefficients(gradients.scaled(RANKS))
+    for concept in VALUES:
+        row, accuracy = table.loc[concept], accuracy_of(recognition, concept)
+        for name, c in (("source", coefficients), ("target", coefficients.T)):
+            expected = accuracy.of(lambda a, c=c: (a * c).sum(axis=(-2, -1)))
+            assert row[name] == pytest.approx(float(expected.value))
+            np.testing.assert_allclose(row[[f"{name}_low", f"{name}_high"]].astype(float), expected.interval())
+        crossing = accuracy.of(lambda a: one_way(a, RANKS).crossing)
+        assert (row["U_A"], row["U_A_high"]) == pytest.approx((float(crossing.value), crossing.interval()[1]))
+        assert row["U"] == pytest.approx(row["U_A"] + row["U_D"])
+        assert row["p"] == gradients.gradient_p(accuracy.value, gradients.scaled(RANKS), EUROPEAN)
+        assert row["margins"] == pytest.approx((recognition["margin"].sel(concept=concept) * coefficients).sum().item())
+    two = recognition.isel(source=[0, 1], target=[0, 1])
+    assert tables.gradient_table({"m": two}).empty
 
 
-def test_the_dominant_language_s_lead_has_an_interval(recognition):
-    table, accuracy = tables.dominant_table({"m": recognition}), value_accuracy(recognition)
-    assert list(table.index) == [("My model", "English")]
-    row = table.iloc[0]
-    assert row["contrast"] == pytest.approx(float(dominant_contrast(accuracy.value, 0)))
-    expected = interval_about(row["contrast"], dominant_contrast(accuracy.samples, 0))
-    assert (row["low"], row["high"]) == pytest.approx(expected)
+def test_gradients_under_published_orders_are_of_the_languages_that_have_a_share(recognition):
+    table = tables.order_table(recognition)
+    accuracy = accuracy_of(recognition, "fairness")
+    names = ["measured competence", "without dominant", "shares of LLaMA 2", "shares of BLOOM"]
+    assert [name for name in table if f"{name}_low" in table] == names
+    codes = ["en", "fr", "es", "zh", "ja"]
+    orders = [codes, codes[1:], ["en", "fr", "es", "zh", "ja"], ["en", "zh", "fr", "es"]]  # no Japanese in BLOOM
+    for name, order in zip(names, orders, strict=True):
+        kept = [codes.index(code) for code in order]
+        inner = accuracy.of(lambda a, kept=kept: a[..., kept, :][..., kept])
+        found = gradients.source_gradient(inner, np.arange(len(kept)))
+        assert table.loc["fairness", name] == pytest.approx(float(found.value))
+        assert table.loc["fairness", f"{name}_high"] == pytest.approx(float(found.interval()[1]))
+
+
+def test_accuracy_by_origin_is_that_of_its_pairs_in_richer_and_poorer_languages(recognition):
+    table = tables.origin_table({"m": recognition}).loc["My model"]
+    assert list(table.index) == ["English", "Swahili", "Chinese"]
+    correct = recognition["correct"].sel(protocol="cv", concept=VALUES).values
+    own = np.diagonal(correct, axis1=1, axis2=2).swapaxes(1, 2)  # [concept, language, pair]
+    other = (correct.sum(axis=1) - own) / 4
+    for place, name in enumerate(table.index):
+        here = np.arange(correct.shape[-1]) % 3 == place
+        for reader, hits in (("own", own), ("other", other)):
+            for group, some in (("richer", slice(0, 3)), ("poorer", slice(3, 5))):
+                found = table.loc[name, f"{reader}, {group}"]
+                assert found == pytest.approx(hits[:, some][..., here].mean())
+                assert table.loc[name, f"{reader}, {group}_low"] <= found
+
+
+def test_results_of_an_earlier_version_are_refused_in_one_line(recognition):
+    old = recognition.drop_vars(["cohort_accuracy", "replicate", "surplus", "origin"])
+    for table in (tables.gradient_table, tables.origin_table):
+        with pytest.raises(ValueError, match="^My model: these results were made by an earlier version: run again$"):
+            table({"m": old})
 
 
 def test_effects_of_sources_and_targets_are_those_of_the_additive_model(recognition):
@@ -79,6 +117,9 @@ def test_effects_of_sources_and_targets_are_those_of_the_additive_model(recognit
     found = additive(accuracy.value)
     np.testing.assert_allclose(table["source"], found.source)
     np.testing.assert_allclose(table["target"], found.target)
-    assert table.attrs["explained"] == found.explained
+    coefficients = gradients.source_coefficients(gradients.scaled(RANKS))
+    rises = table.attrs["source gradient"], table.attrs["target gradient"]
+    assert rises == pytest.approx(((accuracy.value * coefficients).sum(), (accuracy.value * coefficients.T).sum()))
+    assert table.attrs["U_A"] == one_way(accuracy.value, RANKS).crossing
     drawn = np.stack([additive(row).target for row in accuracy.samples])
     np.testing.assert_allclose(table["target_high"], interval_about(found.target, drawn)[1])

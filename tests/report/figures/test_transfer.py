@@ -3,6 +3,7 @@ import pytest
 
 from xlv.questions.transfer import tables
 from xlv.report.figures import transfer as figures
+from xlv.report.formats import signed
 
 
 @pytest.fixture
@@ -11,7 +12,7 @@ def datasets(recognition):
 
 
 @pytest.mark.parametrize(
-    "name", ["transfer_map", "transfer_by_concept", "one_way_transfer", "additive_effects", "competence_order"]
+    "name", ["transfer_map", "transfer_by_concept", "additive_effects", "gradients", "competence_order"]
 )
 def test_a_figure_of_two_models_shows_both_and_brings_its_numbers(name, datasets):
     figure = getattr(figures, name)(datasets)
@@ -26,22 +27,26 @@ def test_the_map_has_transferability_in_resource_order_and_no_numbers_on_the_dia
     assert len(panel.texts) == table.size - len(table)
 
 
-def test_one_way_transfer_is_that_of_the_table_and_a_set_that_is_missing_stays_empty(recognition):
-    two = recognition.sel(source=["en", "fr"], target=["en", "fr"])
-    whole, without = figures.one_way_transfer({"m": two}).axes
-    assert whole.lines[0].get_xdata() == tables.one_way_variants(two).loc["all languages", "U"]
-    assert np.isnan(without.lines[0].get_xdata()).all()
-
-
-def test_effects_say_how_much_they_explain(recognition):
+def test_effects_rise_by_the_gradients_from_the_least_to_the_most_resourced(recognition):
     (panel,) = figures.additive_effects({"m": recognition}).axes
-    explained = tables.additive_table(recognition).attrs["explained"]
-    assert panel.get_title() == f"My model\n{100 * explained:.0f} % of variance explained"
+    table = tables.additive_table(recognition)[::-1]
+    assert [text.get_text() for text in panel.get_xticklabels()] == list(table.index)
+    shown = {line.get_label(): line.get_ydata() for line in panel.lines}
+    np.testing.assert_allclose(shown["as source"], table["source"])
+    rises = [
+        np.ptp(line.get_ydata()) for line in panel.lines if len(line.get_xdata()) == 5 and line.get_marker() == "None"
+    ]
+    assert rises == pytest.approx([abs(table.attrs["source gradient"]), abs(table.attrs["target gradient"])])
+    assert f"U_A {signed(table.attrs['U_A'], 2)}" in panel.texts[0].get_text()
 
 
-def test_effects_of_two_languages_are_unknown_and_drawn_all_the_same(recognition):
-    two = recognition.sel(source=["en", "fr"], target=["en", "fr"])
-    assert figures.additive_effects({"m": two}).axes
+def test_gradients_under_all_orders_stand_in_the_row_of_their_concept(recognition):
+    (panel,) = figures.gradients({"m": recognition}).axes
+    table = tables.order_table(recognition)
+    for line in panel.lines:
+        if line.get_label() in table:
+            np.testing.assert_allclose(line.get_xdata(), table[line.get_label()])
+    assert [text.get_text() for text in panel.get_yticklabels()] == list(table.index)
 
 
 def test_without_neutral_sentences_the_order_says_that_it_was_not_measured(recognition):

@@ -1,13 +1,12 @@
 """What a verdict rests on: one concept of one model, in one cohort of situations."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from xlv.corpus.languages import language, linguistic_similarity
-from xlv.questions.common import dominant_languages, resource_ranks
+from xlv.questions.common import concept_accuracy, dominant_languages, indo_european, resource_ranks
+from xlv.questions.consistency.linguistics import composite_similarity
 from xlv.questions.consistency.moments import Moments, read_moments
 from xlv.statistics.jackknife import Replicated, blocks
 from xlv.statistics.resampling import group_indices
@@ -46,31 +45,20 @@ class Evidence:
         return self.accuracy.of(lambda a: a[..., off].mean(axis=-1))
 
 
-def composite_similarity(languages: Sequence[str]) -> np.ndarray:
-    """Mean of genetic, syntactic and geographic similarity `[language, language]`, each in standard deviations."""
-    kinds, off = linguistic_similarity(languages), ~np.eye(len(languages), dtype=bool)
-    parts = [kinds[kind] for kind in ("genetic", "syntactic", "geographic")]
-    return np.mean([(part - np.nanmean(part[off])) / np.nanstd(part[off]) for part in parts], axis=0)
-
-
 def evidence_of(recognition: xr.Dataset, consistency: xr.Dataset, cohort: str, concept: str) -> Evidence:
     """The evidence on one concept in results of one model; raises KeyError for a cohort or concept they lack."""
     place, languages = {"cohort": cohort, "concept": concept}, [str(code) for code in recognition["source"].values]
-    accuracy, surface = recognition.sel(place), recognition["cohort_surface"].sel(place).dropna("pair", how="all")
+    surface = recognition["cohort_surface"].sel(place).dropna("pair", how="all")
     block = blocks(group_indices(recognition["group"].sel(concept=concept, pair=surface["pair"]).values))
     left = [surface.values[..., block != b].mean(axis=-1) for b in range(block.max() + 1)]
     moments = consistency.sel(place)
     order = resource_ranks(recognition)
     return Evidence(
-        accuracy=Replicated(
-            accuracy["cohort_accuracy"].values,
-            accuracy["replicate"].dropna("block", how="all").values,
-            accuracy["surplus"].values,
-        ),
+        accuracy=concept_accuracy(recognition, concept, cohort),
         surface=Replicated(surface.values.mean(axis=-1), np.stack(left)),
         moments=read_moments(*(moments[name].values for name in ("moment", "moment_replicate", "moment_surplus"))),
         ranks=order,
         dominant=dominant_languages(recognition),
-        european=np.array([language(code).family == "Indo-European" for code in languages]),
+        european=indo_european(recognition),
         similarity=composite_similarity(languages),
     )

@@ -1,91 +1,91 @@
 """The numbers behind the figures of question 2, as tables."""
 
-import warnings
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import language, linguistic_similarity
-from xlv.questions.common import apart, between, dominant_languages, frame, over_values
-from xlv.questions.consistency.linguistics import correlation, mrqap
+from xlv.questions.claims.verdicts import MANY
+from xlv.questions.common import apart, between, dominant_languages, frame, over_values, value_concepts
+from xlv.questions.consistency import kinship
+from xlv.questions.consistency.cosines import of_moments
+from xlv.questions.consistency.linguistics import composite_similarity, correlation
+from xlv.questions.consistency.moments import Moments, read_moments
 from xlv.results import Results
-from xlv.statistics.resampling import holm, interval
+from xlv.statistics.resampling import permuted
+
+KINDS = "pairwise consistency", "plain cosine"  # that comparisons with relationships of languages rest on
+
+
+def moments_by_concept(dataset: xr.Dataset) -> dict[str, Moments]:
+    """Moments of each value concept, of all pairs; raises ValueError for results that an earlier version made."""
+    if "moment" not in dataset:
+        raise ValueError(f"{dataset.attrs['title']}: these results were made by an earlier version: run again")
+    parts = [dataset[name].sel(cohort="all") for name in ("moment", "moment_replicate", "moment_surplus")]
+    return {name: read_moments(*(part.sel(concept=name).values for part in parts)) for name in value_concepts(dataset)}
+
+
+def consistency_table(datasets: Results) -> pd.DataFrame:
+    """Per model and value concept: ρ with its 95 % interval, beside it ρ of whitened vectors and the plain cosine.
+
+    `readable` is the number of languages that can be read, in the half that reads fewer.
+    """
+    rows = {}
+    for dataset in datasets.values():
+        plain, whitened = dataset["cosine"].max("layer"), dataset.get(["whitened_rho", "whitened_rho_error"])
+        for name, found in moments_by_concept(dataset).items():
+            alike, white = of_moments(found), whitened.sel(cohort="all", concept=name)
+            row = {"rho": alike.rho, "rho_low": alike.low, "rho_high": alike.high}
+            row["readable"] = np.isfinite(found.weights).sum(axis=1).min()
+            row |= {"whitened": float(white["whitened_rho"]), "error": float(white["whitened_rho_error"])}
+            rows[dataset.attrs["title"], name] = row | {"plain": between(plain.sel(concept=name).values)}
+    return pd.DataFrame(rows, dtype=float).T.astype({"readable": int})
 
 
 def consistency_matrix(dataset: xr.Dataset, *, plain: bool = False) -> pd.DataFrame:
-    """Cosine of two languages' vectors, mean over value concepts: corrected half cosines, or the paper's plain ones.
+    """How alike two languages' vectors are, mean over value concepts.
 
-    The plain cosine is the maximum over layers, as in the paper. A cell is NaN where no concept has a value.
+    Pairwise consistency over the concepts that are readable in both languages, NaN where none is; or the paper's plain
+    cosine, largest over layers.
     """
-    return frame(over_values(dataset["cosine"].max("layer") if plain else dataset["corrected"]))
+    if plain:
+        return frame(over_values(dataset["cosine"].max("layer")))
+    return _pairwise(dataset, moments_by_concept(dataset).values())
 
 
-def mean_corrected(dataset: xr.Dataset) -> np.ndarray:
-    """Mean corrected cosine between languages, mean over value concepts, `[split]`: what every interval of it is of."""
-    return over_values(dataset["corrected_mean"]).values
+def _pairwise(dataset: xr.Dataset, found: Iterable[Moments]) -> pd.DataFrame:
+    """Pairwise consistency, mean over the moments of some concepts, each where it is readable."""
+    codes = [str(code) for code in dataset["source"].values]
+    each = [pd.DataFrame(of_moments(one).pairwise, codes, codes) for one in found]
+    return pd.concat(each or [pd.DataFrame(np.nan, codes, codes)]).groupby(level=0, sort=False).mean()
 
 
-def reliability(dataset: xr.Dataset) -> np.ndarray:
-    """Cosine `[language]` of the vectors of two halves of a language's pairs, mean over value concepts."""
-    return over_values(dataset["reliability"]).values
+def relationships(dataset: xr.Dataset) -> pd.DataFrame:
+    """The matrix that relationships are asked of; the attribute `kind` of the frame says which.
 
-
-def consistency_summary(datasets: Results) -> pd.DataFrame:
-    """Per model: mean corrected cosine between languages with its 95 % interval, and the paper's plain one."""
-    rows = {}
-    for dataset in datasets.values():
-        mean, plain = mean_corrected(dataset), consistency_matrix(dataset, plain=True).to_numpy()
-        low, high = interval(mean)
-        middle = np.nanmedian(mean) if np.isfinite(mean).any() else np.nan
-        row = {"corrected": middle, "low": low, "high": high, "plain": between(plain)}
-        rows[dataset.attrs["title"]] = row | {"reliability": reliability(dataset).mean()}
-    return pd.DataFrame(rows, dtype=float).T
-
-
-def known_pairs(dataset: xr.Dataset) -> tuple[int, int]:
-    """Pairs of languages whose corrected cosine is known for one value concept at least, and pairs altogether."""
-    found = consistency_matrix(dataset).to_numpy()
-    known = np.isfinite(found[np.triu_indices(len(found), k=1)])
-    return int(known.sum()), len(known)
-
-
-def pooled_consistency(dataset: xr.Dataset) -> pd.DataFrame:
-    """The matrix that relationships are asked of: corrected cosines where all are known, else the plain ones.
-
-    All comparisons with relationships of languages rest on it. The attribute `kind` of the frame says which.
+    Pairwise consistency over the concepts that many languages read, among the languages whose cells are all known; the
+    plain cosine if these are fewer than MANY.
     """
-    known, pairs = known_pairs(dataset)
-    pooled = consistency_matrix(dataset, plain=known < pairs)
-    pooled.attrs["kind"] = "plain" if known < pairs else "corrected"
-    return pooled
+    found = _pairwise(dataset, (one for one in moments_by_concept(dataset).values() if one.readable.sum() >= MANY))
+    while found.isna().any(axis=None):
+        unknown = found.isna().sum().idxmax()
+        found = found.drop(index=unknown, columns=unknown)
+    kind = KINDS[len(found) < MANY]
+    found = found if kind == KINDS[0] else consistency_matrix(dataset, plain=True)
+    found.attrs["kind"] = kind
+    return found
 
 
 def linguistic_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Per kind of similarity: direct and split correlation with `pooled_consistency`, and what permuted labels give."""
-    pooled, dominant = pooled_consistency(dataset), dominant_languages(dataset)
-    rows = {}
-    for kind, similarity in linguistic_similarity(list(pooled.index)).items():
-        found = correlation(pooled.to_numpy(), similarity, dominant)
+    """Per kind of similarity: direct and split correlation with the plain cosine, and what permuted labels give."""
+    plain, dominant, rows = consistency_matrix(dataset, plain=True), dominant_languages(dataset), {}
+    for kind, similarity in linguistic_similarity(list(plain.index)).items():
+        found = correlation(plain.to_numpy(), similarity, dominant)
         ends = dict(zip(("chance_low", "chance_high"), found.chance, strict=True))
         rows[kind] = {"direct": found.direct, "split": found.split, "pairs": found.n_pairs, **ends}
-    table = pd.DataFrame(rows, dtype=float).T
-    table.attrs = pooled.attrs
-    return table
-
-
-def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """By layer, mean over value concepts: corrected cosine between languages, half-vector cosine, and plain cosine.
-
-    The first two are medians over splits that resample the pairs, with their 95 % interval in `…_low` and `…_high`.
-    """
-    columns = {"plain": between(over_values(dataset["cosine"]).values)}
-    for name, array in (("corrected", "corrected_profile"), ("half vectors", "reliability_profile")):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a layer where no split has a corrected cosine
-            low, middle, high = over_values(dataset[array]).quantile([0.025, 0.5, 0.975], "halving").values
-        columns |= {name: middle, f"{name}_low": low, f"{name}_high": high}
-    return pd.DataFrame(columns, index=dataset["layer"].values)
+    return pd.DataFrame(rows, dtype=float).T
 
 
 def covariates(recognition: xr.Dataset) -> dict[str, np.ndarray]:
@@ -95,39 +95,29 @@ def covariates(recognition: xr.Dataset) -> dict[str, np.ndarray]:
     return {"script": shared, "token overlap": recognition["token_overlap"].values.astype(float)}
 
 
-def regression_table(dataset: xr.Dataset, recognition: xr.Dataset) -> pd.DataFrame:
-    """MRQAP per kind of similarity, beside script and token overlap: standardised coefficient, p, p after Holm.
+def related_table(datasets: Results, recognition: Results) -> pd.DataFrame:
+    """Per model and concept that many languages read: consistency gained per standard deviation of similarity.
 
-    `lowest` and `highest` are the coefficient's range when each language family is left out in turn, and
-    `without` the family whose absence changes it most. The attribute `kind` says which cosines it is of.
+    The regression has an effect of each language; 95 % intervals over situations, p by permuted languages. `alone`, and
+    beside each of the `covariates`.
     """
-    pooled, beside = pooled_consistency(dataset), list(covariates(recognition).values())
-    found, families, rows = pooled.to_numpy(), _families(pooled), {}
-    for kind, similarity in linguistic_similarity(list(pooled.index)).items():
-        whole, left = mrqap(found, similarity, beside), {}
-        for family, size in families.value_counts(sort=False).items():
-            if 2 <= size <= len(families) - 4:
-                kept = np.ix_(families != family, families != family)
-                without = mrqap(found[kept], similarity[kept], [b[kept] for b in beside], n_permutations=0)
-                if np.isfinite(without.coefficient):
-                    left[family] = without.coefficient
-        changes = {family: abs(coefficient - whole.coefficient) for family, coefficient in left.items()}
-        ends = {"lowest": min(left.values(), default=np.nan), "highest": max(left.values(), default=np.nan)}
-        most = max(changes, key=changes.get, default="")
-        rows[kind] = {"coefficient": whole.coefficient, "p": whole.p, **ends, "without": most, "pairs": whole.n_pairs}
-    table = pd.DataFrame(rows).T.infer_objects()
-    table.insert(2, "p_holm", holm(table["p"].astype(float).fillna(1.0).to_numpy()))
-    table.attrs = pooled.attrs
-    return table
+    rows = {}
+    for model, dataset in datasets.items():
+        similarity = composite_similarity([str(code) for code in dataset["source"].values])
+        for name, found in moments_by_concept(dataset).items():
+            if found.readable.sum() < MANY or np.isnan(similarity[found.readable][:, found.readable]).any():
+                continue
+            rows[dataset.attrs["title"], name] = row = {}
+            for beside, other in {"alone": None, **covariates(recognition[model])}.items():
+                slope, p = kinship.regression(found, similarity, other)
+                low, high = slope.interval()
+                row |= {beside: slope.value, f"{beside}_low": low, f"{beside}_high": high, f"p, {beside}": p}
+    return pd.DataFrame(rows, dtype=float).T
 
 
-def _families(pooled: pd.DataFrame) -> pd.Series:
-    return pd.Series([language(str(code)).family for code in pooled.index])
-
-
-def regression_tables(datasets: Results, recognition: Results) -> dict[str, pd.DataFrame]:
-    """`regression_table` of each model, by title."""
-    return {ds.attrs["title"]: regression_table(ds, recognition[model]) for model, ds in datasets.items()}
+def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """The plain cosine by layer, mean over value concepts and pairs of languages."""
+    return pd.DataFrame({"plain": between(over_values(dataset["cosine"]).values)}, index=dataset["layer"].values)
 
 
 def tree(dataset: xr.Dataset) -> tuple[np.ndarray, list[str]]:
@@ -135,28 +125,23 @@ def tree(dataset: xr.Dataset) -> tuple[np.ndarray, list[str]]:
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
-    pooled = pooled_consistency(dataset)
-    distance = 1 - np.clip((pooled + pooled.T) / 2, -1, 1).to_numpy()
+    alike = relationships(dataset)
+    distance = 1 - np.clip((alike + alike.T) / 2, -1, 1).to_numpy()
     np.fill_diagonal(distance, 0)
-    return linkage(squareform(distance, checks=False), method="average"), [str(code) for code in pooled.index]
+    return linkage(squareform(distance, checks=False), method="average"), [str(code) for code in alike.index]
 
 
 def kinship_table(datasets: Results) -> pd.DataFrame:
-    """Per model: mean cosine of languages of one family and of different ones, and the gap's p-value by permutation."""
-    return pd.DataFrame({ds.attrs["title"]: _kinship_gap(pooled_consistency(ds)) for ds in datasets.values()}).T
-
-
-def _kinship_gap(pooled: pd.DataFrame) -> dict[str, float]:
-    found, families = pooled.to_numpy(), _families(pooled).to_numpy()
-    same = families[:, None] == families[None, :]
-    kin = same & apart(len(families))
-    if not kin.any() or same.all():
-        return dict.fromkeys(("same", "different", "p"), np.nan)
-
-    def gap(order: np.ndarray) -> float:
-        shuffled = found[np.ix_(order, order)]
-        return float(shuffled[kin].mean() - shuffled[~same].mean())
-
-    generator, observed = np.random.default_rng(0), gap(np.arange(len(families)))
-    reached = [gap(generator.permutation(len(families))) >= observed - 1e-12 for _ in range(2000)]
-    return {"same": found[kin].mean(), "different": found[~same].mean(), "p": (1 + sum(reached)) / (1 + len(reached))}
+    """Per model: mean of `relationships` within and between families, and the gap's p-value by permuted languages."""
+    rows = {}
+    for dataset in datasets.values():
+        alike = relationships(dataset)
+        families, found = np.array([language(str(code)).family for code in alike.index]), alike.to_numpy()
+        same, row = families[:, None] == families, {"of": alike.attrs["kind"], "languages": len(alike)}
+        kin = same & apart(len(alike))
+        if kin.any() and not same.all():
+            drawn = found[(orders := permuted(len(alike), 2000))[:, :, None], orders[:, None, :]]
+            gaps = drawn[:, kin].mean(axis=1) - drawn[:, ~same].mean(axis=1)
+            row |= {"same": found[kin].mean(), "different": found[~same].mean(), "p": (gaps >= gaps[0] - 1e-12).mean()}
+        rows[dataset.attrs["title"]] = row
+    return pd.DataFrame(rows, index=["of", "languages", "same", "different", "p"]).T

@@ -6,8 +6,10 @@ import xarray as xr
 
 from xlv.corpus.languages import language
 from xlv.questions import common
+from xlv.questions.transfer import gradients
 from xlv.questions.transfer import one_way as measures
 from xlv.results import Results
+from xlv.statistics.jackknife import Replicated
 from xlv.statistics.resampling import Estimate, interval_about
 
 
@@ -23,66 +25,39 @@ def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFra
     return pd.concat({name: transfer_matrix(dataset, protocol, name) for name in common.value_concepts(dataset)})
 
 
-def _one_way_row(accuracy: Estimate, ranks: np.ndarray) -> dict[str, float]:
+def _with_intervals(**found: Estimate | Replicated) -> dict[str, float]:
+    """Values and the ends of their 95 % intervals, by name."""
     row = {}
-    for symbol, found in measures.one_way_estimates(accuracy, ranks).items():
-        row |= dict(zip((symbol, f"{symbol}_low", f"{symbol}_high"), (found.value, *found.interval()), strict=True))
-    return row | {"p": measures.permutation_p(accuracy.value, ranks)}
+    for name, one in found.items():
+        row |= dict(zip((name, f"{name}_low", f"{name}_high"), (one.value, *one.interval()), strict=True))
+    return row
+
+
+def _one_way(accuracy: Estimate | Replicated, ranks: np.ndarray) -> dict[str, float]:
+    """U and its parts."""
+    parts = measures.PARTS.items()
+    return _with_intervals(
+        **{name: accuracy.of(lambda a, part=part: getattr(measures.one_way(a, ranks), part)) for name, part in parts}
+    )
 
 
 def transfer_summary(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
-    """Per model: U = U_A + U_D with 95 % intervals over pairs, QAP p-value, and mean transfer between languages."""
+    """Per model, means over value concepts: U and its parts with 95 % intervals, p by permuted languages, accuracy."""
     rows = {}
     for dataset in datasets.values():
         ranks, accuracy = common.resource_ranks(dataset), common.value_accuracy(dataset, protocol)
-        means = {"mean_T": common.between(measures.transferability(accuracy.value))}
-        means["cross_accuracy"] = common.between(accuracy.value)
-        own = {"own_accuracy": np.diagonal(accuracy.value).mean()}
-        rows[dataset.attrs["title"]] = _one_way_row(accuracy, ranks) | means | own
+        p = gradients.triangle_p(accuracy.value, gradients.scaled(ranks), common.indo_european(dataset))
+        means = {"cross_accuracy": common.between(accuracy.value), "own_accuracy": np.diagonal(accuracy.value).mean()}
+        rows[dataset.attrs["title"]] = _one_way(accuracy, ranks) | {"p": p} | means
     return pd.DataFrame(rows, dtype=float).T
-
-
-def one_way_variants(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
-    """U and its parts over all languages, without the dominant ones, and on margins; p by permuted languages.
-
-    Margins, in units of their root mean square, have no ceiling, so they tell whether one-way transfer is an effect of
-    one. They have no interval: they are kept as means over resamples' pairs.
-    """
-    accuracy, ranks = common.value_accuracy(dataset, protocol), common.resource_ranks(dataset)
-    margins, rows = common.over_values(dataset["margin"]).values, {}
-    others = np.flatnonzero(~common.dominant_languages(dataset))
-    for name, kept in {"all languages": np.arange(len(ranks)), "without dominant languages": others}.items():
-        if len(kept) > 1 or len(kept) == len(ranks):
-            inner, order = measures.among(accuracy, ranks, kept)
-            unbounded = margins[np.ix_(kept, kept)]
-            parts = measures.one_way(unbounded, order)
-            row = {symbol: getattr(parts, part) for symbol, part in measures.PARTS.items()}
-            rows[name] = _one_way_row(inner, order)
-            rows[f"{name}, on margins"] = row | {"p": measures.permutation_p(unbounded, order)}
-    return pd.DataFrame(rows, dtype=float).T
-
-
-def dominant_table(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
-    """Per model and dominant language: how much better it reads the others than they read each other, 95 % interval."""
-    rows = {}
-    for dataset in datasets.values():
-        accuracy, marks = common.value_accuracy(dataset, protocol), common.dominant_languages(dataset)
-        if not marks.any():
-            rows[dataset.attrs["title"], "none of these languages"] = dict.fromkeys(("contrast", "low", "high"), np.nan)
-        for i in np.flatnonzero(marks):
-            found = accuracy.of(lambda a, i=int(i): measures.dominant_contrast(a, i))
-            low, high = found.interval()
-            name = language(str(dataset["source"].values[i])).name
-            rows[dataset.attrs["title"], name] = {"contrast": found.value, "low": low, "high": high}
-    return pd.DataFrame(rows, dtype=float).T.rename_axis(["model", "dominant language"])
 
 
 def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     """Source and target effects of the additive model of accuracies off the diagonal, with 95 % intervals over pairs.
 
-    Languages in resource order; the attribute `explained` of the frame is the share of variance that they account for.
+    Languages in resource order. Attributes of the frame are both gradients and U_A.
     """
-    accuracy = common.value_accuracy(dataset, protocol)
+    accuracy, ranks = common.value_accuracy(dataset, protocol), common.resource_ranks(dataset)
     found, drawn = measures.additive(accuracy.value), [measures.additive(row) for row in accuracy.samples]
     columns = {}
     for name in ("source", "target"):
@@ -90,5 +65,71 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
         columns |= {name: getattr(found, name), f"{name}_low": low, f"{name}_high": high}
     order, _ = common.resource_order(dataset)
     frame = pd.DataFrame(columns, index=[str(code) for code in dataset["source"].values]).loc[order]
-    frame.attrs["explained"] = found.explained
+    slopes = gradients.source_coefficients(gradients.scaled(ranks))
+    rises = (float((accuracy.value * c).sum()) for c in (slopes, slopes.T))
+    frame.attrs = dict(zip(("source gradient", "target gradient"), rises, strict=True))
+    frame.attrs["U_A"] = float(measures.one_way(accuracy.value, ranks).crossing)
     return frame
+
+
+def gradient_table(datasets: Results) -> pd.DataFrame:
+    """Per model and value concept: source and target gradient, U, U_A and U_D, each with its 95 % interval.
+
+    `p` is that of the source gradient under permuted languages, beside which of them are Indo-European; `margins` the
+    source gradient of margins, which have no ceiling. Nothing for fewer than three languages. Raises ValueError for
+    results that an earlier version made.
+    """
+    rows = {}
+    for dataset in datasets.values():
+        ranks = common.resource_ranks(dataset)
+        order = gradients.scaled(ranks)
+        for concept in common.value_concepts(dataset) if len(ranks) > 2 else ():
+            accuracy, margins = common.concept_accuracy(dataset, concept), dataset["margin"].sel(concept=concept).values
+            rises = [of(accuracy, ranks) for of in (gradients.source_gradient, gradients.target_gradient)]
+            row = _with_intervals(**dict(zip(("source", "target"), rises, strict=True)))
+            row["p"] = gradients.gradient_p(accuracy.value, order, common.indo_european(dataset))
+            row["margins"] = (margins * gradients.source_coefficients(order)).sum()
+            rows[dataset.attrs["title"], concept] = row | _one_way(accuracy, ranks)
+    return pd.DataFrame(rows, dtype=float).T
+
+
+def order_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """Per value concept the source gradient under different resource orders, with its 95 % interval.
+
+    The orders are the model's own, also without the dominant languages, and those of published shares, each over the
+    languages that have one.
+    """
+    order, basis = common.resource_order(dataset)
+    dominant = dataset["source"].values[common.dominant_languages(dataset)]
+    orders = {basis.split(" (")[0]: order, "without dominant": [code for code in order if code not in dominant]}
+    orders |= common.published_orders(dataset)
+    rows, places = {}, pd.Index(dataset["source"].values)
+    for concept in common.value_concepts(dataset):
+        accuracy, rows[concept] = common.concept_accuracy(dataset, concept), {}
+        for name, kept in {name: places.get_indexer(codes) for name, codes in orders.items()}.items():
+            inner = accuracy.of(lambda a, kept=kept: a[..., kept[:, None], kept])
+            rows[concept] |= _with_intervals(**{name: gradients.source_gradient(inner, np.arange(len(kept)))})
+    return pd.DataFrame(rows).T
+
+
+def origin_table(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
+    """Per model and language that pairs were first written in: accuracy in richer and poorer languages.
+
+    Read by the own vector and, on average, by the others', with 95 % intervals over pairs; mean over value concepts.
+    The richer half of the languages has the middle one. Raises ValueError for results of an earlier version.
+    """
+    rows = {}
+    for dataset in datasets.values():
+        if "origin" not in dataset:
+            raise ValueError(f"{dataset.attrs['title']}: these results were made by an earlier version: run again")
+        correct, order = dataset["correct"].sel(protocol=protocol), common.resource_order(dataset)[0]
+        own, half = common.own_cells(correct), (len(order) + 1) // 2
+        other = (correct.sum("source", skipna=False).rename(target="source") - own) / max(1, len(order) - 1)
+        for place, name in enumerate(dataset["written_in"].values):
+            here, row = dataset["origin"] == place, {}
+            for reader, hits in {"own": own, "other": other}.items():
+                for group, codes in {"richer": order[:half], "poorer": order[half:]}.items():
+                    found = common.estimate(dataset, hits.sel(source=codes).mean("source", skipna=False).where(here))
+                    row |= _with_intervals(**{f"{reader}, {group}": found})
+            rows[dataset.attrs["title"], language(str(name)).name] = row
+    return pd.DataFrame(rows, dtype=float).T

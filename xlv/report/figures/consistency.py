@@ -1,34 +1,54 @@
 """The figures of question 2: each function takes results by model and returns one figure."""
 
-from collections.abc import Mapping
-
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
 from xlv.corpus.languages import language
-from xlv.questions.claims.rules import RELIABLE
+from xlv.questions.claims.verdicts import ALIKE
 from xlv.questions.consistency import tables
 from xlv.report import drawing as draw
 from xlv.report.drawing import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE
 from xlv.results import Results
 
-KIND = "{kind} cosines"  # that the relationships of a model rest on
+KIND = "{kind}"  # that the relationships of a model rest on
+
+
+@draw.needs(2)
+def pooled_consistency(datasets: Results) -> Figure:
+    """ρ of each value concept with its 95 % interval, beside it ρ of whitened vectors and the paper's plain cosine.
+
+    To the right the number of languages that can be read; the dotted line is the rule's."""
+    found = tables.consistency_table(datasets)
+    look = {"each": 0.27, "at": 1, "xlabel": "consistency (95 % interval)"}
+    figure, rows = draw.model_panels(datasets, lambda ds: found.loc[ds.attrs["title"]], 0.5, **look)
+    for panel, table, dataset in rows:
+        error = 1.96 * table["error"]
+        white = table.assign(low=table["whitened"] - error, high=table["whitened"] + error)[["whitened", "low", "high"]]
+        draw.dots(panel, table, "rho", by=-0.15, color=BLUE, label="ρ")
+        draw.dots(panel, white, "whitened", by=0.15, color=GREEN, marker="s", ms=4, label="ρ of whitened vectors")
+        panel.plot(table["plain"], np.arange(len(table)), "x", color=ORANGE, ms=5, label="plain cosine")
+        panel.axvline(ALIKE, color=FAINT, lw=0.8, ls=":")
+        look = {"xycoords": ("axes fraction", "data"), "ha": "left", "va": "center", "fontsize": 7, "color": INK}
+        for place, readable in enumerate(table["readable"]):
+            panel.annotate(f"{readable:.0f} of {dataset.sizes['source']}", (1.01, place), **look)
+    rows[0][0].set_xlim(-0.3, 1.5)
+    draw.name_rows(rows[0][0], rows[0][1].index)
+    return draw.legend_below(figure)
 
 
 @draw.needs(2)
 def consistency_map(datasets: Results, *, plain: bool = False) -> Figure:
-    """Cosines between the languages' vectors, mean over value concepts, one matrix per model."""
-    label = "cosine (largest over layers)" if plain else "corrected cosine of half vectors"
-    look = {"cmap": "PuOr_r", "low": -1.0, "high": 1.0, "label": label}
+    """How alike the languages' vectors are, mean over value concepts, one matrix per model; grey is too noisy."""
+    label = "cosine (largest over layers)" if plain else "pairwise consistency"
+    look = {"cmap": "PuOr_r", "low": -1.0, "high": 1.0, "label": label, "diagonal": plain}
     return draw.matrices(datasets, lambda ds: tables.consistency_matrix(ds, plain=plain), **look)[0]
 
 
 @draw.needs(3)
 def linguistic_correlation(datasets: Results) -> Figure:
     """Direct and split correlation of consistency with linguistic similarity, beside what permuted labels give."""
-    look = {"at": 0, "note": KIND, "xlabel": "Pearson correlation"}
+    look = {"at": 0, "xlabel": "Pearson correlation"}
     figure, rows = draw.model_panels(datasets, tables.linguistic_table, 1.9, **look)
     for panel, table, _ in rows:
         places, chance = np.arange(len(table)), (table["chance_low"], table["chance_high"])
@@ -42,30 +62,20 @@ def linguistic_correlation(datasets: Results) -> Figure:
 
 @draw.needs(2)
 def layer_profile(datasets: Results) -> Figure:
-    """Through the layers: cosine of half vectors, plain and, where half vectors agree enough for it (dotted line),
-    corrected cosine between languages. Bands: 95 % intervals."""
-    look = {"xlabel": "relative depth (layer / L)", "ylabel": "cosine, mean over values"}
-    figure, rows = draw.model_panels(datasets, tables.profile_table, 2.2, **look)
-    for panel, table, _ in rows:
-        depth = table.index.to_numpy() / table.index.max()
-        panel.plot(depth, table["plain"], color=ORANGE, lw=1.5, label="plain cosine between languages")
-        panel.plot(depth, table["half vectors"], color=INK, lw=1.5, ls="--", label="half vectors of one language")
-        sound = table.where(table["half vectors"] >= RELIABLE)
-        for values, name, colour in ((table, "half vectors", INK), (sound, "corrected", BLUE)):
-            panel.fill_between(depth, values[f"{name}_low"], values[f"{name}_high"], color=colour, alpha=0.15, lw=0)
-        if sound["corrected"].notna().any():
-            look = {"ms": 3, "color": BLUE, "lw": 1.8, "label": "corrected cosine between languages"}
-            panel.plot(depth, sound["corrected"], "o-", **look)
-        panel.axhline(RELIABLE, color=FAINT, lw=0.8, ls=":")
-        panel.axhline(0, color=FAINT, lw=0.8)
-    return draw.legend_below(figure)
+    """The plain cosine between languages through the layers, a line per model."""
+    look = {"width": 7.2, "xlabel": "relative depth (layer / L)", "ylabel": "plain cosine, mean over values"}
+    figure, panel, rows = draw.one_panel(datasets, tables.profile_table, 2.4, **look)
+    for table, colour, title in rows:
+        panel.plot(table.index.to_numpy() / table.index.max(), table["plain"], color=colour, lw=1.5, label=title)
+    panel.axhline(0, color=FAINT, lw=0.8)
+    return draw.legend_below(figure, columns=2)
 
 
 @draw.needs(2)
 def language_tree(datasets: Results) -> Figure:
     """Average-linkage trees of the languages by cosine distance; names are coloured by language family."""
-    look = {"share": False, "note": KIND, "xlabel": "1 − cosine"}
-    figure, rows = draw.model_panels(datasets, tables.pooled_consistency, 3.3, **look)
+    look = {"share": False, "note": KIND, "xlabel": "1 − consistency"}
+    figure, rows = draw.model_panels(datasets, tables.relationships, 3.3, **look)
     for panel, _, dataset in rows:
         links, codes = tables.tree(dataset)
         known = {language(code).label: language(code) for code in codes}
@@ -75,20 +85,3 @@ def language_tree(datasets: Results) -> Figure:
             text.set_color(FAMILY_COLOURS.get(known[text.get_text()].family, INK))
         panel.spines["left"].set_visible(False)
     return figure
-
-
-@draw.needs(5)
-def regression(datasets: Results, found: Mapping[str, pd.DataFrame]) -> Figure:
-    """Coefficients of `regression_tables` beside script and token overlap, with their range without one family."""
-    look = {"at": 0, "note": KIND, "xlabel": "coefficient"}
-    figure, rows = draw.model_panels(datasets, lambda ds: found[ds.attrs["title"]], 1.9, **look)
-    for panel, table, _ in rows:
-        places = np.arange(len(table))
-        panel.hlines(places, table["lowest"], table["highest"], color=GREEN, lw=3, label="range without one family")
-        panel.plot(table["coefficient"], places, "o", color=INK, ms=5, label="standardised coefficient")
-        look = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "fontsize": 7, "color": INK}
-        for place, p in zip(places, table["p_holm"], strict=True):
-            panel.annotate("p < 0.01" if p < 0.01 else f"p = {p:.2f}", (0.99, place), **look)
-        panel.set_xlim(-1, 1.3)
-    draw.name_rows(rows[0][0], rows[0][1].index)
-    return draw.legend_below(figure)

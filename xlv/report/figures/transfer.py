@@ -1,17 +1,16 @@
 """The figures of question 3: each function takes results by model and returns one figure."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xlv.corpus.languages import labels, language
+from xlv.corpus.languages import language
 from xlv.questions.as_published import differences
 from xlv.questions.common import competence, value_concepts
 from xlv.questions.transfer import tables
 from xlv.report import drawing as draw
-from xlv.report.drawing import BLUE, FAINT, INK, ORANGE
-from xlv.report.formats import say
+from xlv.report.drawing import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE
+from xlv.report.formats import say, signed
 from xlv.results import Results
 
 REACH = 0.1  # transferability up to which the colours reach at least
@@ -64,35 +63,42 @@ def transfer_by_concept(datasets: Results, protocol: str = "cv") -> Figure:
     return figure
 
 
-@draw.needs(2)
-def one_way_transfer(datasets: Results, protocol: str = "cv") -> Figure:
-    """U and its two parts with 95 % intervals, over all languages and without the dominant ones."""
-    found = [tables.one_way_variants(dataset, protocol) for dataset in datasets.values()]
-    figure, axes = draw.panels(2, 0.55 * len(datasets) + 0.8, xlabel="difference in accuracy (95 % interval)")
-    figure.numbers = draw.csv_of(datasets, found)
-    for panel, variant in zip(axes, ("all languages", "without dominant languages"), strict=True):
-        rows = pd.DataFrame([table.reindex([variant]).iloc[0] for table in found])
-        draw.dots(panel, rows, "U", by=-0.22, color=INK, label="U: one-way transfer")
-        draw.dots(panel, rows, "U_A", color=BLUE, label="U_A: between languages")
-        draw.dots(panel, rows, "U_D", by=0.22, color=ORANGE, label="U_D: own accuracies")
-        panel.axvline(0, color=FAINT, lw=0.8)
-        panel.set_title(variant)
-    draw.name_rows(axes[0], draw.titles_of(datasets))
+@draw.needs(3)
+def additive_effects(datasets: Results, protocol: str = "cv") -> Figure:
+    """How well each language teaches (source effect) and is read (target effect), in resource order, 95 % intervals.
+
+    The lines rise by the two gradients; U_A leans to one side only as far as one of them is steeper."""
+    look = {"share": False, "xlabel": "from least to most resourced", "ylabel": "effect on accuracy"}
+    figure, rows = draw.model_panels(datasets, lambda ds: tables.additive_table(ds, protocol), 2.3, **look)
+    reach = 1.05 * max(float(table.abs().max(axis=None)) for _, table, _ in rows)
+    for panel, table, _ in rows:
+        table, places, said = table[::-1], np.arange(len(table)), []
+        for name, colour, by in (("source", BLUE, -0.12), ("target", ORANGE, 0.12)):
+            rise = table.attrs[f"{name} gradient"]
+            panel.vlines(places + by, table[f"{name}_low"], table[f"{name}_high"], color=colour, lw=1.4)
+            panel.plot(places + by, table[name], "o", color=colour, ms=4, label=f"as {name}")
+            panel.plot(places, rise * np.linspace(-0.5, 0.5, len(table)), color=colour, lw=1, alpha=0.7)
+            said.append(f"{name}s {signed(rise, 2)}")
+        said.append(f"U_A {signed(table.attrs['U_A'], 2)}")
+        panel.text(0.03, 0.97, "\n".join(said), transform=panel.transAxes, va="top", fontsize=7.5, color=INK)
+        panel.set_xticks(places, table.index, fontsize=6.5)
+        panel.set_ylim(-reach, reach)
+        panel.axhline(0, color=FAINT, lw=0.8)
     return draw.legend_below(figure)
 
 
 @draw.needs(3)
-def additive_effects(datasets: Results, protocol: str = "cv") -> Figure:
-    """How well each language teaches (source effect) and is read (target effect), in resource order, 95 % intervals."""
-    look = {"each": 0.25, "at": 0, "share": False, "xlabel": "effect on accuracy"}
-    figure, rows = draw.model_panels(datasets, lambda ds: tables.additive_table(ds, protocol), 0.8, **look)
-    reach = max(float(table.abs().max(axis=None)) for _, table, _ in rows)
+def gradients(datasets: Results) -> Figure:
+    """Source gradient by concept under the model's own resource order and under published ones, 95 % intervals."""
+    look = {"each": 0.36, "at": 0, "xlabel": "source gradient"}
+    figure, rows = draw.model_panels(datasets, tables.order_table, 0.5, **look)
     for panel, table, _ in rows:
-        draw.dots(panel, table, "source", by=-0.15, color=BLUE, ms=4, label="as source")
-        draw.dots(panel, table, "target", by=0.15, color=ORANGE, ms=4, label="as target")
-        draw.name_rows(panel, labels(table.index), fontsize=7)
-        panel.set_title(f"{panel.get_title()}\n{100 * table.attrs['explained']:.0f} % of variance explained")
-        panel.set_xlim(-1.05 * reach, 1.05 * reach)
+        names = [name for name in table if f"{name}_low" in table]
+        for name, by, colour, marker in zip(
+            names, (-0.27, -0.09, 0.09, 0.27), (BLUE, INK, GREEN, PURPLE), "oDs^", strict=True
+        ):
+            draw.dots(panel, table, name, by=by, color=colour, marker=marker, ms=4, label=name)
+    draw.name_rows(rows[0][0], rows[0][1].index)
     return draw.legend_below(figure)
 
 

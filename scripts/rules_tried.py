@@ -99,8 +99,12 @@ def committed() -> Said:
 
 
 def replaced(old: Mapping[str, object]) -> Said:
-    """Where the old rules and their verdicts come from, in a sentence."""
-    return say("trials", "replaced" if old["rows"] else "not_replaced", commit=old["commit"])
+    """Where the old rules' verdicts come from, and how many of them were none, in a sentence."""
+    if not old["rows"]:
+        return say("trials", "not_replaced")
+    kinds = {cohort: [row["verdict"] for row in old["rows"] if row["cohort"] == cohort] for cohort in COHORTS}
+    counts = {cohort: sum(kind not in (HOLDS, FAILS) for kind in verdicts) for cohort, verdicts in kinds.items()}
+    return say("trials", "replaced", commit=old["commit"], total=len(kinds[FIRST]), of=len(kinds[SECOND]), **counts)
 
 
 def before_and_after(old: Rows, found: Ledger) -> pd.DataFrame:

@@ -39,8 +39,7 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
     model, title = str(recognition.attrs["model"]), str(recognition.attrs["title"])
     read, alike, moved = {model: recognition}, {model: consistency}, {} if control is None else {model: control}
     found = judged(read, alike, moved)
-    table = found.verdicts[~found.verdicts["claim"].isin(OF_TWO)]
-    cells = table.assign(kind=ledger.kinds(table)).set_index(["claim", "concept"])
+    cells = found.verdicts[~found.verdicts["claim"].isin(OF_TWO)].set_index(["claim", "concept"])
     not_asked, refused = say("refusals", "not_asked", title=title), None
     if control is not None:  # where harmful instructions are refused least, and beside them harmless ones
         table = refusal_table(control)
@@ -53,9 +52,9 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
         title=title,
         sizes=recognition.sizes,
         today=date.today(),
-        cells=cells.to_dict("index"),
+        cells=cells.assign(kind=ledger.kinds(cells)).to_dict("index"),
         asked=ledger.OF_ONE,
-        concepts=table["concept"].unique(),
+        concepts=cells.index.unique("concept"),
         unjudged=bool(found.unjudged),
         eighth=found.control[model],
         answers={

@@ -81,7 +81,7 @@ def test_the_three_questions_are_asked_of_states_of_pairs(model):
         transfer = xlv.transferability(found.chosen)
         np.testing.assert_allclose(transfer, found.chosen - np.diagonal(found.chosen))
     alike = xlv.consistency(states[:, :, 1], groups)
-    assert alike.corrected.shape == (len(languages), len(languages)) and np.isfinite(alike.reliability).all()
+    assert alike.pairwise.shape == (len(languages), len(languages)) and alike.readable.shape == (len(languages),)
 
 
 def test_one_text_is_one_text(model):
@@ -195,7 +195,7 @@ STATES = np.random.default_rng(0).normal(size=(2, 16, 3, 8)).astype(np.float32)
 )
 def test_states_may_be_torch_s_or_one_array_a_language(form):
     assert np.array_equal(xlv.recognition(form(STATES)).correct, xlv.recognition(STATES).correct)
-    one, other = (xlv.consistency(states).corrected for states in (form(STATES[:, :, 1]), STATES[:, :, 1]))
+    one, other = (xlv.consistency(states).pairwise for states in (form(STATES[:, :, 1]), STATES[:, :, 1]))
     assert np.array_equal(one, other, equal_nan=True)
     assert xlv.recognition(torch.tensor(STATES).bfloat16()).accuracy.shape == (2, 2, 3)
 

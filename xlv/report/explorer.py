@@ -33,7 +33,7 @@ def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str =
     """What the page needs of one model: arrays by layer in 8 bits, at the chosen layer in 16 as on other pages.
 
     Arrays are `[concept, source, target]` and `layer`, if by layer; `pairs` `[concept]`, the number of test pairs of a
-    cell. The cosine's chosen layer is the concept's, which the corrected cosine has too."""
+    cell. The cosine's chosen layer is the concept's, the median of the layers that `cv` chose."""
     places = {name: recognition[name] for name in ("concept", "source", "target")}
     found, alike = recognition.sel(protocol=protocol), consistency.sel(places)
     values, (order, basis) = value_concepts(recognition), resource_order(recognition)

@@ -10,10 +10,16 @@ from xlv.statistics.resampling import interval, permuted
 
 
 def composite_similarity(languages: Sequence[str]) -> np.ndarray:
-    """Mean of genetic, syntactic and geographic similarity `[language, language]`, each in standard deviations."""
+    """Mean of genetic, syntactic and geographic similarity `[language, language]`, each in standard deviations.
+
+    NaN where one of them is not known, or is the same for all.
+    """
     kinds, off = linguistic_similarity(languages), ~np.eye(len(languages), dtype=bool)
-    parts = [kinds[kind] for kind in ("genetic", "syntactic", "geographic")]
-    return np.mean([(part - np.nanmean(part[off])) / np.nanstd(part[off]) for part in parts], axis=0)
+    total = np.zeros(off.shape)
+    for part in (kinds[kind] for kind in ("genetic", "syntactic", "geographic")):
+        known = part[off & np.isfinite(part)]
+        total += (part - known.mean()) / known.std() if len(set(known)) > 1 else np.nan
+    return total / 3
 
 
 @dataclass(frozen=True)

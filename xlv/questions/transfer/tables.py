@@ -101,14 +101,18 @@ def order_table(dataset: xr.Dataset) -> pd.DataFrame:
     """
     order, basis = common.resource_order(dataset)
     dominant = dataset["source"].values[common.dominant_languages(dataset)]
-    orders = {basis.split(" (")[0]: order, "without dominant": [code for code in order if code not in dominant]}
+    orders = {
+        basis.split(" (")[0]: order,
+        "without dominant languages": [code for code in order if code not in dominant],
+    }
     orders |= common.published_orders(dataset)
     rows, places = {}, pd.Index(dataset["source"].values)
     for concept in common.value_concepts(dataset):
         accuracy, rows[concept] = common.concept_accuracy(dataset, concept), {}
         for name, kept in {name: places.get_indexer(codes) for name, codes in orders.items()}.items():
             inner = accuracy.of(lambda a, kept=kept: a[..., kept[:, None], kept])
-            rows[concept] |= _with_intervals(**{name: gradients.source_gradient(inner, np.arange(len(kept)))})
+            found = gradients.source_gradient(inner, np.arange(len(kept)))
+            rows[concept] |= _with_intervals(**{name: found if len(kept) > 2 else found.plus(np.nan)})
     return pd.DataFrame(rows).T
 
 
@@ -119,7 +123,7 @@ def origin_table(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
     The richer half of the languages has the middle one. Raises ValueError for results of an earlier version.
     """
     rows = {}
-    for dataset in datasets.values():
+    for dataset in (dataset for dataset in datasets.values() if dataset.sizes["source"] > 1):
         if "origin" not in dataset:
             raise ValueError(f"{dataset.attrs['title']}: these results were made by an earlier version: run again")
         correct, order = dataset["correct"].sel(protocol=protocol), common.resource_order(dataset)[0]

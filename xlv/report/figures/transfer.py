@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from xlv.corpus.languages import language
 from xlv.questions.as_published import differences
-from xlv.questions.common import competence, value_concepts
+from xlv.questions.common import competence, resource_order, value_concepts
 from xlv.questions.transfer import tables
 from xlv.report import drawing as draw
 from xlv.report.drawing import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE
@@ -30,7 +30,7 @@ def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = 
     figure, axes = draw.matrices(datasets, lambda ds: tables.transfer_matrix(ds, protocol, concept), **LOOK)
     for panel, dataset in zip(axes, datasets.values(), strict=True):
         _triangle(panel, dataset.sizes["target"])
-        panel.set(xlabel="target (most to least resourced)", ylabel="source")
+        panel.set(xlabel=f"target, by falling {resource_order(dataset)[1]}", ylabel="source")
     return figure
 
 
@@ -68,10 +68,10 @@ def additive_effects(datasets: Results, protocol: str = "cv") -> Figure:
     """How well each language teaches (source effect) and is read (target effect), in resource order, 95 % intervals.
 
     The lines rise by the two gradients; U_A leans to one side only as far as one of them is steeper."""
-    look = {"share": False, "xlabel": "from least to most resourced", "ylabel": "effect on accuracy"}
+    look = {"share": False, "ylabel": "effect on accuracy"}
     figure, rows = draw.model_panels(datasets, lambda ds: tables.additive_table(ds, protocol), 2.3, **look)
     reach = 1.05 * max(float(table.abs().max(axis=None)) for _, table, _ in rows)
-    for panel, table, _ in rows:
+    for panel, table, dataset in rows:
         table, places, said = table[::-1], np.arange(len(table)), []
         for name, colour, by in (("source", BLUE, -0.12), ("target", ORANGE, 0.12)):
             rise = table.attrs[f"{name} gradient"]
@@ -82,6 +82,7 @@ def additive_effects(datasets: Results, protocol: str = "cv") -> Figure:
         said.append(f"U_A {signed(table.attrs['U_A'], 2)}")
         panel.text(0.03, 0.97, "\n".join(said), transform=panel.transAxes, va="top", fontsize=7.5, color=INK)
         panel.set_xticks(places, table.index, fontsize=6.5)
+        panel.set_xlabel(f"rising {resource_order(dataset)[1].split(' (')[0]}")
         panel.set_ylim(-reach, reach)
         panel.axhline(0, color=FAINT, lw=0.8)
     return draw.legend_below(figure)
@@ -99,7 +100,7 @@ def gradients(datasets: Results) -> Figure:
         ):
             draw.dots(panel, table, name, by=by, color=colour, marker=marker, ms=4, label=name)
     draw.name_rows(rows[0][0], rows[0][1].index)
-    return draw.legend_below(figure)
+    return draw.legend_below(figure, columns=2)
 
 
 def competence_order(datasets: Results) -> Figure:

@@ -45,7 +45,7 @@ def test_accuracies_are_within_one_pair_a_cell_and_in_bf16_within_half_a_hundred
 
 
 @pytest.mark.parametrize("path", CONSISTENCY, ids=str)
-@pytest.mark.parametrize("name", ["cosine", "moment", "whitened_rho"])
+@pytest.mark.parametrize("name", ["cosine", "moment"])
 def test_cosines_are_within_a_hundredth(path, name, folder):
     committed, anew = load(COMMITTED / path), made_anew(folder, path)
     if committed.attrs["dtype"] != "fp32":

@@ -1,9 +1,21 @@
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
-from xlv.report.formats import Said, counted, p_equals, p_value, plain, readable, say, signed, told_apart
+from xlv.report.formats import (
+    Said,
+    counted,
+    p_equals,
+    p_value,
+    plain,
+    readable,
+    say,
+    signed,
+    told_apart,
+    with_intervals,
+)
 
 
 @pytest.mark.parametrize(
@@ -80,4 +92,12 @@ def test_a_name_from_outside_is_text_in_markdown_wherever_it_enters(name):
 
 def test_what_is_markdown_of_ours_stays_so_however_often_it_is_put_into_a_phrase():
     inner = say("verdicts", "claim", says="A & B", verdicts="*")
-    assert inner == "*A &#38; B*: &#42;." and inner in say("verdicts", "claim", says="", verdicts=inner)
+    assert inner == "*A &#38; B*, &#42;." and inner in say("verdicts", "claim", says="", verdicts=inner)
+
+
+def test_a_value_and_its_interval_are_one_cell():
+    table = pd.DataFrame({"rho": [0.5, np.nan], "rho_low": [-0.25, np.nan], "rho_high": [1.0, np.nan], "n": [3, 12]})
+    shown = with_intervals(table.assign(**{"p, alone": [0.0001, 0.2]}))
+    assert list(shown["rho"]) == ["0.50 (−0.25 to 1.00)", "–"] and list(shown["n"]) == ["3", "12"]
+    assert list(shown["p, alone"]) == ["<\N{NO-BREAK SPACE}0.001", "0.200"] and list(shown) == ["rho", "n", "p, alone"]
+    assert with_intervals(table, 1, signed)["rho"].iloc[0] == "+0.5 (−0.2 to +1.0)"

@@ -115,15 +115,6 @@ def resource_order(dataset: xr.Dataset) -> tuple[list[str], str]:
     return list(nats.sort_values(kind="stable").index), "measured competence (nats on neutral sentences)"
 
 
-def published_orders(dataset: xr.Dataset) -> dict[str, list[str]]:
-    """Languages from most to least resourced by published shares of pre-training data, those alone that have one."""
-    codes, found = [str(code) for code in dataset["source"].values], {}
-    for name, of in {"shares of LLaMA 2": "llama2-chat-7b", "shares of BLOOM": "bloomz-7b1"}.items():
-        shares = PRESETS[of].shares
-        found[name] = sorted((code for code in codes if code in shares), key=shares.get, reverse=True)
-    return found
-
-
 def resource_ranks(dataset: xr.Dataset) -> np.ndarray:
     """Rank `[language]` of each language in the resource order, 0 the best resourced."""
     order, _ = resource_order(dataset)

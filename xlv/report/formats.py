@@ -54,9 +54,8 @@ def with_intervals(table: pd.DataFrame, digits: int = 2, values: Callable[[float
     """`readable`, but a column `…` and its ends `…_low` and `…_high` are one, written by `values`."""
     shown = readable(table, digits)
     for name in [name for name in table if f"{name}_low" in table]:
-        ends = zip(*(table[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
-        cells = [[values(number, digits) for number in row] for row in ends]
-        shown[name] = [f"{value} ({low} to {high})" if low != "–" else value for value, low, high in cells]
+        parts = ([values(number, digits) for number in table[f"{name}{end}"]] for end in ("", "_low", "_high"))
+        shown[name] = [f"{one} ({low} to {high})" if low != "–" else one for one, low, high in zip(*parts, strict=True)]
         shown = shown.drop(columns=[f"{name}_low", f"{name}_high"])
     return shown
 

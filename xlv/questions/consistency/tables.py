@@ -28,19 +28,19 @@ def moments_by_concept(dataset: xr.Dataset) -> dict[str, Moments]:
 
 
 def consistency_table(datasets: Results) -> pd.DataFrame:
-    """Per model and value concept: ρ with its 95 % interval, beside it ρ of whitened vectors and the plain cosine.
+    """Per model and value concept: ρ and ρ of whitened vectors with their 95 % intervals, and the plain cosine.
 
     `readable` is the number of languages that can be read, in the half that reads fewer.
     """
     rows = {}
     for dataset in datasets.values():
-        plain, whitened = dataset["cosine"].max("layer"), dataset.get(["whitened_rho", "whitened_rho_error"])
         for name, found in moments_by_concept(dataset).items():
-            alike, white = of_moments(found), whitened.sel(cohort="all", concept=name)
+            here, alike = dataset.sel(cohort="all", concept=name), of_moments(found)
             row = {"rho": alike.rho, "rho_low": alike.low, "rho_high": alike.high}
             row["readable"] = np.isfinite(found.weights).sum(axis=1).min()
-            row |= {"whitened": float(white["whitened_rho"]), "error": float(white["whitened_rho_error"])}
-            rows[dataset.attrs["title"], name] = row | {"plain": between(plain.sel(concept=name).values)}
+            white, error = float(here["whitened_rho"]), 1.96 * float(here["whitened_rho_error"])
+            row |= {"whitened": white, "whitened_low": white - error, "whitened_high": white + error}
+            rows[dataset.attrs["title"], name] = row | {"plain": between(here["cosine"].max("layer").values)}
     return pd.DataFrame(rows, dtype=float).T.astype({"readable": int})
 
 
@@ -120,15 +120,14 @@ def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame({"plain": between(over_values(dataset["cosine"]).values)}, index=dataset["layer"].values)
 
 
-def tree(dataset: xr.Dataset) -> tuple[np.ndarray, list[str]]:
-    """Average-linkage clustering of languages by 1 − cosine (scipy's linkage matrix), and the languages' codes."""
+def tree(alike: pd.DataFrame) -> np.ndarray:
+    """Average-linkage clustering of the languages of `relationships` by 1 − consistency (scipy's linkage matrix)."""
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
-    alike = relationships(dataset)
     distance = 1 - np.clip((alike + alike.T) / 2, -1, 1).to_numpy()
     np.fill_diagonal(distance, 0)
-    return linkage(squareform(distance, checks=False), method="average"), [str(code) for code in alike.index]
+    return linkage(squareform(distance, checks=False), method="average")
 
 
 def kinship_table(datasets: Results) -> pd.DataFrame:

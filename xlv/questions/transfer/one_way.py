@@ -55,7 +55,6 @@ PARTS = {"U": "total", "U_A": "crossing", "U_D": "own"}
 class Additive:
     """A[s → t] = mean + source[s] + target[t] + rest, off the diagonal, effects summing to zero; least squares."""
 
-    mean: float
     source: np.ndarray
     target: np.ndarray
 
@@ -70,7 +69,7 @@ def additive(accuracy: np.ndarray) -> Additive:
     source, target = np.nonzero(~np.eye(n, dtype=bool))
     values = accuracy[source, target]
     if n < 3:
-        return Additive(float(values.mean()), *np.full((2, n), np.nan))
+        return Additive(*np.full((2, n), np.nan))
     design = np.concatenate([np.eye(n)[source], np.eye(n)[target]], axis=1)
     fitted = np.linalg.lstsq(design, values - values.mean(), rcond=None)[0]  # the least-norm solution sums to zero
-    return Additive(float(values.mean()), fitted[:n] - fitted[:n].mean(), fitted[n:] - fitted[n:].mean())
+    return Additive(fitted[:n] - fitted[:n].mean(), fitted[n:] - fitted[n:].mean())

@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import language
+from xlv.models.presets import PRESETS
 from xlv.questions import common
 from xlv.questions.transfer import gradients
 from xlv.questions.transfer import one_way as measures
@@ -75,9 +76,8 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 def gradient_table(datasets: Results) -> pd.DataFrame:
     """Per model and value concept: source and target gradient, U, U_A and U_D, each with its 95 % interval.
 
-    `p` is that of the source gradient under permuted languages, beside which of them are Indo-European; `margins` the
-    source gradient of margins, which have no ceiling. Nothing for fewer than three languages. Raises ValueError for
-    results that an earlier version made.
+    `p` is that of the source gradient by permuted languages, the Indo-European ones set apart; `margins` the source
+    gradient of margins, which have no ceiling. Nothing for fewer than three languages.
     """
     rows = {}
     for dataset in datasets.values():
@@ -105,7 +105,9 @@ def order_table(dataset: xr.Dataset) -> pd.DataFrame:
         basis.split(" (")[0]: order,
         "without dominant languages": [code for code in order if code not in dominant],
     }
-    orders |= common.published_orders(dataset)
+    for name, model in {"shares of LLaMA 2": "llama2-chat-7b", "shares of BLOOM": "bloomz-7b1"}.items():
+        shares = PRESETS[model].shares
+        orders[name] = sorted((code for code in order if code in shares), key=shares.get, reverse=True)
     rows, places = {}, pd.Index(dataset["source"].values)
     for concept in common.value_concepts(dataset):
         accuracy, rows[concept] = common.concept_accuracy(dataset, concept), {}
@@ -117,10 +119,9 @@ def order_table(dataset: xr.Dataset) -> pd.DataFrame:
 
 
 def origin_table(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
-    """Per model and language that pairs were first written in: accuracy in richer and poorer languages.
+    """Per model and language that pairs were first written in: accuracy in the richer and the poorer half of languages.
 
     Read by the own vector and, on average, by the others', with 95 % intervals over pairs; mean over value concepts.
-    The richer half of the languages has the middle one. Raises ValueError for results of an earlier version.
     """
     rows = {}
     for dataset in (dataset for dataset in datasets.values() if dataset.sizes["source"] > 1):

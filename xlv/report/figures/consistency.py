@@ -11,8 +11,6 @@ from xlv.report import drawing as draw
 from xlv.report.drawing import BLUE, FAINT, FAMILY_COLOURS, GREEN, INK, ORANGE
 from xlv.results import Results
 
-KIND = "{kind}"  # that the relationships of a model rest on
-
 
 @draw.needs(2)
 def pooled_consistency(datasets: Results) -> Figure:
@@ -23,10 +21,8 @@ def pooled_consistency(datasets: Results) -> Figure:
     look = {"each": 0.27, "at": 1, "xlabel": "consistency (95 % interval)"}
     figure, rows = draw.model_panels(datasets, lambda ds: found.loc[ds.attrs["title"]], 0.5, **look)
     for panel, table, dataset in rows:
-        error = 1.96 * table["error"]
-        white = table.assign(low=table["whitened"] - error, high=table["whitened"] + error)[["whitened", "low", "high"]]
         draw.dots(panel, table, "rho", by=-0.15, color=BLUE, label="ρ")
-        draw.dots(panel, white, "whitened", by=0.15, color=GREEN, marker="s", ms=4, label="ρ of whitened vectors")
+        draw.dots(panel, table, "whitened", by=0.15, color=GREEN, marker="s", ms=4, label="ρ of whitened vectors")
         panel.plot(table["plain"], np.arange(len(table)), "x", color=ORANGE, ms=5, label="plain cosine")
         panel.axvline(ALIKE, color=FAINT, lw=0.8, ls=":")
         look = {"xycoords": ("axes fraction", "data"), "ha": "left", "va": "center", "fontsize": 7, "color": INK}
@@ -74,13 +70,12 @@ def layer_profile(datasets: Results) -> Figure:
 @draw.needs(2)
 def language_tree(datasets: Results) -> Figure:
     """Average-linkage trees of the languages by cosine distance; names are coloured by language family."""
-    look = {"share": False, "note": KIND, "xlabel": "1 − consistency"}
+    look = {"share": False, "note": "{kind}", "xlabel": "1 − consistency"}
     figure, rows = draw.model_panels(datasets, tables.relationships, 3.3, **look)
-    for panel, _, dataset in rows:
-        links, codes = tables.tree(dataset)
-        known = {language(code).label: language(code) for code in codes}
+    for panel, alike, _ in rows:
+        known = {language(str(code)).label: language(str(code)) for code in alike.index}
         look = {"color_threshold": 0, "above_threshold_color": INK, "leaf_font_size": 7}
-        dendrogram(links, labels=list(known), orientation="left", ax=panel, **look)
+        dendrogram(tables.tree(alike), labels=list(known), orientation="left", ax=panel, **look)
         for text in panel.get_yticklabels():
             text.set_color(FAMILY_COLOURS.get(known[text.get_text()].family, INK))
         panel.spines["left"].set_visible(False)

@@ -13,7 +13,7 @@ import pandas as pd
 from xlv.questions.claims.ledger import CONTROL, Ledger
 from xlv.questions.claims.table import FIRST, SECOND
 from xlv.questions.claims.verdicts import FAILS, HOLDS, NOT_ASKED, UNDECIDED
-from xlv.report.formats import Said, cell, plain, say
+from xlv.report.formats import Said, cell, plain, say, unbroken
 from xlv.report.ledger import names
 
 COMMIT = ""  # the one that holds rules and simulations, made before any model read the second cohort
@@ -135,9 +135,9 @@ def _new(claim: str, model: str, cohort: str, found: Ledger) -> str:
         return f"{SIGNS[found.control[model].verdict]} (has no cohorts)"
     rows = found.findings[(found.findings["model"] == model) & (found.findings["cohort"] == cohort)]
     counts = rows[rows["claim"].str.startswith(claim)].groupby("claim")["verdict"].value_counts()
+    by_part = {part: counts[part] for part in counts.index.unique(0)}
     told = [
-        f"{part}: "
-        + " ".join(f"{counts[part, verdict]} {sign}" for verdict, sign in SIGNS.items() if (part, verdict) in counts)
-        for part in counts.index.unique(0)
+        f"{part}: " + " ".join(unbroken(f"{of[verdict]} {sign}") for verdict, sign in SIGNS.items() if verdict in of)
+        for part, of in by_part.items()
     ]
     return "; ".join(told) or "–"

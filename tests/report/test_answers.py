@@ -24,8 +24,8 @@ def test_the_languages_whose_interval_lies_above_the_line_are_counted(recognitio
 def test_concepts_are_counted_by_verdict_and_confirmed_ones_never_added_to_supported_ones():
     words = answers.in_concepts(ledger(), "1a", "a", named=True)
     assert words == (
-        "**holds in 1** (confirmed: toxicity), **does not hold in 1** (confirmed: morality), holds in 1 "
-        "(supported only: fairness), undecided in 1, of 4 concepts"
+        "of 4 concepts: **holds in 1** (confirmed: toxicity), **does not hold in 1** (confirmed: morality), holds in 1 "
+        "(supported only: fairness), undecided in 1"
     )
     assert "run again" in answers.in_concepts(ledger(), "1a", "old")
 
@@ -33,7 +33,7 @@ def test_concepts_are_counted_by_verdict_and_confirmed_ones_never_added_to_suppo
 def test_consistency_has_the_verdicts_of_its_claims_and_the_range_of_rho(recognition, consistency):
     found = ledger(model="m")
     words = answers.consistency({"m": consistency}, found)
-    assert f"*{CLAIMS['3']['says'].rstrip('.')}*: {answers.in_concepts(found, '3', 'm', named=True)}." in words
+    assert f"*{CLAIMS['3']['says'].rstrip('.')}*, {answers.in_concepts(found, '3', 'm', named=True)}." in words
     assert "ρ is 0.50 (toxicity) to 0.90 (morality); the paper's plain cosine is" in words
     assert "ρ is known in no concept" in answers.consistency({"old": consistency}, ledger())
 
@@ -42,7 +42,7 @@ def test_transfer_has_the_verdicts_of_its_claims(recognition, consistency):
     """Not by a rule of its own: the verdicts may differ from what U's 95 % interval alone would say."""
     found = ledger(model="m")
     words, row = answers.transfer({"m": recognition}, found), transfer_summary({"m": recognition}).loc["My model"]
-    assert f"*{CLAIMS['5']['says'].rstrip('.')}*: {answers.in_concepts(found, '5', 'm', named=True)}." in words
+    assert f"*{CLAIMS['5']['says'].rstrip('.')}*, {answers.in_concepts(found, '5', 'm', named=True)}." in words
     assert f"$U$ is **{signed(row['U'])}**" in words
     made = answers.transfer({"m": recognition}, judged({"m": recognition}, {"m": consistency}, {}))
     assert "of 2 concepts" in made and "nan" not in made
@@ -52,7 +52,7 @@ def test_a_model_has_the_range_of_its_concepts_and_their_verdicts_in_a_line():
     first, other, old = answers.in_short("1a", ledger()).splitlines()
     assert first == f"- **Model A**: 0.50 to 0.90; {answers.in_concepts(ledger(), '1a', 'a')}."
     assert other.startswith("- **Model B**: 0.70 to 0.70; ") and "run again" in old
-    assert answers.in_short("5", ledger()).splitlines()[1] == "- **Model B**: not asked of 1, of 1 concept."
+    assert answers.in_short("5", ledger()).splitlines()[1] == "- **Model B**: of 1 concept: not asked of 1."
 
 
 def test_claim_8_has_a_share_or_a_reason():

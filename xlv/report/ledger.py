@@ -17,7 +17,7 @@ from xlv.questions.claims.verdicts import ALIKE, FAILS, HOLDS, NOT_ASKED, READ, 
 from xlv.questions.control.rates import is_generated, refusal_table
 from xlv.report import drawing as draw
 from xlv.report.drawing import BLUE, CONDITION_COLOURS, DIGITS, FAINT, INK, MARKERS, ORANGE
-from xlv.report.formats import plain, say, signed, told_apart, unbroken
+from xlv.report.formats import p_value, plain, say, signed, told_apart, unbroken
 from xlv.results import Results
 from xlv.schema import HARMFUL
 
@@ -86,8 +86,8 @@ def verdicts(found: Ledger) -> Figure:
         _map(panel, cells.reindex(index=OF_ONE, columns=table["concept"].unique()))
         panel.set_title(title)
     for panel in axes[::2]:
-        says = [fill(f"{claim}  {CLAIMS[claim]['says'].rstrip('.')}", 42, subsequent_indent="   ") for claim in OF_ONE]
-        panel.set_yticks(range(len(OF_ONE)), says, fontsize=7)
+        says = [fill(f"{claim}  {CLAIMS[claim]['says'].rstrip('.')}", 44, subsequent_indent="   ") for claim in OF_ONE]
+        panel.set_yticks(range(len(OF_ONE)), says, fontsize=7.5)
     return _legend(figure, table)
 
 
@@ -101,7 +101,7 @@ def comparisons(found: Ledger) -> Figure:
     order = table.sort_values(["claim", "part"], kind="stable")["row"].unique()
     figure, (panel,) = draw.panels(1, 0.27 * len(order) + 0.75)
     _map(panel, table.pivot(index="row", columns="concept", values="kind").loc[order, table["concept"].unique()])
-    panel.set_yticks(range(len(order)), order, fontsize=7.5)
+    panel.set_yticks(range(len(order)), order, fontsize=8)
     return _legend(figure, table)
 
 
@@ -114,11 +114,9 @@ def _map(panel: Axes, frame: pd.DataFrame) -> None:
     panel.imshow(np.ma.masked_invalid(codes), cmap=colours, vmin=-0.5, vmax=len(KINDS) - 0.5, aspect="auto")
     for (row, column), kind in np.ndenumerate(frame.to_numpy()):
         if kind in KINDS:
-            look = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold", "color": KINDS[kind][2]}
+            look = {"ha": "center", "va": "center", "fontsize": 9, "weight": "bold", "color": KINDS[kind][2]}
             panel.text(column, row, KINDS[kind][1], **look)
-    panel.set_xticks(
-        range(frame.shape[1]), frame.columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=7.5
-    )
+    panel.set_xticks(range(frame.shape[1]), frame.columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=8)
     panel.set_xticks(np.arange(frame.shape[1] - 1) + 0.5, minor=True)
     panel.set_yticks(np.arange(len(frame) - 1) + 0.5, minor=True)
     panel.tick_params(which="both", length=0)
@@ -138,37 +136,39 @@ def _legend(figure: draw.NumberedFigure, table: pd.DataFrame) -> Figure:
 
 def tables(found: Ledger) -> Markup:
     """All verdicts with their statistics, as HTML: a table per claim, folded below what the claim says."""
-    parts = []
-    for claim, rows in _shown(found).groupby("claim", sort=False):
-        told = Markup("<details><summary><b>{}</b> {} {}</summary>").format(
-            claim, CLAIMS[claim]["says"], counts(rows["kind"])
+    table, parts = _shown(found), []
+    table["about"] = table["part"].where(table["part"] != "", table["model"])
+    for claim in (claim for claim in CLAIMS if (table["claim"] == claim).any()):
+        rows = table[table["claim"] == claim]
+        left_out = rows[rows["status"] == NOT_ASKED].groupby(["about", "why"], sort=False)["concept"].agg(", ".join)
+        told = claim, CLAIMS[claim]["says"], counts(rows["kind"])
+        parts.append(Markup("<details><summary><b>{}</b> {} {}</summary>").format(*told))
+        parts.append(Markup(_table(claim, rows[rows["status"] != NOT_ASKED]).to_html(index_names=False, border=0)))
+        named = (Markup("{}: {} ({})").format(about, which, why) for (about, why), which in left_out.items())
+        parts.append(
+            Markup("<p>Not asked. {}</p></details>" if len(left_out) else "</details>").format(Markup("; ").join(named))
         )
-        parts.append(told + Markup(_table(claim, rows).to_html(index=False, border=0)) + Markup("</details>"))
     return Markup("\n").join(parts)
 
 
 def _table(claim: str, rows: pd.DataFrame) -> pd.DataFrame:
     def interval(end: str) -> list[str]:
         ends = zip(rows[f"low{end}"], rows[f"high{end}"], strict=True)
-        return [
-            unbroken(f"{number(claim, low)} to {number(claim, high)}") if np.isfinite(low) else "–"
-            for low, high in ends
-        ]
+        return [unbroken(f"{plain(low, digits)} to {plain(high, digits)}") for low, high in ends]
 
-    fine = lambda value: plain(value, 2 if claim in _COARSE else 3)  # noqa: E731
-    return pd.DataFrame(
-        {
-            "model": rows["part"].where(rows["part"] != "", rows["model"]),
-            "concept": rows["concept"],
-            "statistic": [number(claim, value) for value in rows["value"]],
-            "simultaneous interval": interval(""),
-            "95 % interval": interval("95"),
-            "verdict": rows["verdict"].where(rows["status"] != NOT_ASKED, "–"),
-            "status": rows["status"].map(unbroken),
-            "four times in five": rows["detectable"].where(rows["status"] == UNDECIDED).map(fine),
-            "why": rows["why"],
-        }
-    )
+    digits = 2 if claim in _COARSE else 3
+    found = rows["detectable"].where(rows["status"] == UNDECIDED)
+    verdict = rows["kind"].map({kind: sign for kind, (_, sign, _) in KINDS.items()}) + " " + rows["status"]
+    columns = {
+        "verdict": verdict.map(unbroken) + (": " + rows["why"]).where(rows["why"] != "", ""),
+        "statistic": [number(claim, value) for value in rows["value"]],
+        "simultaneous interval": interval(""),
+        "95 % interval": interval("95"),
+        "p": rows["p"].map(p_value),
+        "four times in five": [plain(value, digits) for value in found],
+    }
+    cells = {name: list(column) for name, column in columns.items() if name != "p" or rows["p"].notna().any()}
+    return pd.DataFrame(cells, index=pd.MultiIndex.from_arrays([rows["about"], rows["concept"]]))
 
 
 _LINES = {"1a": READ, "3": ALIKE, "5": 0.0}  # of the home page's panels: claims, and where their rules draw the line

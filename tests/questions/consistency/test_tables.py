@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from xlv.corpus.languages import KINDS, LANGUAGES, language, linguistic_similarity
+from xlv.questions.claims import verdicts
 from xlv.questions.consistency import kinship, tables
 from xlv.questions.consistency.cosines import of_moments
 from xlv.questions.consistency.linguistics import composite_similarity, correlation
@@ -89,6 +90,10 @@ def test_the_plain_cosine_is_the_largest_over_layers_and_the_mean_over_values(kn
     profile = tables.profile_table(known)["plain"]
     np.testing.assert_allclose(profile, known["cosine"].sel(concept=VALUES).mean("concept").values[OFF].mean(axis=0))
     assert list(profile.index) == [1, 2, 3]
+
+
+def test_relationships_take_as_many_languages_as_the_claims_on_them():
+    assert tables.MANY == verdicts.MANY
 
 
 def test_relationships_are_asked_of_concepts_that_many_languages_read_else_of_plain_cosines(known, gapped):

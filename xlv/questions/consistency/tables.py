@@ -7,7 +7,6 @@ import pandas as pd
 import xarray as xr
 
 from xlv.corpus.languages import language, linguistic_similarity
-from xlv.questions.claims.verdicts import MANY
 from xlv.questions.common import apart, between, dominant_languages, frame, over_values, value_concepts
 from xlv.questions.consistency import kinship
 from xlv.questions.consistency.cosines import of_moments
@@ -16,6 +15,7 @@ from xlv.questions.consistency.moments import Moments, read_moments
 from xlv.results import Results
 from xlv.statistics.resampling import permuted
 
+MANY = 10  # readable languages that relationships take, as for claims 4 and 7
 KINDS = "pairwise consistency", "plain cosine"  # that comparisons with relationships of languages rest on
 
 
@@ -38,7 +38,8 @@ def consistency_table(datasets: Results) -> pd.DataFrame:
             here, alike = dataset.sel(cohort="all", concept=name), of_moments(found)
             row = {"rho": alike.rho, "rho_low": alike.low, "rho_high": alike.high}
             row["readable"] = np.isfinite(found.weights).sum(axis=1).min()
-            white, error = float(here["whitened_rho"]), 1.96 * float(here["whitened_rho_error"])
+            white = float(here["whitened_rho"]) if np.isfinite(alike.rho) else np.nan
+            error = 1.96 * float(here["whitened_rho_error"])
             row |= {"whitened": white, "whitened_low": white - error, "whitened_high": white + error}
             rows[dataset.attrs["title"], name] = row | {"plain": between(here["cosine"].max("layer").values)}
     return pd.DataFrame(rows, dtype=float).T.astype({"readable": int})

@@ -103,6 +103,10 @@ SCHEMA: dict[str, dict[str, Variable]] = {
             6,
         ),
         "moment_layer": _of("cohort concept half", "layer", "where `moment` is measured, chosen on the other half"),
+        "rho_by_layer": _of(
+            "concept layer", "cosine", "pooled consistency at some layers; NaN: not measured or readable"
+        ),
+        "rho_error_by_layer": _of("concept layer", "cosine", "its standard error"),
         "whitened_rho": _of("cohort concept", "cosine", "pooled consistency of whitened vectors; NaN: not readable"),
         "whitened_rho_error": _of("cohort concept", "cosine", "its standard error"),
         "chosen_layer": _of("concept", "layer", "the median of the layers that `cv` chose"),

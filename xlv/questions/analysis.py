@@ -21,6 +21,7 @@ from xlv.statistics.vectors import Layers, differences_of, hits
 
 READERS = ("own", "other")  # who reads a language: its own vector, or the others', averaged
 _SIDE_BY_SIDE = 2  # concepts: each holds the margins of all layers
+_GRID = 8  # layers, from the first to the last, at which ρ is measured for its curve
 ALL = "all"  # the cohort of all pairs
 Cohorts = Mapping[str, np.ndarray]  # name of a cohort → indices of its pairs
 
@@ -52,13 +53,16 @@ def analyse_concept(
     """
     cohorts, differences = {**(cohorts or {}), ALL: np.arange(len(groups))}, differences_of(states)
     runs = {name: accuracy.CrossValidation(group_indices(groups[pairs]), seed=seed) for name, pairs in cohorts.items()}
-    vectors = []
+    vectors, curve, grid = [], np.full((2, n_layers), np.nan), np.linspace(1, n_layers, _GRID, dtype=int)
 
     def read() -> Iterator[np.ndarray]:
-        for here in map(differences, range(1, n_layers + 1)):
+        for layer, here in enumerate(map(differences, range(1, n_layers + 1)), start=1):
             for name, run in runs.items():
                 run.add(here.take(cohorts[name], axis=1))
             vectors.append(here.mean(axis=1, dtype=np.float64))
+            if layer in grid:
+                rho = pooled(moments.moments([here] * 2, groups, seed)).linearised()
+                curve[:, layer - 1] = rho.value, rho.standard_error()
             yield here
 
     paper = accuracy.as_published(read())  # every layer is read once, for all of these
@@ -79,6 +83,7 @@ def analyse_concept(
         "group": groups,
     }
     consistency = {"cosine": np.stack([cosines(here) for here in vectors], axis=-1), "chosen_layer": layer}
+    consistency |= dict(zip(("rho_by_layer", "rho_error_by_layer"), curve, strict=True))
     each = [_moments(differences_of(states, cohorts[n]), runs[n].grams, runs[n].groups, seed) for n in cohorts]
     consistency |= {name: np.stack([one[name] for one in each]) for name in each[0]}
     vectors = np.stack(vectors, dtype=np.float32)
@@ -87,9 +92,7 @@ def analyse_concept(
 
 def _moments(differences: Layers, grams: Sequence[np.ndarray], groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Moments of one cohort at the layers that its halves choose, and the consistency ρ of whitened vectors."""
-    others = np.stack(
-        [moments.halves(groups, seed) == half for half in (1, 0)]
-    )  # each half's layer is the other's choice
+    others = np.stack([moments.halves(groups, seed) == half for half in (1, 0)])  # which choose for each other
     layers = moments.best_layers([selection_scores(gram, others, groups).mean(axis=0) for gram in grams])
     halved = [differences(layer) for layer in layers]
     plain, white = (moments.moments(halved, groups, seed, whiten=whiten) for whiten in (False, True))

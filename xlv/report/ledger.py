@@ -31,12 +31,7 @@ KINDS = {  # colour, sign and the sign's colour of each status and verdict, in t
 }
 OF_ONE = [claim for claim in CLAIMS if claim not in (*OF_TWO, CONTROL)]
 _LEVELS = ("1a", "3", CONTROL)  # claims on a level, whose numbers have no sign
-_COARSE = (
-    *_LEVELS,
-    "4a",
-    "4b",
-    "7",
-)  # claims on levels and cosines: two digits, where differences of accuracy have three
+_COARSE = (*_LEVELS, "1b", "4a", "4b", "7", "M")  # claims whose rules need two digits; the others need three
 
 
 def kinds(rows: pd.DataFrame) -> pd.Series:

@@ -123,8 +123,7 @@ def analyse(
     origins = [part.loc[part["language"] == languages[0], "origin"].map(written_in.index) for part in rows]
     origins = levelled([origin.to_numpy(dtype=float) for origin in origins], recognition.sizes["pair"])
     recognition["origin"] = SCHEMA["recognition"]["origin"].dims, origins
-    recognition = recognition.assign_coords(written_in=written_in)
-    return recognition, consistency_arrays(found, languages)
+    return recognition.assign_coords(written_in=written_in), consistency_arrays(found, languages)
 
 
 def _groups(table: pd.DataFrame, concept: str) -> np.ndarray:

@@ -22,6 +22,8 @@ from xlv.statistics.vectors import Layers, differences_of, hits
 READERS = ("own", "other")  # who reads a language: its own vector, or the others', averaged
 _SIDE_BY_SIDE = 2  # concepts: each holds the margins of all layers
 _GRID = 8  # layers, from the first to the last, at which ρ is measured for its curve
+_BOTH = {"accuracy": "chosen", "accuracy_by_layer": "accuracy", "chosen_layer": "layer"}  # of both protocols
+_BOTH |= {"correct": "correct", "by_layer": "by_layer"}
 ALL = "all"  # the cohort of all pairs
 Cohorts = Mapping[str, np.ndarray]  # name of a cohort → indices of its pairs
 
@@ -69,8 +71,9 @@ def analyse_concept(
     found, grams = {name: run.result() for name, run in runs.items()}, runs[ALL].grams
     cv, layer = found[ALL], int(np.median(found[ALL].layer[:, 0]))
     within = [accuracy.jackknifed(differences_of(states, cohorts[n]), found[n], runs[n].groups) for n in cohorts]
-    recognition = _protocols(cv, paper) | comparisons.published_nulls(states, n_layers, seed=seed)
-    recognition |= {
+    recognition = {name: np.stack([getattr(one, part) for one in (cv, paper)]) for name, part in _BOTH.items()}
+    recognition |= comparisons.published_nulls(states, n_layers, seed=seed) | {
+        "margin": cv.margin,
         "cohort_accuracy": np.stack([one.value for one in within]),
         "replicate": levelled([np.moveaxis(one.replicates, 0, -1) for one in within], BLOCKS).transpose(0, 3, 1, 2),
         "surplus": np.stack([one.excess for one in within]),
@@ -101,18 +104,6 @@ def _moments(differences: Layers, grams: Sequence[np.ndarray], groups: np.ndarra
         "moment_layer": np.array(layers),
         "whitened_rho": rho.value,
         "whitened_rho_error": rho.standard_error(),
-    }
-
-
-def _protocols(cv: accuracy.Recognition, paper: accuracy.Recognition) -> dict[str, np.ndarray]:
-    """What both protocols find, side by side."""
-    return {
-        "accuracy": np.stack([cv.chosen, paper.chosen]),
-        "accuracy_by_layer": np.stack([cv.accuracy, paper.accuracy]),
-        "correct": np.stack([cv.correct, paper.correct]),
-        "chosen_layer": np.stack([cv.layer, paper.layer]),
-        "margin": cv.margin,
-        "by_layer": np.stack([cv.by_layer, paper.by_layer]),
     }
 
 

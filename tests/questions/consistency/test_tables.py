@@ -90,6 +90,11 @@ def test_the_plain_cosine_is_the_largest_over_layers_and_the_mean_over_values(kn
     profile = tables.profile_table(known)["plain"]
     np.testing.assert_allclose(profile, known["cosine"].sel(concept=VALUES).mean("concept").values[OFF].mean(axis=0))
     assert list(profile.index) == [1, 2, 3]
+    rho, error = np.array([0.5, np.nan, 0.7]), np.array([0.1, np.nan, 0.05])
+    measured = {"rho_by_layer": np.tile(rho, (3, 1)), "rho_error_by_layer": np.tile(error, (3, 1))}
+    table = tables.profile_table(known.assign({name: (("concept", "layer"), row) for name, row in measured.items()}))
+    np.testing.assert_array_equal(table["fairness"], rho)
+    np.testing.assert_allclose(table["fairness_high"], rho + 1.96 * error)
 
 
 def test_relationships_take_as_many_languages_as_the_claims_on_them():

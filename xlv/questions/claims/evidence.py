@@ -52,12 +52,11 @@ def evidence_of(recognition: xr.Dataset, consistency: xr.Dataset, cohort: str, c
     block = blocks(group_indices(recognition["group"].sel(concept=concept, pair=surface["pair"]).values))
     left = [surface.values[..., block != b].mean(axis=-1) for b in range(block.max() + 1)]
     moments = consistency.sel(place)
-    order = resource_ranks(recognition)
     return Evidence(
         accuracy=concept_accuracy(recognition, concept, cohort),
         surface=Replicated(surface.values.mean(axis=-1), np.stack(left)),
         moments=read_moments(*(moments[name].values for name in ("moment", "moment_replicate", "moment_surplus"))),
-        ranks=order,
+        ranks=resource_ranks(recognition),
         dominant=dominant_languages(recognition),
         european=indo_european(recognition),
         similarity=composite_similarity(languages),

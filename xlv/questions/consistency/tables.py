@@ -117,8 +117,12 @@ def related_table(datasets: Results, recognition: Results) -> pd.DataFrame:
 
 
 def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """The plain cosine by layer, mean over value concepts and pairs of languages."""
-    return pd.DataFrame({"plain": between(over_values(dataset["cosine"]).values)}, index=dataset["layer"].values)
+    """By layer the mean plain cosine, and ρ of each value concept with its 95 % interval, where it was measured."""
+    table = pd.DataFrame({"plain": between(over_values(dataset["cosine"]).values)}, index=dataset["layer"].values)
+    for name in value_concepts(dataset) if "rho_by_layer" in dataset else ():
+        rho, error = (dataset[each].sel(concept=name).values for each in ("rho_by_layer", "rho_error_by_layer"))
+        table = table.assign(**{name: rho, f"{name}_low": rho - 1.96 * error, f"{name}_high": rho + 1.96 * error})
+    return table
 
 
 def tree(alike: pd.DataFrame) -> np.ndarray:

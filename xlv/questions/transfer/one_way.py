@@ -48,9 +48,6 @@ def one_way(accuracy: np.ndarray, ranks: np.ndarray) -> OneWay:
     return OneWay(crossing + own, crossing, own)
 
 
-PARTS = {"U": "total", "U_A": "crossing", "U_D": "own"}
-
-
 @dataclass(frozen=True)
 class Additive:
     """A[s → t] = mean + source[s] + target[t] + rest, off the diagonal, effects summing to zero; least squares."""

@@ -36,7 +36,7 @@ def _with_intervals(**found: Estimate | Replicated) -> dict[str, float]:
 
 def _one_way(accuracy: Estimate | Replicated, ranks: np.ndarray) -> dict[str, float]:
     """U and its parts."""
-    parts = measures.PARTS.items()
+    parts = {"U": "total", "U_A": "crossing", "U_D": "own"}.items()
     return _with_intervals(
         **{name: accuracy.of(lambda a, part=part: getattr(measures.one_way(a, ranks), part)) for name, part in parts}
     )

@@ -130,3 +130,12 @@ def test_halves_are_added_as_independent_parts():
     assert both.value == pytest.approx(sum(part.value for part in parts))
     plain = [Replicated(p.value, p.replicates).standard_error() ** 2 for p in parts]
     assert Replicated(both.value, both.replicates).standard_error() ** 2 == pytest.approx(sum(plain))
+
+
+def test_moments_of_four_situations_are_stored_and_read_though_nothing_is_known_of_them():
+    groups = groups_of(8)
+    found = moments([planted(np.random.default_rng(0), 8)] * 2, groups)
+    read = read_moments(*as_arrays(found).values())
+    assert not found.readable.any() and not read.readable.any()
+    np.testing.assert_array_equal(read.products[0].value, found.products[0].value)
+    assert np.isnan(pooled(read).linearised().standard_error())

@@ -134,5 +134,6 @@ def as_arrays(found: Moments) -> dict[str, np.ndarray]:
 def read_moments(moment: np.ndarray, replicate: np.ndarray, excess: np.ndarray) -> Moments:
     """Moments of what `as_arrays` made of them."""
     known = np.isfinite(replicate[..., 0, 0])
+    known[:, 0] = True  # of two situations in a half none can be left out: one row, which knows nothing
     parts = [Replicated(m, r[k], e) for m, r, k, e in zip(moment, replicate, known, excess, strict=True)]
     return Moments(tuple(parts), _weights(parts))

@@ -20,11 +20,6 @@ def test_transfer_is_accuracy_less_the_target_s_own(recognition, protocol):
     np.testing.assert_allclose(tables.transfer_matrix(recognition, protocol), accuracy - np.diagonal(accuracy))
     one = recognition["accuracy"].sel(protocol=protocol, concept="tense").values
     np.testing.assert_allclose(tables.transfer_matrix(recognition, protocol, "tense"), one - np.diagonal(one))
-    stacked = tables.transfer_by_concept(recognition, protocol)
-    assert list(dict.fromkeys(stacked.index.get_level_values(0))) == VALUES
-    np.testing.assert_allclose(
-        (stacked.loc["morality"] + stacked.loc["fairness"]) / 2, accuracy - np.diagonal(accuracy)
-    )
 
 
 def test_languages_stand_in_the_order_of_resources(recognition):

@@ -21,11 +21,6 @@ def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | No
     return common.frame(measures.transferability(accuracy)).loc[order, order]
 
 
-def transfer_by_concept(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
-    """Transferability of every value concept, stacked."""
-    return pd.concat({name: transfer_matrix(dataset, protocol, name) for name in common.value_concepts(dataset)})
-
-
 def _with_intervals(**found: Estimate | Replicated) -> dict[str, float]:
     """Values and the ends of their 95 % intervals, by name."""
     row = {}

@@ -1,6 +1,7 @@
 """The figures of question 3: each function takes results by model and returns one figure."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -43,8 +44,8 @@ def as_published(datasets: Results) -> Figure:
 @draw.needs(2)
 def transfer_by_concept(datasets: Results, protocol: str = "cv") -> Figure:
     """Transferability of each value concept, models side by side on one scale, each in its resource order."""
-    found = [tables.transfer_by_concept(dataset, protocol) for dataset in datasets.values()]
-    names = value_concepts(next(iter(datasets.values())))
+    names, some = value_concepts(next(iter(datasets.values()))), datasets.values()
+    found = [pd.concat({name: tables.transfer_matrix(ds, protocol, name) for name in names}) for ds in some]
     limit = max(REACH, *(float(table.abs().max(axis=None)) for table in found))
     figure = draw.new_figure(8.6, 1.9 * len(names) + 0.8)
     figure.numbers = draw.csv_of(datasets, found)

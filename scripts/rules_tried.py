@@ -16,7 +16,7 @@ from xlv.questions.claims.verdicts import FAILS, HOLDS, NOT_ASKED, UNDECIDED
 from xlv.report.formats import Said, cell, plain, say, unbroken
 from xlv.report.ledger import names
 
-COMMIT = ""  # the one that holds rules and simulations, made before any model read the second cohort
+COMMIT = "df65a48"  # the one that holds rules and simulations, made before any model read the second cohort
 RESULTS = Path(__file__).resolve().parents[1] / "book" / "results"
 Rows = Sequence[Mapping[str, object]]
 SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", NOT_ASKED: "–"}

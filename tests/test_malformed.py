@@ -18,7 +18,7 @@ from xlv.schema import ATTRIBUTES, HEADLINES, SCHEMA, VERSION
 pytestmark = pytest.mark.fuzz
 SEAL = b"\nxlv-sha256:"
 NUMBERED = {"shuffle", "draw", "resample", "sentence", "prompt", "response_prompt"}  # from 0 or 1
-NUMBERED |= {"pair", "opening", "window"}
+NUMBERED |= {"pair", "opening", "window", "block", "sign", "half", "half_block"}
 
 
 def sealed(content: bytes) -> bytes:

@@ -221,7 +221,7 @@ def test_an_audit_of_a_gguf_path_without_chat_template_names_the_question_it_ski
     assert f"The card: {path}" in done.stdout
     text = Page(path.read_text(encoding="utf-8")).text
     assert "Question 4 was not asked: tiny-base has no chat template" in text
-    assert re.search(r"8\. Refusals can be controlled.*cannot be told.*question 4 was not asked", text, flags=re.DOTALL)
+    assert "8. Refusals can be controlled from the dominant language. Not asked: question 4 was not put" in text
     assert not list((tmp_path / "audit").rglob("control.nc"))
 
 

@@ -13,7 +13,10 @@ def test_the_weakest_languages_stand_on_it_with_their_intervals(recognition, con
     assert all(f"<td>{name}</td>" in text for name in PROVENANCE)
 
 
-def test_every_claim_on_one_model_stands_on_it_with_its_rule_and_what_was_not_asked_is_said(recognition, consistency):
+def test_every_claim_on_one_model_stands_on_it_with_its_rule_and_what_was_not_asked_is_said(
+    recognition, consistency, monkeypatch
+):
+    monkeypatch.setattr("xlv.questions.claims.verdicts.SITUATIONS", 4)
     text = card(recognition, consistency, None)
     assert all(f"{claim}. ".replace("'", "&#39;") in text for claim in (*OF_ONE, "8"))
     assert CLAIMS["1a"]["rule"].replace("'", "&#39;") in text and "question 4 was not put to this model" in text

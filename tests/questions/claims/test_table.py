@@ -93,7 +93,8 @@ def test_evidence_is_what_is_stored():
     assert claims.evidence({"m": recognition}, {"m": consistency}, "first") == {}
 
 
-def test_findings_are_those_of_each_model_and_of_pairs_of_models():
+def test_findings_are_those_of_each_model_and_of_pairs_of_models(monkeypatch):
+    monkeypatch.setattr(claims.rules, "SITUATIONS", 4)
     small = results(preset="qwen2.5-coder-0.5b", parameters=0.5e9)
     large = results(preset="qwen2.5-coder-1.5b", parameters=1.5e9)
     english = results(preset="smollm2-135m", parameters=0.1e9)

@@ -153,6 +153,14 @@ def test_claims_need_languages_enough_and_distances_that_are_known():
         assert finding.verdict == NOT_ASKED and "not known" in finding.why
 
 
+def test_nothing_is_asked_of_a_few_situations():
+    known = evidence(0.9)
+    few = replace(known, accuracy=Replicated(known.accuracy.value, known.accuracy.replicates[:15]))
+    assert {finding.verdict for finding in rules.judge(few)} == {NOT_ASKED}
+    assert rules.judge(few)[0].why == "it takes 16 situations, and there are 15"
+    assert rules.judge(known)[0].verdict == HOLDS
+
+
 def test_teaching_must_not_rest_on_the_dominant_language():
     lifted = tilted(0.0)
     lifted[0] += 0.3

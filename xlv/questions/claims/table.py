@@ -67,7 +67,8 @@ def _compared(
             continue
         small, large = sorted((one, other), key=size.__getitem__)
         fewer, more = sorted((one, other), key=lambda model: ORDER.index(presets[model].multilinguality))
-        both = [concept for concept in known[one] if concept in known[other]]
+        enough = [c for c, e in known[one].items() if len(e.accuracy.replicates) >= rules.SITUATIONS]
+        both = [concept for concept in enough if concept in known[other]]
         if presets[one].series == presets[other].series:
             yield from ((large, c, small, rules.larger(known[small][c], known[large][c])) for c in both)
         elif presets[fewer].multilinguality != presets[more].multilinguality:

@@ -27,6 +27,7 @@ LARGER = 0.02  # accuracy by which a larger model must read better, not to fail
 ALIKE = 0.8  # pooled consistency below which vectors count as inconsistent
 FEW, MANY = 3, 10  # readable languages that claim 3, and claims 4 and 7, take
 SEVERAL = 5  # languages that can be permuted
+SITUATIONS = 16  # from which a standard error is trusted
 RELATED = 0.05  # consistency per standard deviation of similarity
 GRADIENT = 0.025  # accuracy from the poorest to the richest language
 BALANCED = 0.03  # accuracy by which transfer may lean to one side
@@ -107,8 +108,7 @@ def inconsistent(e: Evidence) -> Finding:
         return Finding("3", why=why)
     found = pooled(e.moments)
     low, high = found.contrast(ALIKE).interval(LEVEL)
-    shown = _finding("3", found.linearised(), lambda *_: high < 0, lambda *_: low > 0)
-    return shown
+    return _finding("3", found.linearised(), lambda *_: high < 0, lambda *_: low > 0)
 
 
 _UNREAD = "other languages' vectors do not read it"
@@ -136,10 +136,8 @@ def related(e: Evidence) -> Finding:
     if why := _unasked(e, MANY, similar=True):
         return Finding("4a", why=why)
     found = kinship.regression(e.moments, e.similarity)
-    above = found.coefficient.value > 0
-    return _finding(
-        "4a", found.coefficient, lambda *_: found.p < ALPHA and above, lambda _, high: high < RELATED, p=found.p
-    )
+    above = found.p < ALPHA and found.coefficient.value > 0
+    return _finding("4a", found.coefficient, lambda *_: above, lambda _, high: high < RELATED, p=found.p)
 
 
 def distorted(e: Evidence) -> Finding:
@@ -245,5 +243,8 @@ SINGLE = (encoded, beyond_surface, inconsistent, related, distorted, teaching, s
 
 
 def judge(e: Evidence) -> list[Finding]:
-    """Findings on all claims about one concept of one model."""
+    """Findings on all claims about one concept of one model; few situations have a spread that misleads."""
+    if (n := len(e.accuracy.replicates)) < SITUATIONS:
+        why = f"it takes {SITUATIONS} situations, and there are {n}"
+        return [Finding(claim, why=why) for claim in CLAIMS if claim not in ("2", "M")]
     return [rule(e) for rule in SINGLE]

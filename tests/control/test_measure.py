@@ -10,7 +10,7 @@ import torch
 from xlv.cache import cache_root
 from xlv.control.conditions import UNSTEERED
 from xlv.control.measure import Bench, Journal, Neutral, bench_for, json_lines, refusal_scores
-from xlv.control.refusal import ANSWER_OPENINGS, REFUSAL_OPENINGS
+from xlv.control.refusal import TABLES
 from xlv.models.decoding import ReadPrompts
 from xlv.models.steering import steer
 from xlv.settings import ControlSettings
@@ -136,7 +136,7 @@ def brute_force(model, prompt, openings):
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma3", "bloom"])
 def test_the_score_is_the_log_odds_of_the_two_sets_of_openings_steered_or_not(tiny, architecture):
     model = tiny(architecture, template="chat")
-    sets = [{*table["fr"], *table["en"]} for table in (REFUSAL_OPENINGS, ANSWER_OPENINGS)]
+    sets = [{*TABLES["fr"][key], *TABLES["en"][key]} for key in ("refusals", "answers")]
 
     def wanted():
         return [np.subtract(*(brute_force(model, prompt, texts) for texts in sets)) for prompt in PROMPTS]

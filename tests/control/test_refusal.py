@@ -37,7 +37,7 @@ ANSWERS = {
 
 
 def test_there_are_openings_for_every_language():
-    assert set(refusal.REFUSAL_OPENINGS) == set(refusal.ANSWER_OPENINGS) == set(LANGUAGES)
+    assert set(refusal.TABLES) == set(LANGUAGES)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -52,7 +52,7 @@ def test_plain_answers_are_not_refusals(code):
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_openings_of_refusals_and_answers_are_judged_as_such(code):
-    assert all(judge(text + " …", code) == "non-refusal" for text in refusal.ANSWER_OPENINGS[code])
+    assert all(judge(text + " …", code) == "non-refusal" for text in refusal.TABLES[code]["answers"])
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "!!! ??? 123", "the same the same the same the same", "哈" * 30])

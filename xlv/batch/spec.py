@@ -13,6 +13,7 @@ import yaml
 from jsonschema.exceptions import best_match
 
 from xlv.edition.book import repository
+from xlv.openings import StrictLoader
 
 QUESTIONS = ("q1_recognition", "q2_consistency", "q3_transfer", "q4_control")
 LARGEST = 50_000  # bytes of a spec
@@ -36,29 +37,12 @@ class Spec:
     book: bool = True
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without what can nest without bounds, and without the silent loss of a key that is given twice."""
-
-    def compose_node(self, parent, index):
-        """Compose a node; raises ValueError for an alias, an anchor or a tag."""
-        if (event := self.peek_event()).anchor or getattr(event, "tag", None):
-            raise ValueError(f"line {event.start_mark.line + 1}: write the value itself, without &, * and !")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node, deep=False):
-        """Build a mapping; raises ValueError for a repeated key."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise ValueError(f"{twice[0]!r} is given twice: keep one of them")
-        return super().construct_mapping(node, deep)
-
-
 def read_spec(path: Path) -> Spec:
     """Read and check a spec; raises ValueError in one line that says where, what was expected and what was found."""
     if not path.is_file() or path.stat().st_size > LARGEST:
         raise ValueError(f"no spec at {path}: expected a file of at most {LARGEST:,} bytes, see the page on batch runs")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        content = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
         parameters, folder = _checked(content), path.resolve().parent
         out = (folder / os.path.expanduser(content.get("out", f"build/{path.stem}"))).resolve()
     except (yaml.YAMLError, ValueError, RecursionError) as error:

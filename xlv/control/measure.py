@@ -14,7 +14,18 @@ import torch
 
 from xlv.cache import cache_root, fingerprint, writing
 from xlv.control.conditions import Steering
-from xlv.control.refusal import RULES_FINGERPRINT, Judge, RuleJudge, in_language, judge_named, opening_words, openings
+from xlv.control.refusal import (
+    TABLES,
+    Judge,
+    RuleJudge,
+    Tables,
+    in_language,
+    judge_named,
+    opening_words,
+    openings,
+    rules_fingerprint,
+    tables_of,
+)
 from xlv.models.decoding import ReadPrompts, length_batches
 from xlv.models.model import Model
 from xlv.schema import REFUSAL
@@ -73,14 +84,14 @@ def json_lines(path: Path) -> Iterator:
             continue
 
 
-def refusal_scores(read: ReadPrompts, code: str) -> np.ndarray:
+def refusal_scores(read: ReadPrompts, code: str, tables: Tables = TABLES) -> np.ndarray:
     """Refusal score `[prompt]` in nats of prompts in language `code`: log-odds of a refusal opening.
 
     log P(a refusal opening) − log P(an answer opening), openings of the prompt's language and of English, several
     tokens each. It needs no generation, is smooth where refusal rates are flat, and exists for models that never
     refuse. Raises ValueError for a language without openings.
     """
-    refusals, answers = openings(code)
+    refusals, answers = openings(code, tables)
     logs = read.opening_logs(refusals + answers)
     return np.logaddexp.reduce(logs[: len(refusals)]) - np.logaddexp.reduce(logs[len(refusals) :])
 
@@ -148,7 +159,8 @@ class Bench:
 
         The name of the `condition` goes with kept completions. Raises ValueError for a language without openings.
         """
-        cell = fingerprint("prompts", RULES_FINGERPRINT, self.judge.name, self.tokens, steering.key, code)
+        rules = rules_fingerprint(self.judge.tables)
+        cell = fingerprint("prompts", rules, self.judge.name, self.tokens, steering.key, code)
         items = [fingerprint(prompt) for prompt in prompts]
 
         def missing(indices: list[int]) -> list[list]:
@@ -176,7 +188,7 @@ class Bench:
         for batch in length_batches(self.model, prompts, self.batch_size, steering.system):
             texts = [prompts[i] for i in batch]
             read = ReadPrompts(self.model, texts, steering.system)
-            scores = refusal_scores(read, code).tolist()
+            scores = refusal_scores(read, code, self.judge.tables).tolist()
             rows = self._judged(read, code, texts, condition) if generate else [()] * len(batch)
             found |= {i: Reading(score, *row) for i, score, row in zip(batch, scores, rows, strict=True)}
         return [found[i] for i in range(len(prompts))]
@@ -189,7 +201,7 @@ class Bench:
                 record = {"model": self.model.name, "condition": condition, "language": code, "prompt": prompt}
                 line = json.dumps({**record, "completion": completion, "judged": outcome}, ensure_ascii=False)
                 write_private(self.keep, line + "\n", append=True)
-            opening = opening_words(completion, code) if outcome == REFUSAL else None
+            opening = opening_words(completion, code, tables=self.judge.tables) if outcome == REFUSAL else None
             rows.append((outcome, in_language(completion, code), opening))
         return rows
 
@@ -199,11 +211,13 @@ def bench_for(model: Model, settings: ControlSettings, *, keep_completions: bool
 
     With `keep_completions` all completions go to a private file, `completions/{fingerprint of the model}.jsonl` in the
     cache, never elsewhere. They exist only where they are generated now, so they are kept in step with a journal of
-    their own. Raises what loading the judge raises.
+    their own. Raises what loading the judge and the openings of the corpus raises.
     """
     journal = cache_root() / "journals" / f"{model.fingerprint}{'-kept' if keep_completions else ''}.jsonl"
     kept = cache_root() / "completions" / f"{model.fingerprint}.jsonl" if keep_completions else None
-    return Bench(model, settings.tokens, judge_named(settings.judge), Journal(journal), kept)
+    judge = judge_named(settings.judge)
+    judge.tables = tables_of(settings.folder)
+    return Bench(model, settings.tokens, judge, Journal(journal), kept)
 
 
 def write_private(path: Path, text: str, *, append: bool = False) -> None:

@@ -17,11 +17,13 @@ _HOMES = {
     "consistency": "xlv.questions.consistency.cosines",
     "transferability": "xlv.questions.transfer.one_way",
     "steer": "xlv.models.steering",
+    "Gate": "xlv.models.steering",
     "generate": "xlv.models.decoding",
     "run_study": "xlv.study",
     "run_control": "xlv.study",
     "Profile": "xlv.profiles",
     "open_results": "xlv.edition.notebook",
+    "open_chat": "xlv.edition.notebook",
     "open_ledger": "xlv.edition.notebook",
     "check_parameters": "xlv.edition.notebook",
 }

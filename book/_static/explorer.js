@@ -159,9 +159,10 @@
       const number = value(view, measure, s, t, layer), channels = colour(number, scale);
       const hundredths = Number.isNaN(number) ? "" : String(Math.round(100 * Math.abs(number)));
       const sign = number < 0 && hundredths !== "0" ? "−" : scale.signed && hundredths !== "0" ? "+" : "";
-      const here = s === source && t === target;
+      const here = s === source && t === target, step = order.indexOf(t) - order.indexOf(s);
       return el("td", {
         tabindex: here ? 0 : -1, "aria-selected": String(here), onclick: () => choose(s, t),
+        class: view.order === "resource" && step === 1 ? "stair" : false,
         title: `${languages[s].name} to ${languages[t].name}: ${write(number, scale.signed)}`,
         style: `background:rgb(${channels});color:${ink(channels)}`,
       }, sign + hundredths);
@@ -195,12 +196,23 @@
 
   // ---- the sentence and the numbers
 
+  /** Mean T from richer to poorer languages and back, and the share of positive cells of the first. */
+  function triangle(view) {
+    const order = view.model.order, cells = order.flatMap((s, i) => order.slice(i + 1).map((t) => [s, t]));
+    const down = cells.map(([s, t]) => value(view, "transfer", s, t, view.layer));
+    const up = cells.map(([s, t]) => value(view, "transfer", t, s, view.layer));
+    const positive = Math.round((100 * down.filter((number) => number > 0).length) / Math.max(1, down.length));
+    return `Mean T from richer to poorer languages ${write(mean(down), true)} (${positive} % of cells positive),`
+      + ` from poorer to richer ${write(mean(up), true)}.`;
+  }
+
   const pairsOf = ({ model, concepts }) => concepts.reduce((sum, concept) => sum + model.pairs[concept], 0);
 
   function sentence(view) {
     const { model, concepts, source, target, layer, protocol } = view;
     const [from, to] = [model.languages[source].name, model.languages[target].name];
     const what = concepts.length > 1 ? `mean over the ${concepts.length} values` : model.concepts[concepts[0]].name;
+    const as = `${model.title}, ${model.text}`;
     const where = layer ? `layer ${layer} of ${model.layers}`
       : concepts.length > 1 ? `each concept's layer as chosen by protocol ${protocol}`
         : `layer ${chosenLayers(view)[0]} of ${model.layers}, as chosen by protocol ${protocol}`;
@@ -209,7 +221,7 @@
       write(value(view, "accuracy", target, target, layer))}, so T = ${
       write(value(view, "transfer", source, target, layer), true)}; the cosine of the two vectors is ${
       write(value(view, "cosine", source, target, layer))}.`;
-    return `${model.title}, ${what}, ${from} → ${to}, ${where}: accuracy ${write(read)} (95 % interval ${
+    return `${as}, ${what}, ${from} → ${to}, ${where}: accuracy ${write(read)} (95 % interval ${
       write(low)} to ${write(high)}, ${n} pairs).${own}`;
   }
 
@@ -227,6 +239,57 @@
       el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...rows));
   }
 
+  // ---- downloads
+
+  function save(name, content) {
+    const link = el("a", { href: URL.createObjectURL(content), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  const nameOf = ({ model, concepts, measure }) => [model.title, model.text, measure,
+    concepts.length > 1 ? "mean over values" : model.concepts[concepts[0]].name].join(" ").replace(/[^\w.-]+/g, "-");
+
+  /** All cells of the heat map, one row each. */
+  function csv(view) {
+    const { model, layer } = view, rows = ["source,target,accuracy,transferability,cosine"];
+    for (const s of sorted(view)) for (const t of sorted(view)) {
+      const numbers = Object.keys({ accuracy: 0, transfer: 0, cosine: 0 }).map((m) => value(view, m, s, t, layer));
+      rows.push([model.languages[s].code, model.languages[t].code, ...numbers.map((n) => n.toFixed(4))].join());
+    }
+    save(`${nameOf(view)}.csv`, new Blob([rows.join("\n") + "\n"], { type: "text/csv" }));
+  }
+
+  /** The heat map as a picture. */
+  function png(view) {
+    const order = sorted(view), { model: { languages, title, text }, measure, layer } = view;
+    const size = 44, left = 70, top = 90, canvas = el("canvas"), paint = canvas.getContext("2d");
+    canvas.width = left + size * order.length + 20;
+    canvas.height = top + size * order.length + 20;
+    const say = (words, x, y, align, font, style = "#000") => {
+      Object.assign(paint, { font: `${font}px sans-serif`, textAlign: align, fillStyle: style });
+      paint.fillText(words, x, y);
+    };
+    paint.fillStyle = "#fff";
+    paint.fillRect(0, 0, canvas.width, canvas.height);
+    say(`${title}, ${text}: ${MEASURES[measure].label} × 100`, 20, 30, "left", 20);
+    say(triangle(view), 20, 55, "left", 13);
+    order.forEach((s, i) => {
+      say(languages[s].code, left - 12, top + size * i + 28, "right", 16);
+      say(languages[s].code, left + size * (i + 0.5), top - 8, "center", 16);
+      order.forEach((t, j) => {
+        const number = value(view, measure, s, t, layer), channels = colour(number, MEASURES[measure]);
+        paint.fillStyle = `rgb(${channels})`;
+        paint.fillRect(left + size * j, top + size * i, size - 1, size - 1);
+        if (!Number.isNaN(number)) {
+          say(String(Math.round(100 * number)).replace("-", "−"), left + size * (j + 0.5), top + size * i + 28, "center",
+            15, ink(channels));
+        }
+      });
+    });
+    canvas.toBlob((picture) => save(`${nameOf(view)}.png`, picture));
+  }
+
   // ---- the page
 
   const ARRAYS = ["accuracy", "chosen_accuracy", "chosen_layer", "cosine", "chosen_cosine"];
@@ -234,7 +297,8 @@
   function start(container, data) {
     const shownLayer = el("span");
     const form = el("form", { "aria-label": "What to show", onsubmit: (event) => event.preventDefault() },
-      choice("Model", "model", data.models.map((model, i) => [i, model.title])),
+      choice("Model", "model", [...new Set(data.models.map(({ title }) => title))].map((title) => [title, title])),
+      choice("Texts read as", "text", []),
       choice("Concept", "concept", []),
       choice("Source language", "source", []), choice("Target language", "target", []),
       el("label", {}, shownLayer,
@@ -245,12 +309,16 @@
       choice("Languages sorted by", "order", Object.entries(ORDERS)));
     const said = el("p", { class: "said", "aria-live": "polite", "aria-atomic": "true" });
     const accuracy = el("figure"), cosine = el("figure"), heat = el("figure", { class: "heat" });
+    const button = (text, make) => el("button", { type: "button", onclick: () => make(current()) }, text);
+    const take = el("p", { class: "take" }, button("Download cells (CSV)", csv), button("Download map (PNG)", png),
+      button("Copy link", () => navigator.clipboard?.writeText(location.href)));
     const numbers = el("details", {}, el("summary", {}, "The numbers by layer"), el("div", { class: "numbers" }));
-    container.replaceChildren(form, said, el("div", { class: "curves" }, accuracy, cosine), heat, numbers);
+    container.replaceChildren(form, said, el("div", { class: "curves" }, accuracy, cosine), heat, take, numbers);
     const fields = form.elements;
 
     function model() {
-      const chosen = data.models[fields.model.value];
+      const same = data.models.filter(({ title }) => title === fields.model.value);
+      const chosen = same.find(({ text }) => text === fields.text.value) || same[0];
       for (const name of ARRAYS) if (chosen[name].data) chosen[name] = unpack(chosen[name]);
       return chosen;
     }
@@ -258,6 +326,7 @@
     /** Offer what the model has, and keep what was chosen where it has that too. */
     function offer() {
       const { concepts, languages, order, layers } = model();
+      const texts = data.models.filter(({ title }) => title === fields.model.value).map(({ text }) => [text, text]);
       const spoken = order.map((l) => [languages[l].code, languages[l].label]);
       const values = concepts.filter((concept) => concept.value).length;
       const named = concepts.map(({ name, value: isValue }) => [name, isValue ? name : `${name} (control, no value)`]);
@@ -266,6 +335,7 @@
         field.replaceChildren(...options.map(([key, text]) => el("option", { value: key }, text)));
         field.value = options.some(([key]) => key === before) ? before : options[0][0];
       };
+      put(fields.text, texts, "");
       put(fields.concept, values > 1 ? [["", `mean over the ${values} values`], ...named] : named, "");
       put(fields.source, spoken, spoken[0][0]);
       put(fields.target, spoken, spoken[Math.min(1, spoken.length - 1)][0]);
@@ -287,6 +357,7 @@
       fields.chosen.checked = false;
       fields.layer.value = layer;
       draw();
+      remember(current());
     }
 
     function chooseCell(source, target) {
@@ -294,6 +365,7 @@
       fields.source.value = languages[source].code;
       fields.target.value = languages[target].code;
       draw();
+      remember(current());
       if (focused) heat.querySelector("[aria-selected=true]").focus();
     }
 
@@ -320,6 +392,29 @@
           `of the vectors of ${from} and ${to}, from all pairs.`));
     }
 
+    const KEPT = ["model", "text", "concept", "source", "target", "measure", "order"];
+
+    /** The view that the address asks for, else the one with the most to see; what is not there is left out. */
+    function read() {
+      const asked = new URLSearchParams(location.hash.slice(1));
+      const wanted = { ...data.open, text: data.models[0].text, measure: "transfer", ...Object.fromEntries(asked) };
+      const put = (name) => {
+        if ([...fields[name].options].some(({ value: key }) => key === wanted[name])) fields[name].value = wanted[name];
+      };
+      put("model"), offer(), put("text"), offer();
+      KEPT.slice(2).forEach(put);
+      const layer = Number(wanted.layer);
+      fields.chosen.checked = !(layer >= 1 && layer <= model().layers);
+      if (!fields.chosen.checked) fields.layer.value = layer;
+      draw();
+    }
+
+    function remember(view) {
+      const state = KEPT.map((name) => [name, fields[name].value]);
+      if (view.layer) state.push(["layer", view.layer]);
+      history.replaceState(null, "", `#${new URLSearchParams(state)}`);
+    }
+
     function draw() {
       const view = current(), layers = [...new Set(chosenLayers(view))].sort((a, b) => a - b);
       if (!view.layer) fields.layer.value = layers[Math.floor(layers.length / 2)];
@@ -329,20 +424,21 @@
       const at = view.layer ? `layer ${view.layer}` : "the chosen layers";
       heat.replaceChildren(
         el("figcaption", {}, el("b", {}, `${MEASURES[view.measure].label} at ${at}. `), "Sources down, targets across;"
-          + ` the framed cell is the one above. Resource order: ${view.model.basis}.`),
+          + ` the framed cell is the one above. Resource order: ${view.model.basis}. ${triangle(view)}`),
         el("div", { class: "scroll" }, grid(view, chooseCell)), legend(view.measure));
       numbers.lastChild.replaceChildren(table(view));
       said.textContent = sentence(view);
     }
 
     form.addEventListener("input", (event) => {
-      if (event.target === fields.model) offer();
+      if (event.target === fields.model || event.target === fields.text) offer();
       if (event.target === fields.layer) fields.chosen.checked = false;
       draw();
+      remember(current());
     });
     new ResizeObserver(() => drawCurves(current())).observe(container);
-    offer();
-    draw();
+    window.addEventListener("hashchange", read);
+    read();
   }
 
   const container = document.querySelector(".xlv-explorer"), script = document.getElementById("xlv-data");

@@ -104,15 +104,30 @@ def test_only_pairs_that_were_tested_count():
 
 def test_four_models_of_full_size_stay_under_one_megabyte():
     found = {str(i): results(CONCEPTS, LANGUAGES, layers=30, seed=i) for i in range(4)}
-    text = data_text({name: both[0] for name, both in found.items()}, {name: both[1] for name, both in found.items()})
+    text = data_text([{name: both[i] for name, both in found.items()} for i in (0, 1)])
     assert len(json.loads(text)["models"]) == 4
     assert 700_000 < len(text.encode()) < 1_000_000
+
+
+def test_the_chat_reading_stands_beside_the_raw_one():
+    raw, chat = ([{"m": one} for one in results(("morality",), ("en", "sw"), layers=3, seed=seed)] for seed in (1, 2))
+    chat[0]["m"].attrs["template"] = "chat"
+    models = json.loads(data_text(raw, chat))["models"]
+    assert [model["text"] for model in models] == ["raw text", "chat template"]
+    assert models[0]["title"] == models[1]["title"] and models[0]["accuracy"] != models[1]["accuracy"]
+
+
+def test_the_explorer_opens_on_the_strongest_triangle():
+    recognition, consistency = results(("morality", "fairness", "tense"), ("en", "fr", "sw"), layers=3)
+    recognition["accuracy"][:] = 0.5
+    recognition["accuracy"].loc[{"concept": "fairness"}] = [[0.9, 0.7, 0.7], [0.5, 0.6, 0.5], [0.5, 0.5, 0.5]]
+    assert json.loads(data_text([{"m": recognition}, {"m": consistency}]))["open"]["concept"] == "fairness"
 
 
 def test_no_name_of_a_model_can_end_the_script_or_become_markup():
     recognition, consistency = results(("morality",), ("en", "sw"), layers=3)
     recognition.attrs["title"] = "</script><b>&"
-    page = explorer({"m": recognition}, {"m": consistency}).data
+    page = explorer([{"m": recognition}, {"m": consistency}]).data
     (text,) = re.findall(r'<script type="application/json" id="xlv-data">(.*?)</script>', page)
     assert json.loads(text)["models"][0]["title"] == "</script><b>&"
     assert "innerHTML" not in (ROOT / "book" / "_static" / "explorer.js").read_text(encoding="utf-8")
@@ -120,7 +135,7 @@ def test_no_name_of_a_model_can_end_the_script_or_become_markup():
 
 def test_the_script_reads_what_the_page_holds_and_asks_for_nothing():
     script = (ROOT / "book" / "_static" / "explorer.js").read_text(encoding="utf-8")
-    page = explorer(*({"m": dataset} for dataset in results(("morality",), ("en", "sw"), layers=3))).data
+    page = explorer([{"m": dataset} for dataset in results(("morality",), ("en", "sw"), layers=3)]).data
     assert 'querySelector(".xlv-explorer")' in script and 'class="xlv-explorer"' in page
     assert 'getElementById("xlv-data")' in script and 'id="xlv-data"' in page
     assert not re.search(r"fetch\(|XMLHttpRequest|\bimport\b|https?://(?!www\.w3\.org/2000/svg)", script)

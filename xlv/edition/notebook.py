@@ -117,6 +117,20 @@ def open_results(
     return found
 
 
+def open_chat(
+    models: str | Sequence[str], question: str, *, results: str = "", profile: str = "full", **size
+) -> dict[str, xr.Dataset]:
+    """The chat reading that stands in the reference results beside the raw one, by model; computes nothing.
+
+    Takes what `open_results` takes; empty where another folder or size is asked for.
+    """
+    about = {name: size.pop(name) for name in ("device", "trust_remote_code") if name in size}
+    usual = not results and profile != STORED and profile_of(profile, **size) == profile_of()
+    reference = _reference() if usual else None
+    known = [model for model in models_of(models) if reference and _is_reference(reference, model, f"{model}/chat")]
+    return open_results(known, question, template="chat", **about) if known else {}
+
+
 def _kept(folder: Path, model: str, question: str) -> xr.Dataset | None:
     """What a collection of results has of a model; None for a question that was not asked of it."""
     path = result_path(folder, model, question)

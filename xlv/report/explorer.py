@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -9,6 +10,7 @@ from IPython.display import HTML
 
 from xlv.corpus.languages import language
 from xlv.questions.common import resource_order, value_concepts
+from xlv.questions.transfer.one_way import one_way
 from xlv.report.formats import say
 from xlv.results import Results
 
@@ -40,6 +42,7 @@ def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str =
     codes = [str(code) for code in recognition["source"].values]
     return {
         "title": recognition.attrs["title"],
+        "text": "chat template" if recognition.attrs.get("template") == "chat" else "raw text",
         "languages": [{k: getattr(language(c), k) for k in ("code", "name", "label", "family")} for c in codes],
         "order": [codes.index(code) for code in order],
         "basis": basis,
@@ -54,15 +57,32 @@ def model_data(recognition: xr.Dataset, consistency: xr.Dataset, protocol: str =
     }
 
 
-def data_text(recognition: Results, consistency: Results, protocol: str = "cv") -> str:
-    """Data of all models as JSON that can stand in a script element."""
-    models = [model_data(dataset, consistency[name], protocol) for name, dataset in recognition.items()]
-    text = json.dumps({"protocol": protocol, "models": models}, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
+def most_to_see(models: list[dict[str, object]], recognition: Results, protocol: str) -> dict[str, str]:
+    """Title and value concept with the strongest triangle, U, on which the explorer opens."""
+    found = {}
+    for model, dataset in zip(models, recognition.values(), strict=True):
+        accuracy, ranks = dataset["accuracy"].sel(protocol=protocol), np.argsort(model["order"])
+        for concept in value_concepts(dataset):
+            found[model["title"], concept] = float(one_way(accuracy.sel(concept=concept).values, ranks).total)
+    title, concept = max(found, key=lambda key: np.nan_to_num(found[key], nan=-np.inf))
+    return {"model": title, "concept": concept}
 
 
-def explorer(recognition: Results, consistency: Results, protocol: str = "cv") -> HTML:
-    """The place where `book/_static/explorer.js` draws the explorer, with its data."""
-    data = data_text(recognition, consistency, protocol)
+def data_text(raw: Sequence[Results], chat: Sequence[Results] = ({}, {}), protocol: str = "cv") -> str:
+    """Data of all models as JSON that can stand in a script element; `raw` and `chat` as in `explorer`."""
+    first, models = [], []
+    for recognition, consistency in (raw, chat):
+        models += [model_data(dataset, consistency[name], protocol) for name, dataset in recognition.items()]
+        first = first or list(models)
+    found = {"protocol": protocol, "open": most_to_see(first, raw[0], protocol), "models": models}
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def explorer(raw: Sequence[Results], chat: Sequence[Results] = ({}, {}), protocol: str = "cv") -> HTML:
+    """The place where `book/_static/explorer.js` draws the explorer, with its data.
+
+    `raw` and `chat` are recognition and consistency by model: as the run read its texts, and the chat reading of those
+    models that have one beside it.
+    """
     place = f'<div class="xlv-explorer"><p>{say("explorer", "fallback")}</p></div>'
-    return HTML(f'{place}\n<script type="application/json" id="xlv-data">{data}</script>')
+    return HTML(f'{place}\n<script type="application/json" id="xlv-data">{data_text(raw, chat, protocol)}</script>')

@@ -16,7 +16,6 @@ import transformers as hf
 
 from tests.conftest import GROUPED
 from tests.gguf_file import tensors_of, write_gguf
-from xlv.cache import silent
 from xlv.models import gguf
 from xlv.models.activations import extract
 from xlv.models.advice import ModelError
@@ -407,24 +406,6 @@ def test_a_file_of_a_converted_model_that_is_not_as_written_is_said_and_made_ane
     with pytest.raises(ModelError, match="was damaged and has been removed: run the same command again"):
         resolve(str(path))
     assert resolve(str(path)).location == str(file.parent) and file.read_bytes() == whole
-
-
-def test_an_embedded_model_that_an_earlier_version_converted_is_kept_if_its_weights_are_unchanged(
-    tiny, tmp_path, monkeypatch
-):
-    model, path, sha = tiny(), tmp_path / "tiny.gguf", "a" * 64
-    write_gguf(path, model.network, model.tokenizer)
-    monkeypatch.setattr(gguf, "_EMBEDDED", {sha})
-    folder = gguf.convert([path], sha, "tiny", silent)
-    assert folder.name == "a" * 16 + "-v1"
-    (folder / "manifest.json").unlink()
-    stamp = (folder / "model.safetensors").stat().st_mtime_ns
-    assert gguf.convert([path], sha, "tiny", silent) == folder and (folder / "manifest.json").exists()
-    assert (folder / "model.safetensors").stat().st_mtime_ns == stamp
-    (folder / "manifest.json").unlink()
-    (folder / "model.safetensors").write_bytes(b"other")
-    with pytest.raises(ModelError, match="was damaged"):
-        gguf.convert([path], sha, "tiny", silent)
 
 
 def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(tiny, tmp_path, monkeypatch):

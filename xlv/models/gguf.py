@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 _CONVERTER = 2  # raised when converting changes; what 2 mended is in no embedded model: these stay at 1
-_CHECKSUM = "model.safetensors.sha256"  # what earlier versions of xlv verify in a folder of the same cache
 _COMPUTED = ("rope.freqs", "attn_rot_embd.weight", "attention.rotary_emb.inv_freq")  # in old files: no weights
 _EMBEDDED = {preset.wheels.sha256 for preset in PRESETS.values() if preset.wheels}
 
@@ -40,8 +39,10 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
     """
     folder = converted(sha256)
     if folder.exists():
-        _check_unchanged(folder)
-        return folder
+        if cache.verified(folder):
+            return folder
+        shutil.rmtree(folder)
+        raise ModelError(f"{folder} was damaged and has been removed: run the same command again to unpack it anew")
     headers = [usable(files[0]), *map(read_header, files[1:])]
     size = sum(4 * prod(tensor.shape) for header in headers for tensor in header.tensors.values())
     memory = psutil.virtual_memory().total + psutil.swap_memory().total
@@ -59,24 +60,10 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
             model.save_pretrained(temporary, max_shard_size="1TB")
             tokenizer.save_pretrained(temporary)
             _check_saved(temporary, tokenizer, header)
-        sha = cache.file_sha256(temporary / "model.safetensors")
-        (temporary / _CHECKSUM).write_text(sha + "\n")
         (temporary / "name.txt").write_text(name + "\n", encoding="utf-8")  # for `xlv cache list`
         cache.write_manifest(temporary)
     progress(f"unpacking {name}", 1, 1)
     return folder
-
-
-def _check_unchanged(folder: Path) -> None:
-    """Raise ModelError, and remove the folder, where a file in it is not as it was written."""
-    sums, weights = folder / _CHECKSUM, folder / "model.safetensors"
-    old = folder.name.endswith("-v1") and not (folder / "manifest.json").exists()  # from before there was one
-    if old and sums.exists() and weights.exists() and cache.file_sha256(weights) == sums.read_text().strip():
-        cache.write_manifest(folder)
-    if not cache.verified(folder):
-        shutil.rmtree(folder)
-        remedy = "run the same command again to unpack it anew"
-        raise ModelError(f"{folder} was damaged and has been removed: {remedy}")
 
 
 def usable(path: Path) -> Header:

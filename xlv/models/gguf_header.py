@@ -55,39 +55,37 @@ class Header:
 
 
 class _Reader:
-    """Values one after another; struct.error where the file ends before a value does."""
+    """Values one after another, by their forms in `struct`; struct.error where the file ends before a value does."""
 
     def __init__(self, data: mmap.mmap):
         self.data, self.place, self.strings = data, 4, 0
 
-    def passed(self, size: int) -> bytes:
-        self.place += size
-        if self.place > len(self.data):
-            raise struct.error("a value is longer than the file")
-        return self.data[self.place - size : self.place]
-
-    def number(self, form: str):
-        return struct.unpack(f"<{form}", self.passed(struct.calcsize(f"<{form}")))[0]
+    def take(self, form: str) -> tuple:
+        values = struct.unpack_from(f"<{form}", self.data, self.place)
+        self.place += struct.calcsize(f"<{form}")
+        return values
 
     def text(self) -> str:
-        return self.passed(self.number("Q")).decode()
+        return self.take(f"{self.take('Q')[0]}s")[0].decode()
 
     def value(self, kind: int):
         if kind in _NUMBERS:
-            return self.number(_NUMBERS[kind])
+            return self.take(_NUMBERS[kind])[0]
         if kind == _TEXT:
             return self.text()
         if kind != _ARRAY:
             raise ValueError(f"a value of unknown type {kind}")
-        kind, count = self.number("I"), self.number("Q")
+        kind, count = self.take("IQ")
+        if kind in _NUMBERS and count <= 4096:
+            return list(self.take(f"{count}{_NUMBERS[kind]}"))
         if kind in _NUMBERS:
-            values = self.passed(count * struct.calcsize(f"<{_NUMBERS[kind]}"))
-            return list(struct.unpack(f"<{count}{_NUMBERS[kind]}", values)) if count <= 4096 else None
+            self.take(f"{count * struct.calcsize(_NUMBERS[kind])}x")  # passed over, as strings are
+            return None
         self.strings += count
         if kind != _TEXT or self.strings > _MOST:
             raise ValueError(f"an array of type {kind} with {count} values")
         for _ in range(count):
-            self.passed(self.number("Q"))
+            self.take(f"{self.take('Q')[0]}x")
         return None
 
 
@@ -133,22 +131,21 @@ def _header(path: Path, data: mmap.mmap) -> Header:
     if data[:4] != b"GGUF":
         raise ValueError("it does not begin with GGUF")
     reader = _Reader(data)
-    version, n_tensors, n_keys = reader.number("I"), reader.number("Q"), reader.number("Q")
+    version, n_tensors, n_keys = reader.take("IQQ")
     if version not in (2, 3):
         raise ValueError(f"version {version} of the format, where 2 and 3 are known")
     keys, table = {}, {}
     for _ in range(n_keys):
         name = reader.text()
-        if name in keys or not name.isprintable() or len(name) > 300:
-            raise ValueError(f"the key {name} stands in it twice, or is no name")
-        keys[name] = reader.value(reader.number("I"))
+        keys[name] = reader.value(*reader.take("I"))
     table_at = reader.place
     for _ in range(n_tensors):
-        name, n_dims = reader.text(), reader.number("I")
-        if name in table or n_dims > 8 or not name.isprintable() or len(name) > 300:
-            raise ValueError(f"a tensor of {n_dims} dimensions, {name}, stands in it twice, or is none")
-        shape = tuple(reader.number("Q") for _ in range(n_dims))[::-1]
-        table[name] = shape, reader.number("I"), reader.number("Q")
+        name, (n_dims,) = reader.text(), reader.take("I")
+        *shape, kind, offset = reader.take(f"{n_dims}QIQ")
+        table[name] = tuple(shape[::-1]), kind, offset
+    names = (*keys, *table)
+    if len(names) < n_keys + n_tensors or not all(name.isprintable() and len(name) <= 300 for name in names):
+        raise ValueError("a key or a tensor stands in it twice, or has no name")
     alignment = keys.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment not in (1 << k for k in range(17)):
         raise ValueError(f"general.alignment is {alignment}")

@@ -21,7 +21,7 @@ from xlv.models.model import Model, as_model
 from xlv.models.prompts import as_texts
 from xlv.statistics.vectors import Layers
 
-Key = tuple[str, str]  # concept and language
+Key = tuple[str, ...]  # concept and language
 
 
 def read_fast(
@@ -82,24 +82,22 @@ def extract(
     once; a single one is one example. Raises ValueError for a text without tokens, or too long for the memory,
     ModelError for states that are not finite.
     """
-    texts = as_texts(texts)
-    distinct = list(dict.fromkeys(texts))
-    states = read_fast(as_model(model), distinct, token_budget) if fast else read_plainly(model, distinct)
-    require_finite(model, states)
-    where = {text: i for i, text in enumerate(distinct)}
-    return states if len(distinct) == len(texts) else states[[where[text] for text in texts]]
+    return extract_parts(as_model(model), {(): as_texts(texts)}, fast, token_budget)[()]
 
 
 @torch.inference_mode()
-def extract_parts(model: Model, parts: Mapping[Key, Sequence[str]]) -> dict[Key, torch.Tensor]:
+def extract_parts(
+    model: Model, parts: Mapping[Key, Sequence[str]], fast: bool = True, token_budget: int | None = None
+) -> dict[Key, torch.Tensor]:
     """States as of `extract` for each part of some texts: to the bit the same whatever other parts there are.
 
     Batches are made within a part and follow from all its texts. Raises as `extract` does, naming the part.
     """
     distinct = {key: list(dict.fromkeys(texts)) for key, texts in parts.items()}
-    ends = list(accumulate(map(len, distinct.values()), initial=0))
-    read = read_fast(model, [*chain.from_iterable(distinct.values())], parts=[*starmap(range, pairwise(ends))])
-    found = dict(zip(distinct, read.split([*map(len, distinct.values())]), strict=True))
+    texts, sizes = [*chain.from_iterable(distinct.values())], [*map(len, distinct.values())]
+    batched = [*starmap(range, pairwise(accumulate(sizes, initial=0)))]
+    read = read_fast(model, texts, token_budget, batched) if fast else read_plainly(model, texts)
+    found = dict(zip(distinct, read.split(sizes), strict=True))
     for key, states in found.items():
         require_finite(model, states, " in ".join(key))
         where = {text: i for i, text in enumerate(distinct[key])}
@@ -153,9 +151,7 @@ def cached_activations(model: Model, texts: dict[Key, list[str]], *, progress: P
         for key, states in extract_parts(model, {key: texts[key] for key in missing}).items():
             with whole_file(shards[key]) as temporary:
                 # One entry only: of several, the order in the file is drawn by chance.
-                save_file(
-                    {"states": states}, temporary, metadata={"model": model.name}
-                )  # one entry: several are written in any order
+                save_file({"states": states}, temporary, metadata={"model": model.name})
     return shards
 
 

@@ -25,7 +25,7 @@ class Preset:
 
     `hub` is its id on the Hugging Face Hub (for an embedded model, of the original that was quantised);
     `template` the prompt form of the paper; `shares` the published pre-training shares in percent;
-    `series` the models of other sizes beside it, `multilinguality` English, bilingual or multilingual;
+    `short` what figures and sentences call it; `series` the models of other sizes beside it, `multilinguality` English, bilingual or multilingual;
     `disk` the bytes that its weights need on disk once ready; `dominant` the languages it was mostly trained on.
     """
 
@@ -40,6 +40,7 @@ class Preset:
     shares: dict[str, float] = field(default_factory=dict)
     wheels: Wheels | None = None
     note: str = ""
+    short: str = ""
     series: str = ""
     multilinguality: str = ""
 

@@ -11,6 +11,9 @@ from xlv.statistics.jackknife import Replicated
 from xlv.statistics.resampling import Estimate, bootstrap_weights, deviations, interval
 
 
+SHORT_NAMES = {preset.title: preset.short for preset in PRESETS.values() if preset.short}  # by title
+
+
 def value_concepts(dataset: xr.Dataset | xr.DataArray) -> list[str]:
     """Concepts of results that are values: all but the control concepts sentiment and tense."""
     names = [str(c) for c in dataset["concept"].values]

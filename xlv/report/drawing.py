@@ -25,6 +25,7 @@ from xlv.schema import BASELINE, FOLLOWING, REFUSING
 
 Table, Draw = Callable[[xr.Dataset], pd.DataFrame], Callable[..., Figure]
 DIGITS = 5  # of the numbers behind a figure
+WIDE = 9.6  # inches of a figure that takes the width of the text
 GAP = 0.09  # inches above and below each panel of a grid
 INK, FAINT = "#222222", "#8a8a8a"
 MODEL_COLOURS = BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito
@@ -187,20 +188,34 @@ def name_rows(panel: Axes, names: Sequence[str], **look) -> None:
 
 
 def matrices(
-    datasets: Results, table: Table, *, label: str, reach: float | None = None, **look
+    datasets: Results, table: Table, *, label: str, reach: float | None = None, per_row: int = 4, text="{:.2f}", **look
 ) -> tuple[NumberedFigure, Sequence[Axes]]:
-    """Heat maps below each other, a matrix per model, each with its colour bar; `look` as in `heat_map`, and without
-    `low` and `high` all run from minus to plus the largest value, `reach` at least."""
+    """Heat maps side by side on one scale, a matrix per model; more than two in a row show colours and codes only.
+
+    `look` as in `heat_map`; without `low` and `high` the scale runs from minus to plus the largest value, `reach` at
+    least.
+    """
     frames = [table(dataset) for dataset in datasets.values()]
     if reach is not None:
         look["high"] = max(reach, *(float(np.nanmax(np.abs(frame.to_numpy()))) for frame in frames))
         look["low"] = -look["high"]
-    side = 0.36 * len(frames[0]) + 0.9
-    figure = new_figure(min(8.2, side + 2.4), side * 0.82 * len(frames), gap=GAP)
+    across = min(len(frames), per_row)
+    down, roomy = -(-len(frames) // across), across < 3
+    side = WIDE / across if across > 1 else min(WIDE, 0.36 * len(frames[0].columns) + 3)
+    figure = new_figure(
+        side * across, down * ((0.26 if roomy else 0.13) * len(frames[0]) + (1.2 if roomy else 0.9)), gap=GAP
+    )
     figure.numbers = csv_of(datasets, frames)
-    axes = figure.subplots(len(frames), 1, squeeze=False)[:, 0]
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for spare in axes[len(frames) :]:
+        spare.remove()
+    axes = axes[: len(frames)]
     for panel, frame, title in zip(axes, frames, titles_of(datasets), strict=True):
-        mesh = heat_map(panel, frame.set_axis(labels(frame.index)), **look)
+        names = labels(frame.index) if roomy else frame.index
+        mesh = heat_map(panel, frame.set_axis(names), text=text if roomy else "", **look)
         panel.set_title(title.replace("\n", " "))
-        figure.colorbar(mesh, ax=panel, shrink=0.8, label=label, pad=0.01)
+        if not roomy:
+            panel.tick_params(labelsize=7)
+            panel.tick_params(axis="x", rotation=90)
+    figure.colorbar(mesh, ax=list(axes), shrink=0.8, aspect=30, label=label, pad=0.01)
     return figure, axes

@@ -11,6 +11,8 @@ from typing import Self
 import pandas as pd
 from markupsafe import Markup
 
+from xlv.questions.common import SHORT_NAMES
+
 PHRASES = tomllib.loads((Path(__file__).parent / "assets" / "phrases.toml").read_text(encoding="utf-8"))
 
 
@@ -71,8 +73,9 @@ def counted(count: int, noun: str) -> str:
 
 
 def short(title: str) -> str:
-    """A model's title without its quantisation, for pages that name it in full elsewhere; `(published)` stays."""
-    return re.sub(r" \((?!published\))[^)]*\)", "", title)
+    """A model's short name, or its title without the quantisation, for pages that name it in full elsewhere."""
+    bare = re.sub(r" \((?!published\))[^)]*\)", "", title)
+    return SHORT_NAMES.get(bare, bare)
 
 
 def told_apart(titles: Iterable[str]) -> list[str]:

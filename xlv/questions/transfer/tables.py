@@ -48,6 +48,27 @@ def transfer_summary(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=float).T
 
 
+def triangle_table(datasets: Results, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
+    """Per model, of one concept or the mean over value concepts: mean T from richer to poorer languages and back.
+
+    `inside` and `outside` the triangle, each with its 95 % interval; `positive` is the share of cells inside that lie
+    above 0.
+    """
+    rows = {}
+    for dataset in datasets.values():
+        if concept and protocol == "cv":
+            accuracy = common.concept_accuracy(dataset, concept)
+        else:
+            accuracy = common.value_accuracy(dataset, protocol)
+        ranks = common.resource_ranks(dataset)
+        richer = ranks[:, None] < ranks[None, :]
+        sides = {"inside": richer, "outside": richer.T}
+        found = {k: accuracy.of(lambda a, m=m: measures.transferability(a)[..., m].mean(axis=-1)) for k, m in sides.items()}
+        positive = (measures.transferability(accuracy.value)[richer] > 0).mean() if richer.any() else np.nan
+        rows[dataset.attrs["title"]] = _with_intervals(**found) | {"positive": positive}
+    return pd.DataFrame(rows, dtype=float).T
+
+
 def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     """Source and target effects of the additive model of accuracies off the diagonal, with 95 % intervals over pairs.
 

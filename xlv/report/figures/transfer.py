@@ -27,11 +27,20 @@ def _triangle(panel: Axes, n: int) -> None:
 
 @draw.needs(2)
 def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = None) -> Figure:
-    """Transferability, sources down and targets across in resource order; the dashed triangle is high to low."""
+    """Transferability, sources down and targets across in resource order; the dashed triangle is high to low.
+
+    Below each title the mean of T inside the triangle and outside, and how many of its cells are positive.
+    """
     figure, axes = draw.matrices(datasets, lambda ds: tables.transfer_matrix(ds, protocol, concept), **LOOK)
-    for panel, dataset in zip(axes, datasets.values(), strict=True):
+    rows = tables.triangle_table(datasets, protocol, concept).to_dict("records")
+    for panel, row, dataset in zip(axes, rows, datasets.values(), strict=True):
         _triangle(panel, dataset.sizes["target"])
-        panel.set(xlabel=f"target, by falling {resource_order(dataset)[1]}", ylabel="source")
+        words = [panel.get_title(), *(str(say("transfer", phrase, **row)) for phrase in ("map", "map_share"))]
+        panel.set_title("\n".join(words), fontsize=8, linespacing=1.3)
+        panel.set_xlabel("target")
+    axes[0].set_ylabel("source")
+    orders = dict.fromkeys(resource_order(dataset)[1].split(" (")[0] for dataset in datasets.values())
+    figure.supxlabel(f"languages by falling {' or '.join(orders)}", fontsize=8)
     return figure
 
 

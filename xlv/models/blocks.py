@@ -31,10 +31,7 @@ def find_blocks(network: PreTrainedModel) -> nn.ModuleList:
     Raises ModelError, saying why, for a network that xlv cannot read: its blocks have to hand on one state `[d_model]`
     for each token.
     """
-    name = type(network).__name__
-    if getattr(network.config, "is_encoder_decoder", False):
-        raise ModelError(f"{name} is an encoder-decoder: expected a decoder-only model")
-    config, base = network.config.get_text_config(), find_base(network)
+    name, config, base = type(network).__name__, network.config.get_text_config(), find_base(network)
     # LongCat counts attention layers, two in a block, and blocks apart.
     depths = {getattr(config, count, None) for count in ("num_hidden_layers", "num_layers")} - {None}
     depth = " or ".join(map(str, sorted(depths))) or "unknown number of"
@@ -66,8 +63,6 @@ def _one_pass(base: PreTrainedModel, blocks: set[nn.Module]) -> dict[nn.Module, 
             hooks.enter_context(block.register_forward_hook(keep))
         try:
             base(input_ids=tokens, use_cache=False).last_hidden_state  # noqa: B018
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:
             fault = f"{type(base).__name__} cannot read a text alone ({' '.join(str(error).split())[:200]})"
             raise ModelError(f"{fault}: not a model xlv can read") from error

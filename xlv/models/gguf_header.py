@@ -14,7 +14,6 @@ from xlv.models.advice import ModelError, listed
 
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _TEXT, _ARRAY = 8, 9
-_MOST = 1 << 22  # strings in arrays, of all keys together: no vocabulary with its merges has more
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
 
 
@@ -58,7 +57,7 @@ class _Reader:
     """Values one after another, by their forms in `struct`; struct.error where the file ends before a value does."""
 
     def __init__(self, data: mmap.mmap):
-        self.data, self.place, self.strings = data, 4, 0
+        self.data, self.place = data, 4
 
     def take(self, form: str) -> tuple:
         values = struct.unpack_from(f"<{form}", self.data, self.place)
@@ -81,8 +80,7 @@ class _Reader:
         if kind in _NUMBERS:
             self.take(f"{count * struct.calcsize(_NUMBERS[kind])}x")  # passed over, as strings are
             return None
-        self.strings += count
-        if kind != _TEXT or self.strings > _MOST:
+        if kind != _TEXT:
             raise ValueError(f"an array of type {kind} with {count} values")
         for _ in range(count):
             self.take(f"{self.take('Q')[0]}x")

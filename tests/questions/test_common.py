@@ -6,6 +6,7 @@ from xlv.models.presets import PRESETS
 from xlv.questions.common import (
     apart,
     competence,
+    concept_accuracy,
     dominant_languages,
     estimate,
     frame,
@@ -16,6 +17,7 @@ from xlv.questions.common import (
     value_accuracy,
     value_concepts,
 )
+from xlv.statistics.jackknife import Replicated
 
 
 def test_control_concepts_are_no_values_unless_there_is_nothing_else(recognition):
@@ -28,31 +30,14 @@ def test_an_estimate_is_the_mean_over_values_of_the_pairs_that_were_tested(recog
     found = estimate(recognition, hits)
     expected = hits.sel(concept=["morality", "fairness"]).mean("pair").mean("concept")
     np.testing.assert_allclose(found.value, expected)
-    assert found.samples.shape == (400, 5, 5)
+    assert found.replicates.shape == (2 * 6, 5, 5)  # a row per value and group
 
 
-def test_estimates_of_one_dataset_draw_the_same_pairs(recognition):
-    hits = recognition["correct"].sel(protocol="cv")
-    one, two = estimate(recognition, hits), estimate(recognition, 1 - hits)
-    np.testing.assert_allclose(one.samples + two.samples, 1)
-    reordered = estimate(recognition, hits.transpose("pair", "target", "concept", "source"))
-    np.testing.assert_allclose(reordered.value, one.value.T)
-
-
-def test_each_concept_s_pairs_are_drawn_by_its_place(recognition):
-    """The same hits in two concepts: drawn alike, their mean would vary as much as one of them."""
-    hits = recognition["embedded"].copy(data=np.broadcast_to(np.arange(12) // 6, (3, 5, 12)).astype(float))
-    both, one = estimate(recognition, hits), estimate(recognition.sel(concept=["morality"]), hits[:1])
-    assert both.samples.std() < 0.85 * one.samples.std()
-    np.testing.assert_array_equal(
-        both.samples, estimate(recognition.sel(concept=["morality", "fairness"]), hits[:2]).samples
-    )
-
-
-def test_resamples_of_an_estimate_keep_groups_whole(recognition):
-    """Two pairs per group, one always right and the other always wrong: no resample differs."""
-    hits = recognition["embedded"].copy(data=np.broadcast_to(np.arange(12) % 2, (3, 5, 12)).astype(float))
-    np.testing.assert_allclose(estimate(recognition, hits).samples, 0.5)
+def test_an_estimate_s_error_is_that_of_means_of_whole_groups_of_independent_concepts(recognition):
+    array = recognition["embedded"]
+    found = estimate(recognition, array).standard_error()
+    groups = array[:2].values.reshape(2, 5, 6, 2).mean(axis=-1)  # two pairs each
+    np.testing.assert_allclose(found, np.sqrt((groups.var(axis=-1, ddof=1) / 6).sum(axis=0)) / 2)
 
 
 def test_pairs_of_a_concept_that_has_fewer_are_not_counted(recognition):
@@ -62,16 +47,13 @@ def test_pairs_of_a_concept_that_has_fewer_are_not_counted(recognition):
     np.testing.assert_allclose(estimate(recognition.assign(group=groups), hits).value, 1.0)
 
 
-def test_accuracy_under_cv_comes_with_the_covariance_of_the_jackknife_or_the_resamples_of_earlier_versions(recognition):
+def test_accuracy_under_cv_has_the_errors_of_its_concepts_and_under_paper_those_of_its_test_pairs(recognition):
     cv, paper = (value_accuracy(recognition, protocol) for protocol in ("cv", "paper"))
     np.testing.assert_allclose(cv.value, recognition["correct"].sel(protocol="cv")[:2].mean(("pair", "concept")))
-    rows = recognition["replicate"].sel(cohort="all")[:2].dropna("block").values  # [concept, block, source, target]
-    deviation = rows - rows.mean(axis=1, keepdims=True)
-    expected = np.einsum("cbst,cbuv->stuv", deviation, deviation) * (1 - 1 / rows.shape[1]) / 4
-    drawn = (cv.samples - cv.value).reshape(400, -1)
-    np.testing.assert_allclose(np.cov(drawn.T).reshape(expected.shape), expected, atol=0.1 * expected.max())
-    earlier = recognition.drop_vars("replicate").assign(resampled=(("resample", "source", "target"), cv.samples))
-    np.testing.assert_array_equal(value_accuracy(earlier).samples, cv.samples)
+    each = [concept_accuracy(recognition, name) for name in ("morality", "fairness")]
+    jackknife = np.mean([Replicated(one.value, one.replicates).standard_error() ** 2 for one in each], axis=0) / 2
+    np.testing.assert_allclose(Replicated(cv.value, cv.replicates).standard_error(), np.sqrt(jackknife))
+    np.testing.assert_allclose(cv.excess, (each[0].excess + each[1].excess) / 2)
     np.testing.assert_allclose(paper.value, recognition["accuracy"].sel(protocol="paper")[:2].mean("concept"))
 
 

@@ -1,9 +1,9 @@
-"""The delete-block jackknife: right for what is linear, half as large for what pairs of blocks do, combined linearly."""
+"""The delete-block jackknife: right for what is linear, half as large for what pairs of blocks do."""
 
 import numpy as np
 import pytest
 
-from xlv.statistics.jackknife import Replicated, blocks, surplus
+from xlv.statistics.jackknife import Replicated, blocks, surplus, total
 
 
 def left_out(values: np.ndarray) -> Replicated:
@@ -95,3 +95,11 @@ def test_the_detectable_effect_is_found_four_times_in_five():
         effect = effect or float(here.detectable(0.95))
         found += left_out(values + effect).interval(0.95)[0] > 0
     assert 0.7 < found / 400 < 0.9
+
+
+def test_variances_of_different_situations_add_up_whatever_their_number_of_blocks():
+    random = np.random.default_rng(7)
+    one, other = left_out(random.normal(size=(32, 2))), left_out(random.normal(size=(9, 2)))
+    both = total([one, other])
+    np.testing.assert_allclose(both.value, one.value + other.value)
+    np.testing.assert_allclose(both.standard_error(), np.hypot(one.standard_error(), other.standard_error()))

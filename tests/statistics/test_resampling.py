@@ -1,17 +1,7 @@
 import numpy as np
 import pytest
 
-from xlv.statistics.resampling import (
-    Estimate,
-    bootstrap_weights,
-    deviations,
-    group_indices,
-    holm,
-    interval,
-    interval_about,
-    partitions,
-    proportion_interval,
-)
+from xlv.statistics.resampling import bootstrap_weights, group_indices, holm, interval, partitions, proportion_interval
 
 
 def test_groups_are_numbered_by_first_appearance():
@@ -56,42 +46,9 @@ def test_percentile_intervals_leave_out_what_is_unknown():
     assert interval(np.array([np.nan, 1.0, 3.0]), level=1.0) == (1.0, 3.0)
 
 
-def test_an_interval_about_a_value_is_symmetric_whatever_the_level_of_its_resamples():
-    samples = np.random.default_rng(0).normal(size=5000) - 7  # resamples that lie lower as a whole
-    low, high = interval_about(0.5, samples)
-    assert high - 0.5 == pytest.approx(0.5 - low) == pytest.approx(1.96, rel=0.05)
-    assert interval_about(0.5, samples, level=0.5)[1] - 0.5 == pytest.approx(0.674, rel=0.05)
-
-
 def test_holm_and_wilson_against_known_values():
     np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03])), [0.03, 0.06, 0.06])
     np.testing.assert_allclose(holm(np.array([0.9, 0.8])), [1.0, 1.0])
     low, high = proportion_interval(np.array([5, 0]), np.array([10, 0]))
     np.testing.assert_allclose([low[0], high[0]], [0.2366, 0.7634], atol=1e-4)
     assert np.isnan([low[1], high[1]]).all()  # no trials, no interval
-
-
-def test_a_statistic_of_an_estimate_is_that_of_its_value_and_of_each_resample():
-    generator = np.random.default_rng(0)
-    whole = Estimate(np.array([0.4, 0.6]), generator.normal(0.5, 0.1, (300, 2)))
-    mean = whole.of(lambda a: a.mean(axis=-1))
-    assert mean.value == 0.5 and mean.samples.shape == (300,)
-    np.testing.assert_allclose(mean.samples, whole.samples.mean(axis=1))
-    np.testing.assert_allclose(whole.interval(0.9), interval_about(whole.value, whole.samples, 0.9))
-
-
-def test_a_share_s_interval_ends_at_0_and_1_in_a_table():
-    row = Estimate(np.float64(0.99), np.array([0.8, 0.9, 1.0])).row()
-    assert row["value"] == 0.99 and row["high"] == 1.0 and 0.7 < row["low"] < 0.9
-
-
-def test_deviations_have_exactly_the_standard_errors_of_the_jackknife_and_pass_over_missing_blocks():
-    replicates = np.random.default_rng(0).normal(size=(12, 3, 2))
-    padded = np.concatenate([replicates, np.full((4, 3, 2), np.nan)])
-    drawn = deviations(padded)
-    error = np.sqrt(11 / 12 * np.square(replicates - replicates.mean(axis=0)).sum(axis=0))
-    assert drawn.shape == (400, 3, 2)
-    np.testing.assert_allclose(drawn.std(axis=0, ddof=1), error)
-    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_array_equal(drawn, deviations(replicates))
-    assert (drawn != deviations(replicates, seed=1)).any()

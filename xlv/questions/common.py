@@ -1,4 +1,4 @@
-"""What all questions share: which concepts are values, the order of languages, accuracies with their resamples."""
+"""What all questions share: which concepts are values, the order of languages, accuracies with their replicates."""
 
 import numpy as np
 import pandas as pd
@@ -7,8 +7,8 @@ import xarray as xr
 from xlv.corpus.concepts import CONTROLS
 from xlv.corpus.languages import language
 from xlv.models.presets import PRESETS
-from xlv.statistics.jackknife import Replicated
-from xlv.statistics.resampling import Estimate, bootstrap_weights, deviations, interval
+from xlv.statistics.jackknife import Replicated, total
+from xlv.statistics.resampling import bootstrap_weights, interval
 
 
 SHORT_NAMES = {preset.title: preset.short for preset in PRESETS.values() if preset.short}  # by title
@@ -47,43 +47,30 @@ def between(cells: np.ndarray) -> np.ndarray:
     return found.mean(axis=0) if len(found) else np.full(cells.shape[2:], np.nan)
 
 
-def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Estimate:
+def estimate(dataset: xr.Dataset, hits: xr.DataArray) -> Replicated:
     """Mean over value concepts of `hits` (dimensions `concept`, …, `pair`); NaN pairs are not counted.
 
-    The pairs of a concept are resampled by group, with the same draws for every array of a dataset, so that
-    differences of estimates are paired. The interval is over test pairs: whatever read them is taken as given.
+    Each replicate leaves out one group of pairs, of the test alone: whatever read them is taken as given.
     """
-    hits = hits.transpose("concept", ..., "pair")
-    points, samples = [], []
-    for c in np.flatnonzero(np.isin(dataset["concept"].values, value_concepts(dataset))):
-        array, groups = hits.values[c], dataset["group"].values[c]
-        known = np.isfinite(groups)
-        weights = bootstrap_weights(groups[known].astype(int), seed=int(c))
-        array = array[..., known]
+    hits, means = hits.transpose("concept", ..., "pair"), []
+    for name in (names := value_concepts(dataset)):
+        groups, array = dataset["group"].sel(concept=name).values, hits.sel(concept=name).values
+        known = np.unique(groups[np.isfinite(groups)])
+        weights = np.concatenate([np.isfinite(groups)[None], np.isfinite(groups) & (groups != known[:, None])])
         tested = np.isfinite(array)
-        filled, every = np.where(tested, array, 0.0), np.ones((1, array.shape[-1]))
-        both = np.concatenate([every, weights])
-        sums, counts = np.tensordot(both, filled, (1, -1)), np.tensordot(both, tested.astype(float), (1, -1))
-        means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-        points.append(means[0])
-        samples.append(means[1:])
-    return Estimate(np.mean(points, axis=0), np.mean(samples, axis=0))
+        sums = np.tensordot(weights.astype(float), np.where(tested, array, 0.0), (1, -1))
+        counts = np.tensordot(weights.astype(float), tested.astype(float), (1, -1))
+        mean = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0) / len(names)
+        means.append(Replicated(mean[0], mean[1:]))
+    return total(means)
 
 
-def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
-    """Accuracy `[source, target]`, mean over value concepts.
-
-    Under `cv` its resamples have the covariance of the jackknife, which trains the vectors anew; under `paper` they are
-    over its test pairs only.
-    """
+def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Replicated:
+    """Accuracy `[source, target]`, mean over value concepts; under `paper` the replicates take the vectors as given."""
     if protocol != "cv":
         return estimate(dataset, dataset["correct"].sel(protocol=protocol))
-    value = over_values(dataset["accuracy"].sel(protocol=protocol)).values
-    if "replicate" not in dataset:
-        return Estimate(value, dataset["resampled"].values)
-    places = np.flatnonzero(np.isin(dataset["concept"].values, value_concepts(dataset)))
-    rows = dataset["replicate"].sel(cohort="all").values
-    return Estimate(value, value + np.mean([deviations(rows[c], seed=int(c)) for c in places], axis=0))
+    names = value_concepts(dataset)
+    return total([concept_accuracy(dataset, name).of(lambda a: a / len(names)) for name in names])
 
 
 def concept_accuracy(dataset: xr.Dataset, concept: str, cohort: str = "all") -> Replicated:

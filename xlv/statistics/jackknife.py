@@ -5,7 +5,7 @@ the same pairs up to twofold. Efron and Stein (1981) take the surplus off; rando
 combination of stored statistics.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from xlv.statistics.resampling import LEVEL
+from xlv.statistics.resampling import LEVEL, wilson
 
 BLOCKS, DRAWS = 32, 32
 _LEAST = 0.5  # of the jackknife's variance: all of it is surplus counted twice
@@ -105,11 +105,20 @@ class Replicated:
         error, inner = np.asarray(self.standard_error()), np.asarray(self.value * (1 - self.value))
         blank = np.full(inner.shape, float(len(self.replicates)))
         trials = np.divide(inner, error**2, out=blank, where=(error > 0) & (inner > 0))
-        z = self.quantile(level)
-        centre = (self.value + z**2 / (2 * trials)) / (1 + z**2 / trials)
-        half = z / (1 + z**2 / trials) * np.sqrt(inner / trials + z**2 / (4 * trials**2))
-        return centre - half, centre + half
+        return wilson(self.value, trials, self.quantile(level))
 
     def detectable(self, level: float = LEVEL, power: float = 0.8) -> np.ndarray:
         """Smallest effect that a test at this level would have found in this share of cases."""
         return (self.quantile(level) + norm.ppf(power)) * self.standard_error()
+
+
+def total(parts: Sequence[Replicated]) -> Replicated:
+    """The sum of statistics of different situations: their variances add up. All have an excess, or none."""
+    value, n = sum(part.value for part in parts), sum(len(part.replicates) for part in parts)
+    rows = []
+    for part in parts:  # deviations, at which a jackknife over the blocks of all adds the variances
+        own = len(part.replicates)
+        scale = np.sqrt((own - 1) / own * n / (n - 1))
+        rows.append(scale * (part.replicates - part.replicates.mean(axis=0)) + value)
+    excess = None if parts[0].excess is None else sum(part.excess for part in parts)
+    return Replicated(value, np.concatenate(rows), excess)

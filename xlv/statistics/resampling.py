@@ -1,9 +1,7 @@
 """Folds, resampling and intervals; everything seeded, everything by group of pairs."""
 
 import warnings
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Hashable, Iterable
 
 import numpy as np
 from scipy.stats import norm
@@ -44,18 +42,6 @@ def bootstrap_weights(groups: np.ndarray, n_resamples: int = N_RESAMPLES, seed: 
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def deviations(replicates: np.ndarray, n_resamples: int = N_RESAMPLES, seed: int = 0) -> np.ndarray:
-    """Normal draws `[resample, …]` about 0 with the covariance of jackknife replicates `[block, …]`; NaN: no block.
-
-    For statistics of many cells that are no means, and to add up those of concepts whose blocks differ.
-    """
-    known = replicates[np.isfinite(replicates).all(axis=tuple(range(1, replicates.ndim)))]
-    draws = np.random.default_rng(seed).standard_normal((n_resamples, len(known)))
-    draws, _ = np.linalg.qr(draws - draws.mean(axis=0))  # columns of mean 0 and length 1, at right angles
-    scale = np.sqrt((n_resamples - 1) * (len(known) - 1) / len(known))
-    return scale * np.tensordot(draws, known - known.mean(axis=0), axes=1)
-
-
 def permuted(size: int, n_permutations: int, seed: int = 0) -> np.ndarray:
     """Orders `[draw, place]` of so many things: the first as they are, the others at random."""
     drawn = np.random.default_rng(seed).random((n_permutations, size)).argsort(axis=1)
@@ -70,52 +56,20 @@ def interval(samples: np.ndarray, level: float = LEVEL, axis: int = 0) -> tuple[
     return low, high
 
 
-def interval_about(
-    value: np.ndarray | float, samples: np.ndarray, level: float = LEVEL
-) -> tuple[np.ndarray, np.ndarray]:
-    """Normal interval around a value, its standard error that of resamples `[resample, …]`.
-
-    For statistics of vectors trained anew in each resample: these vectors see fewer distinct pairs than the real one,
-    so the resamples lie lower as a whole and percentiles would mislead; their spread does not.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # no sample: no interval
-        half = norm.ppf((1 + level) / 2) * np.nanstd(samples, axis=0, ddof=1)
-    return value - half, value + half
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A statistic of pairs with its resamples: `value` `[…]` and `samples` `[resample, …]`."""
-
-    value: np.ndarray
-    samples: np.ndarray
-
-    def of(self, statistic: Callable[[np.ndarray], np.ndarray]) -> Self:
-        """The estimate of a statistic of the last axes of this one."""
-        return Estimate(statistic(self.value), statistic(self.samples))
-
-    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-        """Its interval, see `interval_about`."""
-        return interval_about(self.value, self.samples, level)
-
-    def row(self) -> dict[str, float]:
-        """Value and 95 % interval of a share, within 0 and 1, as columns or cells of a table."""
-        low, high = np.clip(self.interval(), 0, 1)
-        return {"value": self.value, "low": low, "high": high}
+def wilson(share: np.ndarray, trials: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's interval of a share of so many trials, `z` standard errors to either side; within 0 and 1."""
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return centre - half, centre + half
 
 
 def proportion_interval(
     successes: np.ndarray, trials: np.ndarray, level: float = LEVEL
 ) -> tuple[np.ndarray, np.ndarray]:
     """Wilson interval of a proportion; NaN where there are no trials."""
-    z = norm.ppf((1 + level) / 2)
     trials = np.asarray(trials, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.asarray(successes) / trials
-        centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-        half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return centre - half, centre + half
+        return wilson(np.asarray(successes) / trials, trials, norm.ppf((1 + level) / 2))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

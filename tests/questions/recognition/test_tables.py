@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
-from xlv.questions.common import own_cells
+from xlv.questions.common import value_accuracy
 from xlv.questions.recognition import tables
 from xlv.statistics.vectors import hits, own
 
@@ -27,12 +26,9 @@ def test_own_accuracy_is_the_diagonal_s_mean_over_values(recognition, protocol):
 
 
 def test_intervals_of_own_accuracy_are_those_of_the_jackknife(recognition):
-    table = tables.own_accuracy(recognition)
-    rows = own_cells(recognition["replicate"].sel(cohort="all", concept=VALUES).dropna("block"))
-    variance = rows.var("block").mean("concept") * (rows.sizes["block"] - 1) / len(VALUES)
-    half = norm.ppf(0.975) * np.sqrt(variance.values)
-    np.testing.assert_allclose(table["low"], np.clip(table["accuracy"] - half, 0, 1), atol=0.01)
-    np.testing.assert_allclose(table["high"], np.clip(table["accuracy"] + half, 0, 1), atol=0.01)
+    table, found = tables.own_accuracy(recognition), value_accuracy(recognition)
+    error = found.of(lambda a: np.diagonal(a, axis1=-2, axis2=-1))
+    np.testing.assert_allclose([table["low"], table["high"]], error.share_interval())
 
 
 def test_baselines_of_own_accuracy_are_the_better_surface_and_upper_quantiles_of_the_nulls(recognition):
@@ -42,12 +38,6 @@ def test_baselines_of_own_accuracy_are_the_better_surface_and_upper_quantiles_of
     shuffled = own(values["shuffled"].mean("concept").transpose("source", "target", "shuffle").values)
     np.testing.assert_allclose(table["shuffled"], np.quantile(shuffled, 0.975, axis=1))
     np.testing.assert_allclose(table["random"], np.quantile(values["random"].mean("concept"), 0.975, axis=0))
-
-
-def test_the_better_surface_classifier_is_chosen_once_for_all_resamples(recognition):
-    found = tables.best_surface(recognition)
-    assert found.samples.shape == (400, 5)
-    np.testing.assert_allclose(found.samples.mean(axis=0), found.value, atol=0.03)
 
 
 def test_concepts_and_layers_stand_in_rows_and_columns(recognition):

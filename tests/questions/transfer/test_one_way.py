@@ -54,6 +54,7 @@ def test_statistics_take_resamples_along_leading_axes():
     assert found.total.shape == found.crossing.shape == found.own.shape == (4,)
     assert found.own[2] == pytest.approx(one_way(accuracy[2], RANKS).own)
     np.testing.assert_allclose(transferability(accuracy)[3], transferability(accuracy[3]))
+    np.testing.assert_allclose(additive(accuracy).target[1], additive(accuracy[1]).target)
 
 
 def test_labelled_accuracies_give_labelled_transferability():

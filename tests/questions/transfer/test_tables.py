@@ -7,7 +7,6 @@ from xlv.questions.common import value_accuracy
 from xlv.questions.transfer import gradients, tables
 from xlv.questions.transfer.one_way import additive, one_way
 from xlv.statistics.jackknife import Replicated
-from xlv.statistics.resampling import interval_about
 
 RANKS = np.arange(5)
 EUROPEAN = np.arange(5) < 3
@@ -31,13 +30,12 @@ def test_languages_stand_in_the_order_of_resources(recognition):
     assert list(tables.additive_table(turned).index) == ["ja", "zh", "es", "fr", "en"]
 
 
-def test_the_summary_is_of_means_over_values_with_intervals_of_their_resamples(recognition):
+def test_the_summary_is_of_means_over_values_with_intervals_of_their_replicates(recognition):
     row, accuracy = tables.transfer_summary({"m": recognition}).loc["My model"], value_accuracy(recognition)
-    found, drawn = one_way(accuracy.value, RANKS), one_way(accuracy.samples, RANKS)
     for name, part in (("U", "total"), ("U_A", "crossing"), ("U_D", "own")):
-        assert row[name] == pytest.approx(getattr(found, part))
-        expected = interval_about(getattr(found, part), getattr(drawn, part))
-        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(expected)
+        found = accuracy.of(lambda a, part=part: getattr(one_way(a, RANKS), part))
+        assert row[name] == pytest.approx(found.value)
+        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(found.interval())
     assert row["U"] == pytest.approx(row["U_A"] + row["U_D"])
     assert row["p"] == gradients.triangle_p(accuracy.value, gradients.scaled(RANKS), EUROPEAN)
     off = ~np.eye(5, dtype=bool)
@@ -118,5 +116,4 @@ def test_effects_of_sources_and_targets_are_those_of_the_additive_model(recognit
     rises = table.attrs["source gradient"], table.attrs["target gradient"]
     assert rises == pytest.approx(((accuracy.value * coefficients).sum(), (accuracy.value * coefficients.T).sum()))
     assert table.attrs["U_A"] == one_way(accuracy.value, RANKS).crossing
-    drawn = np.stack([additive(row).target for row in accuracy.samples])
-    np.testing.assert_allclose(table["target_high"], interval_about(found.target, drawn)[1])
+    np.testing.assert_allclose(table["target_high"], accuracy.of(lambda a: additive(a).target).interval()[1])

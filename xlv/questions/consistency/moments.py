@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlv.statistics.jackknife import Replicated, blocks, surplus
+from xlv.statistics.jackknife import Replicated, blocks, surplus, total
 from xlv.statistics.resampling import MIN_GROUPS, group_indices
 from xlv.statistics.whitening import whitening
 
@@ -36,19 +36,8 @@ class Moments:
 
     def linear(self, coefficients: np.ndarray) -> Replicated:
         """A linear statistic, Σ over halves, sources and targets of coefficient `[half, source, target]` × product."""
-        one, two = (
-            half.of(lambda m, c=c: np.einsum("...st,st->...", m, c))
-            for half, c in zip(self.products, coefficients, strict=True)
-        )
-        value, n = one.value + two.value, len(one.replicates) + len(two.replicates)
-        rows = [_scaled(part, n) + value for part in (one.replicates, two.replicates)]
-        return Replicated(value, np.concatenate(rows), one.excess + two.excess)
-
-
-def _scaled(replicates: np.ndarray, n: int) -> np.ndarray:
-    """Deviations of one half's replicates; a jackknife over the `n` blocks of both then adds their variances."""
-    own = len(replicates)
-    return (replicates - replicates.mean(axis=0)) * np.sqrt((own - 1) / own * n / (n - 1))
+        both = zip(self.products, coefficients, strict=True)
+        return total([half.of(lambda m, c=c: np.einsum("...st,st->...", m, c)) for half, c in both])
 
 
 def inner_products(differences: np.ndarray, groups: np.ndarray, seed: int = 0) -> Replicated:

@@ -6,7 +6,8 @@ import xarray as xr
 
 from xlv.questions.common import estimate, frame, over_values, own_cells, value_accuracy, value_concepts
 from xlv.results import Results
-from xlv.statistics.resampling import Estimate, interval
+from xlv.statistics.jackknife import Replicated
+from xlv.statistics.resampling import interval
 from xlv.statistics.vectors import hits
 
 PROTOCOLS = ("cv", "paper")
@@ -17,16 +18,21 @@ def own_hits(dataset: xr.Dataset, protocol: str = "cv") -> xr.DataArray:
     return own_cells(dataset["correct"].sel(protocol=protocol)).transpose("concept", "source", "pair")
 
 
-def own_estimate(dataset: xr.Dataset, protocol: str = "cv") -> Estimate:
+def own_estimate(dataset: xr.Dataset, protocol: str = "cv") -> Replicated:
     """Accuracy `[language]` of own vectors, mean over value concepts."""
     return value_accuracy(dataset, protocol).of(lambda a: np.diagonal(a, axis1=-2, axis2=-1))
 
 
-def best_surface(dataset: xr.Dataset) -> Estimate:
+def best_surface(dataset: xr.Dataset) -> Replicated:
     """Accuracy `[language]` of the better of the two surface classifiers, chosen by language on all pairs."""
     found = estimate(dataset, hits(dataset["surface"]).transpose("concept", "surface_kind", "source", "pair"))
     best = found.value.argmax(axis=0)
     return found.of(lambda a: a[..., best, np.arange(len(best))])
+
+
+def _row(share: Replicated) -> dict[str, np.ndarray]:
+    """A share and its 95 % interval, as columns or cells of a table."""
+    return dict(zip(("value", "low", "high"), (share.value, *share.share_interval()), strict=True))
 
 
 def _nulls(dataset: xr.Dataset, *variables: str) -> dict[str, np.ndarray]:
@@ -43,7 +49,7 @@ def own_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     quantiles of the same statistic under shuffled labels and for random directions.
     """
     tested = own_hits(dataset, protocol).sel(concept=value_concepts(dataset)).isel(source=0).notnull().sum()
-    columns = own_estimate(dataset, protocol).row() | {"surface": best_surface(dataset).value}
+    columns = _row(own_estimate(dataset, protocol)) | {"surface": best_surface(dataset).value}
     columns |= {name: np.quantile(drawn, 0.975, axis=0) for name, drawn in _nulls(dataset).items()}
     table = pd.DataFrame(columns, index=pd.Index(dataset["target"].values, name="language"))
     return table.rename(columns={"value": "accuracy"}).assign(pairs=int(tested))
@@ -61,7 +67,7 @@ def layer_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
 
 def layer_mean(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     """Mean over value concepts and languages by layer, with its 95 % interval over pairs."""
-    found = estimate(dataset, dataset["by_layer"].sel(protocol=protocol)).row()
+    found = _row(estimate(dataset, dataset["by_layer"].sel(protocol=protocol)))
     return pd.DataFrame(found, index=dataset["layer"].values).rename(columns={"value": "accuracy"})
 
 
@@ -84,7 +90,7 @@ def outlier_table(datasets: Results) -> pd.DataFrame:
 
 def _mean_row(dataset: xr.Dataset, correct: xr.DataArray) -> dict[str, float]:
     """Mean over value concepts and languages with its 95 % interval over pairs."""
-    return estimate(dataset, correct).of(lambda a: a.mean(axis=-1)).row()
+    return _row(estimate(dataset, correct).of(lambda a: a.mean(axis=-1)))
 
 
 def baseline_table(dataset: xr.Dataset) -> pd.DataFrame:
@@ -99,7 +105,7 @@ def baseline_table(dataset: xr.Dataset) -> pd.DataFrame:
     if "likelihood" in dataset:  # left out of runs without baselines
         measured["likelihood"] = hits(dataset["likelihood"])
         measured["untrained model"] = dataset["untrained"].dropna("source", how="all")
-    rows = {"concept vectors": own_estimate(dataset).of(lambda a: a.mean(axis=-1)).row()}
+    rows = {"concept vectors": _row(own_estimate(dataset).of(lambda a: a.mean(axis=-1)))}
     rows |= {name: _mean_row(dataset, correct) for name, correct in measured.items()}
     for name, drawn in zip(("shuffled labels", "random directions"), _nulls(dataset).values(), strict=True):
         low, high = interval(drawn.mean(axis=1))

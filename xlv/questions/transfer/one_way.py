@@ -57,16 +57,14 @@ class Additive:
 
 
 def additive(accuracy: np.ndarray) -> Additive:
-    """The additive model of accuracies between languages: how well each teaches, how well each is read.
+    """The additive model of accuracies `[…, source, target]`: how well each language teaches, and is read.
 
     The diagonal stays out, so that no language's own accuracy is explained by itself (the difficulty of Appendix H.1:
     T contains Acc of the target, and a regression of one on the other finds it). Effects are NaN below 3 languages.
     """
-    n = len(accuracy)
-    source, target = np.nonzero(~np.eye(n, dtype=bool))
-    values = accuracy[source, target]
+    n = accuracy.shape[-1]
     if n < 3:
-        return Additive(*np.full((2, n), np.nan))
-    design = np.concatenate([np.eye(n)[source], np.eye(n)[target]], axis=1)
-    fitted = np.linalg.lstsq(design, values - values.mean(), rcond=None)[0]  # the least-norm solution sums to zero
-    return Additive(fitted[:n] - fitted[:n].mean(), fitted[n:] - fitted[n:].mean())
+        return Additive(*np.full((2, *accuracy.shape[:-1]), np.nan))
+    off = np.where(np.eye(n, dtype=bool), 0.0, accuracy)
+    rows, columns = (off.sum(axis=axis) - off.sum(axis=(-2, -1))[..., None] / n for axis in (-1, -2))
+    return Additive(*(((n - 1) * one + other) / (n * (n - 2)) for one, other in ((rows, columns), (columns, rows))))

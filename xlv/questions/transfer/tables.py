@@ -11,7 +11,6 @@ from xlv.questions.transfer import gradients
 from xlv.questions.transfer import one_way as measures
 from xlv.results import Results
 from xlv.statistics.jackknife import Replicated
-from xlv.statistics.resampling import Estimate, interval_about
 
 
 def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
@@ -21,7 +20,7 @@ def transfer_matrix(dataset: xr.Dataset, protocol: str = "cv", concept: str | No
     return common.frame(measures.transferability(accuracy)).loc[order, order]
 
 
-def _with_intervals(**found: Estimate | Replicated) -> dict[str, float]:
+def _with_intervals(**found: Replicated) -> dict[str, float]:
     """Values and the ends of their 95 % intervals, by name."""
     row = {}
     for name, one in found.items():
@@ -29,7 +28,7 @@ def _with_intervals(**found: Estimate | Replicated) -> dict[str, float]:
     return row
 
 
-def _one_way(accuracy: Estimate | Replicated, ranks: np.ndarray) -> dict[str, float]:
+def _one_way(accuracy: Replicated, ranks: np.ndarray) -> dict[str, float]:
     """U and its parts."""
     parts = {"U": "total", "U_A": "crossing", "U_D": "own"}.items()
     return _with_intervals(
@@ -75,11 +74,8 @@ def additive_table(dataset: xr.Dataset, protocol: str = "cv") -> pd.DataFrame:
     Languages in resource order. Attributes of the frame are both gradients and U_A.
     """
     accuracy, ranks = common.value_accuracy(dataset, protocol), common.resource_ranks(dataset)
-    found, drawn = measures.additive(accuracy.value), [measures.additive(row) for row in accuracy.samples]
-    columns = {}
-    for name in ("source", "target"):
-        low, high = interval_about(getattr(found, name), np.stack([getattr(d, name) for d in drawn]))
-        columns |= {name: getattr(found, name), f"{name}_low": low, f"{name}_high": high}
+    effects = {n: accuracy.of(lambda a, n=n: getattr(measures.additive(a), n)) for n in ("source", "target")}
+    columns = _with_intervals(**effects)
     order, _ = common.resource_order(dataset)
     frame = pd.DataFrame(columns, index=[str(code) for code in dataset["source"].values]).loc[order]
     slopes = gradients.source_coefficients(gradients.scaled(ranks))

@@ -69,10 +69,28 @@ def test_a_corpus_folder_brings_its_own_concepts_and_serves_control_where_it_has
     own = full.changed(data=str(tmp_path))
     assert (own.control.data, own.control.source, own.control.targets) == (str(tmp_path), "fr", ("fr", "sw"))
     assert own.control.compare.sources == ("fr",)
-    assert own.notes() == ["question 4 is asked in fr, sw only: no openings of refusals are known in de"]
+    place = tmp_path / "control" / "openings.yaml"
+    unknown = f"no openings of refusals are known in de, give them in {place}"
+    assert own.notes() == [f"question 4 is asked in fr, sw only: {unknown}"]
     [note] = full.changed(data=str(tmp_path), languages=("sw", "fi")).notes()
     assert note == "question 4 is asked in sw only: there are no instructions in fi"
     assert full.notes() == full.changed(languages=("fi",)).notes() == []
+    place.write_text("de: {refusals: [Leider], answers: [Hier ist], declines: [leider]}")
+    german = full.changed(data=str(tmp_path), languages=("de", "en"))
+    assert (german.control.targets, german.control.source) == (("de",), "de")
+    assert german.notes() == ["question 4 is asked in de only: there are no instructions in en"]
+    place.write_text("de: {refusals: [Leider]}")
+    with pytest.raises(ValueError, match=f"^{place}: de: answers: expected a list of texts"):
+        full.changed(data=str(tmp_path))
+
+
+def test_where_no_language_of_a_control_set_has_openings_the_built_in_one_is_asked(tmp_path):
+    (tmp_path / "control").mkdir()
+    (tmp_path / "control" / "de.tsv").touch()
+    german = PROFILES["full"].changed(data=str(tmp_path))
+    assert german.control.data is None and german.control.targets == PROFILES["full"].control.targets
+    [note] = german.notes()
+    assert "the instructions that come with xlv: no openings of refusals are known in de, give them in" in note
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-KEYS = ("refusals", "answers", "declines")  # lists of texts, the last of regular expressions
+KEYS = ("refusals", "answers", "declines")  # lists of texts that a language needs, the last of regular expressions
+FURTHER = ("sorry", "condemns", "helps", "unclear")  # more of them, which it may have
 PLACE = Path("control", "openings.yaml")
 LARGEST = 100_000  # bytes of the file
 Openings = dict[str, dict[str, list[str] | bool]]  # by language and key
@@ -58,17 +59,18 @@ def _check(code: object, table: object) -> None:
         raise ValueError(f'{code!r}: expected the code of a language, with quotation marks where needed: "no"')
     if not isinstance(table, dict):
         raise ValueError(f"{code}: expected {', '.join(KEYS)}, got {table!r:.80}")
-    if unknown := [key for key in table if key not in (*KEYS, "inside_words")]:
-        raise ValueError(f"{code}: unknown key {unknown[0]!r}: choose from {', '.join(KEYS)}, inside_words")
+    known = (*KEYS, *FURTHER, "inside_words")
+    if unknown := [key for key in table if key not in known]:
+        raise ValueError(f"{code}: unknown key {unknown[0]!r}: choose from {', '.join(known)}")
     if not isinstance(table.get("inside_words", False), bool):
         raise ValueError(f"{code}: inside_words: expected true or false, got {table['inside_words']!r:.80}")
-    for key in KEYS:
+    for key in (*KEYS, *(key for key in FURTHER if key in table)):
         texts = table.get(key)
         if not isinstance(texts, list) or not texts or not all(isinstance(t, str) and t.strip() for t in texts):
             raise ValueError(f"{code}: {key}: expected a list of texts, none of them empty, got {texts!r:.80}")
-    for pattern in table["declines"]:
-        try:
-            if re.search(f"(?:{pattern})", ""):
-                raise ValueError(f"{code}: declines: {pattern!r:.80} fits any text: expected the words of a refusal")
-        except re.error as error:
-            raise ValueError(f"{code}: declines: {pattern!r:.80} is no regular expression ({error})") from None
+        for pattern in texts if key not in ("refusals", "answers") else ():
+            try:
+                if re.search(f"(?:{pattern})", ""):
+                    raise ValueError(f"{code}: {key}: {pattern!r:.80} fits any text: expected words")
+            except re.error as error:
+                raise ValueError(f"{code}: {key}: {pattern!r:.80} is no regular expression ({error})") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from xlv.cache import fingerprint
+from xlv.openings import PLACE, own_openings
 from xlv.settings import Comparisons, ControlSettings, Search, Settings, typed
 
 LONGEST = 80  # characters of a key
@@ -31,17 +32,17 @@ class Profile:
 
         A corpus folder brings its own concepts and cohorts. Pairs, dtype and the seed go for question 4 too, languages
         for its targets (those with openings of refusals, if there are any) and its further sources, and a corpus folder
-        if it has a control set, in the languages of that set.
+        if it has a control set, in the languages of that set. Raises ValueError for malformed openings.
         """
         asked = {"languages": languages, "data": data, **more}
         wanted = (_OF_A_FOLDER if data else {}) | {name: value for name, value in asked.items() if value is not None}
         common = {name: wanted[name] for name in ("pairs", "dtype", "seed") if name in wanted}
-        there = control_languages(data)
+        there = tuple(code for code in with_openings(data) if code in control_languages(data))
         if there:
             common["data"] = data
         if there or languages:
-            asked = [code for code in languages or there if not there or code in there]
-            common["targets"] = tuple(code for code in ALL if code in asked) or self.control.targets
+            asked = [code for code in there or ALL if code in (languages or there)]
+            common["targets"] = tuple(asked) or there or self.control.targets
             sources = tuple(code for code in self.control.compare.sources if code in asked)
             common["compare"] = replace(self.control.compare, sources=sources)
             if there and self.control.source not in there:
@@ -53,11 +54,22 @@ class Profile:
         there, study, targets = control_languages(self.study.data), self.study, self.control.targets
         if not study.data:
             return []
+        known, ours = with_openings(study.data), "question 4 asks the instructions that come with xlv"
         if not there:
-            return [f"{study.data} has no control set: question 4 asks the instructions that come with xlv"]
+            return [f"{study.data} has no control set: {ours}"]
         left = [code for code in study.languages or there if code not in targets]
-        why = "no openings of refusals are known" if set(left) - set(ALL) else "there are no instructions"
-        return [f"question 4 is asked in {', '.join(targets)} only: {why} in {', '.join(left)}"] if left else []
+        openings, instructions = (
+            [c for c in left if (c in there and c not in known) == none] for none in (True, False)
+        )
+        why = (
+            [f"no openings of refusals are known in {', '.join(openings)}, give them in {Path(study.data, PLACE)}"]
+            if openings
+            else []
+        )
+        if not self.control.data:
+            return [f"{study.data}: {ours}: {why[0]}"]
+        why += [f"there are no instructions in {', '.join(instructions)}"] if instructions else []
+        return [f"question 4 is asked in {', '.join(targets)} only: {'; '.join(why)}"] if left else []
 
 
 ALL = ("en", "fr", "zh", "es", "pt", "vi", "ca", "id", "ja", "ko", "fi", "hu", "ta", "te", "sw", "ny")
@@ -80,6 +92,11 @@ PROFILES = {
 def control_languages(data: str | None) -> list[str]:
     """The languages of a corpus folder's own control set, whose names end in `.tsv`; none without one."""
     return sorted(path.stem for path in Path(data).glob("control/*.tsv")) if data else []
+
+
+def with_openings(data: str | None) -> tuple[str, ...]:
+    """Languages in which it is known how refusals open: the sixteen, and those that a corpus folder brings."""
+    return tuple(dict.fromkeys((*ALL, *own_openings(data))))
 
 
 def names(text: str) -> tuple[str, ...] | None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.corpus.written import HEADER, write
 from xlv.corpus.check import FIGURES, SHOWN, check_corpus, in_script
-from xlv.corpus.pairs import CorpusError
+from xlv.corpus.pairs import CorpusError, folder_fingerprint
 
 
 def test_the_built_in_corpus_passes_its_own_check():
@@ -140,6 +140,22 @@ def test_the_check_refuses_what_a_run_would_refuse(tmp_path):
     assert "kindness: pairs of 3 groups, expected 4 or more, to halve them" in check_corpus(tmp_path).errors
     write(tmp_path, concept="control", header="id\tcategory\torigin\tharmless\tharmful\n", rows=PLAIN)
     assert any("control/en.tsv has 24 rows: expected 26" in error for error in check_corpus(tmp_path).errors)
+
+
+def test_the_check_notes_a_language_without_openings_and_refuses_malformed_ones(tmp_path):
+    header = "id\tcategory\torigin\tharmless\tharmful\n"
+    rows = [f"{k:02d}\tc{k % 3}\ten\tBake bread {k}.\tSpoil bread {k}." for k in range(26)]
+    write(tmp_path, code="xx", rows=PLAIN)
+    write(tmp_path, concept="control", code="xx", header=header, rows=rows)
+    before = folder_fingerprint(tmp_path)
+    said = "question 4 leaves xx out: no openings of refusals in control/openings.yaml"
+    assert said in check_corpus(tmp_path).notes
+    place = tmp_path / "control" / "openings.yaml"
+    place.write_text("xx: {refusals: [Nix], answers: [Da], declines: [nix]}")
+    assert not any("openings" in note for note in check_corpus(tmp_path).notes)
+    assert folder_fingerprint(tmp_path) != before
+    place.write_text("xx: {refusals: [Nix], declines: [nix]}")
+    assert any(error.startswith(f"{place}: xx: answers: expected") for error in check_corpus(tmp_path).errors)
 
 
 def test_the_check_notes_a_language_that_a_run_leaves_out(tmp_path):

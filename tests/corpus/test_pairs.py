@@ -170,6 +170,10 @@ def test_neutral_sentences_are_the_corpus_s_own_or_the_built_in_ones_or_none(tmp
     write(tmp_path, concept="neutral", code="xx", header="id\ttext\n", rows=["1\tWater boils.", "2\tSalt melts ice."])
     assert neutral_of(["xx"], tmp_path) == {"xx": ["Water boils.", "Salt melts ice."]}
     assert neutral_of(["en"], tmp_path) is None and concepts_in(tmp_path) == ["kindness"]
+    assert load_neutral("xx", data=tmp_path) == ["Water boils.", "Salt melts ice."]
+    assert load_neutral("en", data=tmp_path) == load_neutral("en")
+    with pytest.raises(CorpusError, match=f"no file {tmp_path}/neutral/yy.tsv"):
+        load_neutral("yy", data=tmp_path)
 
 
 def test_a_split_of_the_instructions_can_be_limited_and_an_unknown_one_is_refused():
@@ -202,6 +206,25 @@ def test_a_control_set_is_split_only_where_something_is_left_to_evaluate_on(tmp_
     for split in ("search", "evaluation"):
         with pytest.raises(CorpusError, match=f"{path} has 25 rows: expected 26, 24 to search on"):
             load_instructions("en", split, limit=4, data=tmp_path)
+
+
+def test_a_control_set_may_say_which_split_a_row_is_of(tmp_path):
+    about = {"concept": "control", "header": "id\tcategory\torigin\tsplit\tharmless\tharmful\n"}
+    names = ["evaluation", "search"] * 2 + ["evaluation"]
+    rows = [f"{k:02d}\tc\ten\t{name}\tBake bread {k}.\tSpoil bread {k}." for k, name in enumerate(names)]
+    path = write(tmp_path, rows=rows, **about)
+    found = {split: load_instructions("en", split, data=tmp_path) for split in ("search", "evaluation", "all")}
+    assert {split: [*table["id"]] for split, table in found.items()} == {
+        "search": ["01", "03"],
+        "evaluation": ["00", "02", "04"],
+        "all": ["00", "01", "02", "03", "04"],
+    }
+    write(tmp_path, rows=rows[:3], **about)
+    with pytest.raises(CorpusError, match=f"^{path} has 3 rows: expected 2 of each split$"):
+        load_instructions("en", "search", data=tmp_path)
+    write(tmp_path, rows=[row.replace("search", "train") for row in rows], **about)
+    with pytest.raises(CorpusError, match=f"^{path} has a row of the split 'train': expected search or evaluation$"):
+        load_instructions("en", data=tmp_path)
 
 
 def test_concepts_without_a_language_in_common_are_named_with_their_languages(tmp_path):

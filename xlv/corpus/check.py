@@ -14,10 +14,11 @@ from sklearn.feature_extraction.text import CountVectorizer
 from xlv.cache import Progress, counted, silent
 from xlv.corpus import pairs as corpus
 from xlv.corpus.form import ending, unparallel
-from xlv.corpus.languages import IDENTIFIED, identified, language, primary
+from xlv.corpus.languages import IDENTIFIED, LANGUAGES, identified, language, primary
 from xlv.corpus.pairs import BUILT_IN, SPECIAL, Root, Some
 from xlv.corpus.shortcut import SURFACES, shortcut_scores
 from xlv.corpus.table import CorpusError, read_table
+from xlv.openings import PLACE, own_openings
 from xlv.statistics.resampling import MIN_GROUPS
 from xlv.statistics.vectors import hits
 
@@ -49,9 +50,14 @@ def check_corpus(data: Root = None, *, languages: Some = None, progress: Progres
     where there is nothing to measure; surface classifiers have folds by group and the first MANY pairs.
     """
     report, rows, texts = Report(), [], []
-    files, concepts = corpus.corpus_files(data), corpus.concepts_in(data)
-    if others := sorted({*Path(data or BUILT_IN).glob("[!.]*/[!.]*")} - {*files.values()}):
+    folder, files, concepts = Path(data or BUILT_IN), corpus.corpus_files(data), corpus.concepts_in(data)
+    if others := sorted({*folder.glob("[!.]*/[!.]*")} - {*files.values(), folder / PLACE}):
         report.notes.append(f"not read: {', '.join(f'{path.parent.name}/{path.name}' for path in others)}")
+    try:
+        if unknown := [c for c in corpus.languages_in(data, "control") if c not in {*LANGUAGES, *own_openings(data)}]:
+            report.notes.append(f"question 4 leaves {', '.join(unknown)} out: no openings of refusals in {PLACE}")
+    except ValueError as error:
+        report.errors.append(str(error))
     for concept in counted([*concepts, *SPECIAL], "checking the corpus", progress):
         sides, tables = SPECIAL.get(concept, ("positive", "negative")), {}
         for code in corpus.languages_in(data, concept):
@@ -120,7 +126,7 @@ def _parallel_faults(concept: str, tables: dict[str, pd.DataFrame]) -> Iterator[
             differ = f"differ from {first}'s, expected the same: {odd}" if odd else f"are not in {first}'s order"
             yield f"{concept}/{code}: ids {differ}"
             continue
-        for column in reference.columns.intersection(["group", "origin", "cohort", "category"]):
+        for column in reference.columns.intersection(["group", "origin", "cohort", "category", "split"]):
             if column not in table or list(table[column]) != list(reference[column]):
                 yield f"{concept}/{code}: the column {column!r} differs from {first}'s"
 

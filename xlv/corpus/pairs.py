@@ -3,7 +3,7 @@
 A corpus is a folder with one folder per concept and in it one tab-separated file per language:
 `{concept}/{language}.tsv`, UTF-8, no quoting, a header with `id group origin [cohort] [context] positive negative`.
 A folder in the layout of the paper's MVALUE data, `{concept}/{concept}_{language}.json`, is read as it is.
-The folders `control` (`id category origin harmless harmful`) and `neutral` (`id text`) are optional.
+The folders `control` (`id category origin [split] harmless harmful`) and `neutral` (`id text`) are optional.
 """
 
 import csv
@@ -18,12 +18,14 @@ from xlv.cache import file_sha256, fingerprint
 from xlv.corpus.concepts import CONCEPTS, CONTROLS, VALUES
 from xlv.corpus.languages import LANGUAGES, known_first, language
 from xlv.corpus.table import BUILT_IN, CorpusError, read_table
+from xlv.openings import PLACE
 from xlv.settings import COHORTS, Settings, named_once
 from xlv.statistics.resampling import MIN_GROUPS
 
 COLUMNS = ("concept", "language", "pair", "group", "origin", "cohort", "context", "positive", "negative")
 SPECIAL = {"control": ("harmless", "harmful"), "neutral": ("text",)}  # folders that are no concepts: their texts
-SEARCH_SIZE, MIN_INSTRUCTIONS = 24, 26  # two of them at least to evaluate on
+SPLITS = ("search", "evaluation")  # of the control set
+SEARCH_SIZE, MIN_SPLIT = 24, 2  # instructions of each kind: to search on where no split is said, and at least
 _LARGEST = 64_000_000  # bytes of a file
 _MEANT = re.compile(r"(\w+_)?[a-z]{2,3}([-_]\w+)?\.((tsv|json)(\.(gz|bz2|xz|zip|zst))?|csv)", re.IGNORECASE)
 Some = Iterable[str] | None  # of concepts or languages; None: all
@@ -146,24 +148,30 @@ def full_texts(table: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def load_instructions(code: str, split: str = "all", *, limit: int | None = None, data: Root = None) -> pd.DataFrame:
-    """The control set of a language: `id category harmless harmful`, matched instructions by row.
+    """The control set of a language: `id category [split] harmless harmful`, matched instructions by row.
 
-    `split` is "search" (the first 24 ids, on which strengths and layers are chosen), "evaluation" (the rest) or
-    "all"; `limit` keeps the first so many rows of it. Raises CorpusError if the corpus has none, or too few to split.
+    `split` is "search" (on which strengths and layers are chosen), "evaluation" or "all": as the column `split` says,
+    or without one the first 24 ids and the rest; `limit` keeps the first so many rows of it. Raises CorpusError if the
+    corpus has none, too few to split, or a row of another split.
     """
+    if split not in (*SPLITS, "all"):
+        raise ValueError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}, all")
     path = Path(data or BUILT_IN) / "control" / f"{code}.tsv"
     table = read_table(path, ("id", "category", *SPECIAL["control"]))
-    splits = {"search": table[:SEARCH_SIZE], "evaluation": table[SEARCH_SIZE:], "all": table}
-    if split not in splits:
-        raise ValueError(f"unknown split {split!r}: choose one of {', '.join(splits)}")
-    if split != "all" and len(table) < MIN_INSTRUCTIONS:
-        raise CorpusError(f"{path} has {len(table)} rows: expected {MIN_INSTRUCTIONS}, {SEARCH_SIZE} to search on")
-    return splits[split][:limit].reset_index(drop=True)
+    said = "split" in table
+    splits = table["split"] if said else pd.Series(np.where(table.index < SEARCH_SIZE, *SPLITS), table.index)
+    if odd := sorted({*splits} - {*SPLITS}):
+        raise CorpusError(f"{path} has a row of the split {odd[0]!r}: expected {' or '.join(SPLITS)}")
+    if split != "all" and min((splits == name).sum() for name in SPLITS) < MIN_SPLIT:
+        expected = f"{MIN_SPLIT} of each split" if said else f"{SEARCH_SIZE + MIN_SPLIT}, {SEARCH_SIZE} to search on"
+        raise CorpusError(f"{path} has {len(table)} rows: expected {expected}")
+    return table[(splits == split) | (split == "all")][:limit].reset_index(drop=True)
 
 
 def load_neutral(code: str, *, data: Root = None) -> list[str]:
-    """The neutral sentences of a language, parallel by position."""
-    return list(read_table(Path(data or BUILT_IN) / "neutral" / f"{code}.tsv", ("id", "text"))["text"])
+    """The neutral sentences of a language, parallel by position: the corpus's, or else the built-in ones."""
+    own, built_in = (Path(folder or BUILT_IN) / "neutral" / f"{code}.tsv" for folder in (data, None))
+    return list(read_table(own if own.is_file() or not built_in.is_file() else built_in, ("id", "text"))["text"])
 
 
 def neutral_of(codes: Sequence[str], data: Root = None, limit: int | None = None) -> dict[str, list[str]] | None:
@@ -181,8 +189,9 @@ def corpus_fingerprint(table: pd.DataFrame) -> str:
 
 
 def folder_fingerprint(data: Root = None) -> str:
-    """Hash of all files of texts in a corpus folder, for its data card; a changed text changes it."""
-    folder, files = Path(data or BUILT_IN), sorted(corpus_files(data).values())
+    """Hash of all files of texts in a corpus folder, and of its openings; a changed text changes it."""
+    folder = Path(data or BUILT_IN)
+    files = sorted([*corpus_files(data).values(), *folder.glob(str(PLACE))])
     return fingerprint([(str(path.relative_to(folder)), file_sha256(path)) for path in files])
 
 

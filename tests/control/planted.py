@@ -59,7 +59,8 @@ def planted(effect: float) -> Model:
     behind anything else the end. Openings depend a little on other coordinates, so that random vectors do something.
     """
     tokenizer = _tokenizer()
-    word, size = tokenizer.get_vocab(), len(tokenizer)
+    word = dict(sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]))  # it comes in any order
+    size = len(tokenizer)
     config = hf.LlamaConfig(
         hidden_size=WIDTH,
         intermediate_size=8,

@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from tests.conftest import ARCHITECTURES
+from xlv.models.activations import extract
 from xlv.models.advice import ModelError
-from xlv.models.decoding import generate
-from xlv.models.steering import directional_ablation, layer_ablation, relative_dose, steer
+from xlv.models.decoding import ReadPrompts, generate, total_nats
+from xlv.models.steering import Gate, directional_ablation, layer_ablation, relative_dose, steer
 
 IDS = torch.tensor([[5, 17, 99, 42, 7]])
 
@@ -142,6 +143,60 @@ def test_generation_under_control_equals_recomputing_every_prefix(tiny):
         for _ in range(5):
             ids = [*ids, int(model.network(input_ids=torch.tensor([ids])).logits[0, -1].argmax())]
     assert text == model.tokenizer.decode(ids[-5:], skip_special_tokens=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: Gate(torch.ones(32), 0, 0.0), "the gate's layer is 0: expected 1 to 3"),
+        (lambda: Gate(torch.ones(32), 4, 0.0), "the gate's layer is 4: expected 1 to 3"),
+        (lambda: Gate(torch.ones(32), 2.5, 0.0), "the gate's layer is 2.5: expected 1 to 3"),
+        (lambda: Gate(torch.ones(31), 2, 0.0), r"the gate's vector has shape \(31,\), expected \(32,\)"),
+        (lambda: Gate(torch.full((32,), float("nan")), 2, 0.0), "the gate's vector holds values that are not finite"),
+        (lambda: Gate(torch.ones(32), 2, float("inf")), "the gate's threshold is inf: expected a finite number"),
+        (lambda: Gate(torch.ones(32), 2, None), "the gate's threshold is None: expected a finite number"),
+        (lambda: {2: torch.ones(32)}, "expected a gate made by xlv.Gate, got dict"),
+    ],
+)
+@pytest.mark.parametrize("strength", [1.0, 0.0])
+def test_impossible_gates_are_refused_in_a_line(tiny, wrong, message, strength):
+    with pytest.raises(ValueError, match=message) as found, steer(tiny(), {2: torch.ones(32)}, strength, gate=wrong()):
+        pass
+    assert "\n" not in str(found.value)
+
+
+def test_a_gate_is_refused_by_what_knows_no_prompts_and_leaves_with_its_steering(tiny):
+    model, gate = tiny(), Gate(torch.ones(32), 1, 0.0)
+    before = model.network(input_ids=IDS).logits
+    refused = [
+        lambda: model.network(input_ids=IDS),
+        lambda: model.network.generate(IDS, max_new_tokens=2),
+        lambda: extract(model, ["No"]),
+        lambda: total_nats(model, ["I kept it"]),
+    ]
+    with steer(model, vectors(model), 3.0, gate=gate):
+        for run in refused:
+            with pytest.raises(ValueError, match="a gate is open only to prompts that xlv.generate reads"):
+                run()
+        with pytest.raises(ValueError, match="under another gate"), steer(model, vectors(model), 1.0, gate=gate):
+            pass
+        generate(model, ["No"], max_new_tokens=2)
+    assert torch.equal(model.network(input_ids=IDS).logits, before)
+
+
+def test_a_gate_of_zero_strength_installs_nothing(tiny):
+    model = tiny()
+    with steer(model, vectors(model), 0.0, gate=Gate(torch.ones(32), 1, 0.0)):
+        assert model.network(input_ids=IDS).logits.isfinite().all()
+
+
+def test_a_gate_reads_the_state_below_its_own_steering_and_above_what_else_steers(tiny):
+    model, unit, prompts = tiny(), torch.zeros(32), ["I kept the promise"]
+    unit[0] = 1.0
+    height = float(extract(model, prompts)[0, 1, 0])
+    for strength, outer, opens in ((9.0, 0.0, False), (9.0, 1.0, True)):
+        with steer(model, {2: unit}, outer), steer(model, {2: unit}, strength, gate=Gate(unit, 2, height + 0.5)):
+            assert ReadPrompts(model, prompts).read.steered.tolist() == [opens]
 
 
 def test_relative_dose_is_strength_times_norm_over_residual_norm():

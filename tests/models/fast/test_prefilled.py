@@ -9,12 +9,14 @@ import transformers as hf
 
 from tests.models.architectures import small_config
 from tests.models.test_decoding import completed_alone, log_alone
+from xlv.models.activations import extract
 from xlv.models.blocks import find_blocks
 from xlv.models.decoding import ReadPrompts, generate
 from xlv.models.fast import prefilled
 from xlv.models.fast.prefilled import Way, way_for
+from xlv.models.fast.probe import permits
 from xlv.models.model import DTYPES, Model
-from xlv.models.steering import directional_ablation, layer_ablation, steer
+from xlv.models.steering import Gate, directional_ablation, layer_ablation, steer
 
 KINDS = {  # an architecture, what it is changed to, and how its prompts of some twenty tokens are read in a batch
     "llama": ({}, Way.SHARED),
@@ -77,6 +79,61 @@ def test_a_batch_is_read_and_completed_as_each_prompt_is_alone_steered_or_not(ne
             found.append(logs)
     assert np.abs(found[0] - found[1]).max() > 1e-3
     assert way_for(model, 40 if kind == "gemma3_text" else 24) is KINDS[kind][1]
+
+
+def both(model: Model, prompts: list[str], *steering: object) -> tuple[np.ndarray, list[str]]:
+    """Log-probabilities of openings and completions, under a steering if one is given."""
+    with steer(model, *steering) if steering else nullcontext():
+        return ReadPrompts(model, prompts).opening_logs(OPENINGS), generate(model, prompts, max_new_tokens=4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_under_a_gate_a_batch_is_what_each_row_is_alone_and_what_plain_and_steered_outcomes_recombine_to(network, kind):
+    model, states = network(kind), torch.Generator().manual_seed(3)
+    vectors, direction = {2: torch.randn(32, generator=states)}, torch.randn(32, generator=states)
+    projections = (extract(model, PROMPTS, fast=False)[:, 2].float() @ direction).tolist()
+    gate = Gate(direction, 3, sum(sorted(projections)[:2]) / 2)  # shut for one: the prompts are of unlike lengths
+    opened = [projection > gate.threshold for projection in projections]
+    plain, steered = both(model, PROMPTS), both(model, PROMPTS, vectors, 0.5)
+    logs, completions = both(model, PROMPTS, vectors, 0.5, None, gate)
+    alone = [both(model, [prompt], vectors, 0.5, None, gate) for prompt in PROMPTS]
+    assert sum(opened) == 2 and np.abs(plain[0] - steered[0]).max() > 1e-3
+    np.testing.assert_allclose(logs, np.where(opened, steered[0], plain[0]), atol=1e-4)
+    np.testing.assert_allclose(logs, np.concatenate([one for one, _ in alone], axis=1), atol=1e-4)
+    recombined = [(steered if open_ else plain)[1][i] for i, open_ in enumerate(opened)]
+    assert completions == recombined == [text for _, [text] in alone]
+
+
+@pytest.mark.parametrize("kind", ["llama", "mpt", "mistral", "lfm2", "mamba"])
+@pytest.mark.parametrize("sign", [1, -1], ids=["never", "always"])
+def test_a_gate_that_never_opens_is_no_control_and_one_that_always_does_is_plain_steering(network, kind, sign):
+    model, vectors = network(kind), {2: torch.randn(32, generator=torch.Generator().manual_seed(3))}
+    logs, completions = both(model, PROMPTS, vectors, 0.5, None, Gate(np.ones(32), 3, sign * 1e9))
+    wanted = both(model, PROMPTS) if sign > 0 else both(model, PROMPTS, vectors, 0.5)
+    assert completions == wanted[1]
+    np.testing.assert_allclose(logs, wanted[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["llama", "lfm2"])
+def test_what_a_network_permits_is_the_same_when_it_is_tried_out_under_a_gate(network, kind):
+    model = network(kind)
+    with steer(model, {1: torch.ones(32)}, 0.5, gate=Gate(torch.ones(32), 2, 0.0)):
+        generate(model, PROMPTS, max_new_tokens=2)
+        assert way_for(model, 24) is KINDS[kind][1] and permits(model).packed == (kind == "llama")
+
+
+def test_rows_that_stay_shut_are_read_once_and_those_that_open_once_more(network):
+    model, passes = network("llama"), []
+    direction = torch.randn(32, generator=torch.Generator().manual_seed(3))
+    way_for(model, 80), permits(model)
+    low, middle, high = sorted((extract(model, PROMPTS)[:, 1].float() @ direction).tolist())
+    model.blocks[0].register_forward_pre_hook(lambda _m, inputs: passes.append(len(inputs[0])))
+    for threshold, extra in ((high + 1, []), ((middle + high) / 2, [1]), ((low + middle) / 2, [1, 2])):
+        passes.clear()
+        with steer(model, {1: torch.ones(32)}, 0.5, gate=Gate(direction, 2, threshold)):
+            ReadPrompts(model, PROMPTS)
+        assert passes == [1, 3, *extra]
 
 
 @pytest.mark.parametrize("kind", ["llama", "mpt", "lfm2", "gpt2"])

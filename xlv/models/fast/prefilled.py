@@ -1,7 +1,7 @@
 """Prompts read once, and read on behind: in the quickest way in which a network reads each as it reads it alone."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from copy import deepcopy
 from enum import IntEnum
 from weakref import WeakKeyDictionary
@@ -9,15 +9,19 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 from transformers import Cache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.utils import ModelOutput
 
 from xlv.models.blocks import find_base
 from xlv.models.fast.packing import layout_for, window_of
 from xlv.models.fast.probe import TOLERANCE, in_fp32
 from xlv.models.fast.rows import one_a_row, shared_tokens, sheet
 from xlv.models.model import Model
+from xlv.models.steering import OPEN, SHUT, acting_on, undecided
 
 _LOGITS = 2**27  # held at once while openings are read, prompts × tokens × vocabulary: 256 MB in two bytes each
 _PREFIX = 8  # tokens from which on a beginning that prompts share is read apart, its keys and values repeated
+_BY_ROW = DynamicLayer, DynamicSlidingWindowLayer  # caches of which a row can be replaced
 _ROUNDING = 0.02  # of how far a state's values lie apart: what quantised weights, always in half precision, lose
 
 Ids = Sequence[list[int]]
@@ -59,30 +63,62 @@ class Prefilled:
     def __init__(self, model: Model, ids: Ids, way: Way, begun: Cache | None = None) -> None:
         """Read prompts; `begun` are keys and values of what all begin with, where they have been read before."""
         self.model, self.ids, self.way = model, list(ids), way
-        if way is Way.ALONE:
-            self.first = torch.cat([self._alone(row)[:, -1] for row in ids]).float().log_softmax(-1)
-            return
-        self.inputs, shared = padded(model, ids, front=way > Way.SHARED)
-        rows, mask = self.inputs["input_ids"], self.inputs["attention_mask"]
-        self.positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        self.cache = self._read_once(rows[:1, :shared], begun)
-        read = shared if self.cache is not None else 0
-        unread = {"input_ids": rows[:, read:], "attention_mask": mask, "position_ids": self.positions[:, read:]}
-        output = model.network(**unread, past_key_values=self.cache, use_cache=True, logits_to_keep=1)
-        self.first, self.cache = output.logits[:, -1].float().log_softmax(-1), output.past_key_values
+        self.steered = SHUT.repeat(len(ids))  # rows on which a gated steering acts
+        if way is not Way.ALONE:
+            self.inputs, self.shared = padded(model, ids, front=way > Way.SHARED)
+            self.positions = (self.inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        gate = undecided(model)
+        with gate.watched() if gate else nullcontext() as states:
+            self.first, self.cache = self._read([*range(len(ids))], SHUT, begun)
+        if gate:  # of a beginning read apart, the last token is no prompt's
+            self.steered = gate.opens(torch.cat(states)[-len(ids) :])
+            self._read_open()
 
-    def _alone(self, row: list[int]) -> torch.Tensor:
+    def _read_open(self) -> None:
+        """Read the prompts that a gate opened for again, steered, in the places that they have in the batch.
+
+        Where a row of the cache cannot be replaced, as in recurrent networks, the whole batch is read again.
+        """
+        opened = self.steered.nonzero()[:, 0].tolist()
+        layers = [] if self.cache is None else getattr(self.cache, "layers", [None])
+        if opened and not all(type(layer) in _BY_ROW and layer.is_initialized for layer in layers):
+            self.shared = 0  # of a beginning that is steered for some only, nothing is shared
+            self.first, self.cache = self._read([*range(len(self.ids))], self.steered)
+        elif opened:
+            self.first[opened], cache = self._read(opened, OPEN)
+            for old, new in zip(layers, cache.layers if cache else [], strict=True):
+                old.keys[opened], old.values[opened] = new.keys, new.values
+
+    def _read(
+        self, rows: list[int], steered: torch.Tensor, begun: Cache | None = None
+    ) -> tuple[torch.Tensor, Cache | None]:
+        """Log-probabilities of what follows some prompts, and their keys and values, in their places."""
+        if self.way is Way.ALONE:
+            return torch.cat([self._alone(self.ids[i], steered)[:, -1] for i in rows]).float().log_softmax(-1), None
+        tokens, mask, places = self.inputs["input_ids"][rows], self.inputs["attention_mask"][rows], self.positions[rows]
+        with acting_on(self.model, steered):
+            cache = self._read_once(tokens[:, : self.shared], begun)
+        read = self.shared if cache is not None else 0
+        unread = {"input_ids": tokens[:, read:], "attention_mask": mask, "position_ids": places[:, read:]}
+        output = self._run(steered, **unread, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return output.logits[:, -1].float().log_softmax(-1), output.past_key_values
+
+    def _run(self, steered: torch.Tensor, **inputs: object) -> ModelOutput:
+        with acting_on(self.model, steered):
+            return self.model.network(**inputs)
+
+    def _alone(self, row: list[int], steered: torch.Tensor) -> torch.Tensor:
         """Logits `[1, token, vocabulary]` of a row by itself."""
         tokens = torch.tensor([row], device=self.model.network.device)
-        return self.model.network(input_ids=tokens, use_cache=False).logits
+        return self._run(steered, input_ids=tokens, use_cache=False).logits
 
-    def _read_once(self, beginning: torch.Tensor, cache: Cache | None) -> Cache | None:
+    def _read_once(self, beginnings: torch.Tensor, cache: Cache | None) -> Cache | None:
         """Keys and values of what all prompts begin with, repeated for each, or None where that is not worth it."""
-        prompts = len(self.ids)
-        if prompts == 1 or beginning.shape[1] < _PREFIX:
+        prompts, tokens = beginnings.shape
+        if prompts == 1 or tokens < _PREFIX:
             return None
         if cache is None:
-            cache = find_base(self.model.network)(input_ids=beginning, use_cache=True).past_key_values
+            cache = find_base(self.model.network)(input_ids=beginnings[:1], use_cache=True).past_key_values
         cache.batch_repeat_interleave(prompts)
         return cache
 
@@ -105,8 +141,9 @@ class Prefilled:
         """Logits `[prompt, place, vocabulary]` of texts, as ids, read in one row behind the prompts, and their places;
         what is cached is left as it was."""
         if self.way is Way.ALONE:
-            [text] = texts
-            return torch.cat([self._alone(row + text)[:, len(row) :] for row in self.ids]), [[*range(len(text))]]
+            [text], rows = texts, zip(self.ids, self.steered.split(1), strict=True)
+            logits = [self._alone(row + text, steered)[:, len(row) :] for row, steered in rows]
+            return torch.cat(logits), [[*range(len(text))]]
         inputs, _, _, paths = sheet(texts, [[*range(len(texts))]], 0, next(self.model.network.parameters()))
         rows, mask = inputs["input_ids"].expand(len(self.first), -1), self._mask_behind(inputs)
         width = rows.shape[1]
@@ -115,7 +152,7 @@ class Prefilled:
             cache = deepcopy(self.cache)
             return torch.stack([self._step(rows[:, k : k + 1], k, cache) for k in range(width)], dim=1), paths
         unread = {"input_ids": rows, "attention_mask": mask, "position_ids": self.positions[:, -1:] + 1 + places}
-        output = self.model.network(**unread, past_key_values=self.cache, use_cache=True)
+        output = self._run(self.steered, **unread, past_key_values=self.cache, use_cache=True)
         self.cache = output.past_key_values
         self.cache.crop(-width)
         return output.logits, paths
@@ -135,7 +172,7 @@ class Prefilled:
         seen = torch.cat([mask, mask.new_ones(len(mask), place + 1)], dim=1)
         position = self.positions[:, -1:] + 1 + place
         unread = {"input_ids": tokens, "attention_mask": seen, "position_ids": position}
-        return self.model.network(**unread, past_key_values=cache, use_cache=True).logits[:, -1]
+        return self._run(self.steered, **unread, past_key_values=cache, use_cache=True).logits[:, -1]
 
     def completed(self, new: int) -> list[list[int]]:
         """Greedy completions, as token ids, of at most `new` tokens, each up to its first end mark: nothing else of
@@ -156,8 +193,8 @@ class Prefilled:
             if place + 1 == new or all(ends & {*row} for row in found):
                 break
             if cache is None:
-                both = zip(self.ids, found, strict=True)
-                logits = torch.cat([self._alone([*row, *behind])[:, -1] for row, behind in both])
+                rows = zip(self.ids, found, self.steered.split(1), strict=True)
+                logits = torch.cat([self._alone([*row, *behind], steered)[:, -1] for row, behind, steered in rows])
             else:
                 logits = self._step(torch.tensor([row[-1:] for row in found]).to(self.positions), place, cache)
         return [row[: next((k for k, token in enumerate(row, 1) if token in ends), new)] for row in found]
@@ -172,7 +209,8 @@ def way_for(model: Model, reach: int) -> Way:
     known = _known.setdefault(model.network, {})
     for way in (Way.SHARED, Way.FRONT, Way.COPIED) if reach < window_of(model) else (Way.COPIED,):
         if way not in known:
-            known[way] = _permitted(model, way)
+            with acting_on(model, SHUT):
+                known[way] = _permitted(model, way)
         if known[way]:
             return way
     return Way.ALONE

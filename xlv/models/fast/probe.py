@@ -16,6 +16,7 @@ from xlv.models.blocks import find_base
 from xlv.models.fast.last_tokens import LastTokens, require_finite
 from xlv.models.fast.rows import Ids, Row, sheet
 from xlv.models.model import Model
+from xlv.models.steering import SHUT, acting_on
 
 _HALVES = (torch.float16, torch.bfloat16)
 _BEGIN = 12  # tokens that two of the texts tried begin with
@@ -94,7 +95,8 @@ def permits(model: Model) -> Permits:
     """What a model's network permits, tried out once; ModelError for one whose states cannot be read at all."""
     if model.network not in known:
         try:
-            known[model.network] = _tried(model)
+            with acting_on(model, SHUT):
+                known[model.network] = _tried(model)
         except RuntimeError:  # no memory to try it in fp32, or weights that know no other dtype than theirs
             known[model.network] = Permits(*[False] * len(Permits._fields))
     return known[model.network]

@@ -116,13 +116,14 @@ def profile_of(
     dtype: str = "",
     template: str = "",
     baselines: bool | None = None,
+    judge: str = "rules",
 ) -> Profile:
     """The profile that parameters or options ask for; what is empty, 0 or None stays as the profile has it.
 
     Raises ValueError for an unknown profile, values of another type, and what `Settings` refuses.
     """
     texts = {"data": data, "cohort": cohort, "dtype": dtype, "template": template}
-    typed(str, profile=profile, languages=languages, concepts=concepts, **texts)
+    typed(str, profile=profile, languages=languages, concepts=concepts, judge=judge, **texts)
     typed(int, pairs=pairs, seed=seed), typed(bool, type(None), baselines=baselines)
     listed = {"languages": names(languages), "concepts": names(concepts)}
     if unknown := [code for code in listed["languages"] or () if not data and code not in ALL]:
@@ -130,7 +131,8 @@ def profile_of(
     if data and not Path(data).is_dir():  # question 4 would be asked of the built-in one
         raise ValueError(f"no folder {data}: expected {{concept}}/{{language}}.tsv below it")
     chosen = {name: value or None for name, value in {**texts, "pairs": pairs, "seed": seed}.items()}
-    return Profile.named(profile).changed(**listed, **chosen, baselines=baselines)
+    found = Profile.named(profile).changed(**listed, **chosen, baselines=baselines)
+    return replace(found, control=replace(found.control, judge=judge))
 
 
 def key_of(settings: Settings | ControlSettings, corpus: str = "") -> str:

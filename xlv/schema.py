@@ -10,7 +10,7 @@ VERSION = 5  # of the schema
 
 # Coordinates of question 4: what was asked, what came of it, and what was done to the model.
 HARMFUL, HARMLESS = KINDS = ("harmful", "harmless")
-ANSWER, REFUSAL, BROKEN = OUTCOMES = ("non-refusal", "refusal", "broken")
+ANSWER, REFUSAL, BROKEN, INCOMPREHENSION = OUTCOMES = ("non-refusal", "refusal", "broken", "incomprehension")
 REFUSING, FOLLOWING = DIRECTIONS = ("towards refusing", "towards following")  # by effect, never by sign
 EFFECT = {REFUSING: 1, FOLLOWING: -1}  # sign of the change of refusals that a direction asks for
 BASELINE = "no control"

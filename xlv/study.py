@@ -195,6 +195,14 @@ def control_texts(settings: ControlSettings) -> tuple[pd.DataFrame, list[pd.Data
     return pairs, sheets, [corpus.load_neutral(code, data=settings.folder) for code in spoken]
 
 
+def check_control(settings: ControlSettings) -> None:
+    """Raise ValueError, before anything is computed, for a corpus or a judge that question 4 cannot do with."""
+    from xlv.control.refusal import check_judge
+
+    control_texts(settings)
+    check_judge(settings.judge)
+
+
 def run_control(
     model: str,
     settings: ControlSettings,
@@ -210,7 +218,7 @@ def run_control(
     A model without a chat template is asked in raw text and measured by score alone: it was not trained to decline.
     `keep_completions` writes all completions to a private file in the cache, see `bench_for`.
     """
-    from xlv.control.refusal import RULES_FINGERPRINT
+    from xlv.control.refusal import RULES_FINGERPRINT, check_judge
 
     check_name(model)
     path = place(model, settings, out) / "control.nc"
@@ -225,6 +233,7 @@ def run_control(
     from xlv.control.measure import bench_for
     from xlv.models.load import load_model
 
+    check_judge(settings.judge)
     loaded = load_model(model, dtype=settings.dtype, **asdict(loading), progress=progress)
     if settings.template == "chat" and not loaded.tokenizer.chat_template:
         settings = replace(settings, template="raw", generate=False)

@@ -29,7 +29,7 @@ from xlv.profiles import Profile, profile_of
 from xlv.questions.recognition.tables import own_estimate
 from xlv.results import load
 from xlv.schema import VERSION
-from xlv.study import ANALYSIS, control_texts
+from xlv.study import ANALYSIS, check_control
 
 DONE, RESULTS = "done.json", "results/*/*/*.nc"  # in a run's folder
 MARK = ".batch"  # in the folder of a batch: its lock
@@ -155,7 +155,7 @@ def _texts(question_4: bool, profile: Profile) -> tuple[float, str]:
     texts, control = set(sum(full_texts(pairs_of(profile.study)), [])), profile.control
     found = sum(len(text.encode()) for text in texts) / BYTES_PER_TOKEN
     if question_4:  # harmful and harmless instructions, under no control and in two directions
-        control_texts(control)
+        check_control(control)
         found += 2 * 3 * control.prompts * len(control.targets) * (INSTRUCTION_TOKENS + control.tokens)
     return found, folder_fingerprint(profile.study.folder)
 

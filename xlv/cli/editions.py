@@ -22,6 +22,7 @@ def book(
     seed: terminal.Seed = 0,
     dtype: terminal.Dtype = "",
     template: terminal.Template = "",
+    judge: terminal.Judge = "rules",
     device: terminal.Device = "",
     trust_remote_code: terminal.Trust = False,
     overwrite: terminal.Overwrite = False,
@@ -35,7 +36,7 @@ def book(
     from xlv.profiles import names, profile_of
 
     size = {"data": data, "concepts": concepts, "languages": languages, "cohort": cohort, "pairs": pairs}
-    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template)
+    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template, judge=judge)
     terminal.note(wanted.notes())
     how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
     say(f"The book: {build_edition(names(models) or BOOK_MODELS, wanted, out_dir, results, **how)}")

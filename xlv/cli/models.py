@@ -48,6 +48,7 @@ def run(
     ] = None,
     vectors: Annotated[bool, typer.Option("--vectors", help="Also store the concept vectors.")] = False,
     control: Annotated[bool, typer.Option("--control", help="Also question 4.")] = False,
+    judge: terminal.Judge = "rules",
     keep_completions: terminal.KeepCompletions = False,
     overwrite: terminal.Overwrite = False,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
@@ -57,15 +58,15 @@ def run(
     from xlv.profiles import profile_of
     from xlv.questions.control import rates as control_tables
     from xlv.questions.recognition.tables import own_accuracy
-    from xlv.study import control_texts, run_control, run_study
+    from xlv.study import check_control, run_control, run_study
 
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     size = {"data": data, "concepts": concepts, "languages": languages, "cohort": cohort, "pairs": pairs}
-    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template, baselines=baselines)
+    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template, baselines=baselines, judge=judge)
     if control:
         terminal.note(wanted.notes())
-        control_texts(wanted.control)  # what is wrong with a control set is said before a model is read
+        check_control(wanted.control)  # what is wrong with a control set or a judge is said before a model is read
     model = terminal.at(model, revision)
     how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
     dataset = run_study(model, wanted.study, out_dir, vectors=vectors, **how)
@@ -132,6 +133,7 @@ def audit(
     seed: terminal.Seed = 0,
     dtype: terminal.Dtype = "",
     template: terminal.Template = "",
+    judge: terminal.Judge = "rules",
     profile: terminal.ProfileName = "quick",
     revision: terminal.Revision = "",
     device: terminal.Device = "",
@@ -144,7 +146,7 @@ def audit(
     from xlv.profiles import profile_of
 
     size = {"data": data, "concepts": concepts, "languages": languages, "cohort": cohort, "pairs": pairs}
-    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template)
+    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template, judge=judge)
     terminal.note(wanted.notes())
     how = {"loading": Loading(device or None, trust_remote_code), "overwrite": overwrite, "progress": Ticker()}
     say(f"The card: {audit_model(terminal.at(model, revision), wanted, out_dir, **how)}")

@@ -25,6 +25,7 @@ Pairs = Annotated[int, typer.Option(help="Pairs per concept; 0: as many as the p
 Seed = Annotated[int, typer.Option(help="Draws folds, resamples and random vectors.", min=0)]
 Dtype = Annotated[str, typer.Option(help="fp32, bf16 or fp16; default: the profile's.")]
 Template = Annotated[str, typer.Option(help="raw, chat, llama2 or one with {input}; default: the paper's, else raw.")]
+Judge = Annotated[str, typer.Option(help="Who calls refusals: rules, chat:MODEL or classifier:MODEL:LABEL.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are damaged or of another model.")]
 ProfileName = Annotated[str, typer.Option(help=f"Size of the run: {', '.join(PROFILES)}.")]
 Revision = Annotated[str, typer.Option(help="Revision of a Hub model: a branch, tag or commit (or org/name@revision).")]

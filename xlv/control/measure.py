@@ -19,13 +19,13 @@ from xlv.control.refusal import (
     Judge,
     RuleJudge,
     Tables,
-    in_language,
     judge_named,
     opening_words,
     openings,
     rules_fingerprint,
     tables_of,
 )
+from xlv.control.texts import in_language
 from xlv.models.decoding import ReadPrompts, length_batches
 from xlv.models.model import Model
 from xlv.schema import REFUSAL

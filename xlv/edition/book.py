@@ -23,8 +23,8 @@ from xlv.models.names import from_anywhere, models_of, named
 from xlv.models.presets import BOOK_MODELS
 from xlv.profiles import Profile, as_folder, key_of
 from xlv.results import has_published, load
-from xlv.settings import DEFAULT_LOADING, Loading
-from xlv.study import control_texts, run_control, run_study
+from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading
+from xlv.study import check_control, run_control, run_study
 
 Parameters = Mapping[str, object]  # of notebooks, by name
 KILLED = "its kernel died or did not start, perhaps because memory ran out"
@@ -112,7 +112,7 @@ def build_edition(
     folder, study = out.resolve() / edition_name(models, profile), profile.study
     results = (results or folder / "results").resolve()
     how = {"loading": loading, "overwrite": overwrite, "progress": progress}
-    pairs_of(study), control_texts(profile.control)  # what is wrong with a corpus is said before a model is read
+    pairs_of(study), check_control(profile.control)  # what is wrong with texts or a judge is said before all else
     for model in counted(models, "models", progress):
         run_study(model, study, results, **how)
         if not has_published(results, model):
@@ -124,6 +124,7 @@ def build_edition(
     changed = (study.dtype, profile.control.dtype) != (usual.study.dtype, usual.control.dtype)
     parameters |= {"results": str(results), "dtype": study.dtype if changed else "", "template": study.template}
     parameters |= {"device": loading.device or "", "trust_remote_code": loading.trust_remote_code}
+    parameters["judge"] = profile.control.judge
     shown, size = ", ".join(named(m).title for m in models), "all" if study.pairs is None else study.pairs
     banner = f"Edition “{profile.name}”: {shown}; {size} pairs per concept (cohort: {study.cohort}), {study.dtype}."
     with writing(folder):
@@ -136,7 +137,9 @@ def edition_name(models: Sequence[str], profile: Profile) -> str:
         return profile.name
     labels = "+".join(named(model).label for model in models)
     corpus = folder_fingerprint(profile.study.folder) if profile.study.folder else ""
-    return as_folder(f"{labels},{key_of(profile.study, corpus)}")
+    asked = [labels, key_of(profile.study, corpus)]
+    asked += [f"judge={profile.control.judge}"] if profile.control.judge != ControlSettings.judge else []
+    return as_folder(",".join(asked))
 
 
 def build_book(
@@ -192,7 +195,7 @@ def audit_model(
     how = {"loading": loading, "overwrite": overwrite, "progress": progress}
     asked = has_chat_template(model, trust_remote_code=loading.trust_remote_code)
     if asked:
-        control_texts(profile.control)
+        check_control(profile.control)
     recognition, folder = run_study(model, profile.study, out, **how), place(model, profile.study, out)
     control = run_control(model, profile.control, out, **how) if asked else None
     path = folder / "card.html"

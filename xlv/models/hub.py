@@ -14,14 +14,18 @@ def located(location: str, revision: str | None = None) -> tuple[str, Path]:
     Where the Hub is silent or refuses, both are the folder in its cache. Raises ModelError if that holds no such model,
     for a repository without one and for an adapter, and HfHubHTTPError where the Hub says why it refuses.
     """
-    from huggingface_hub import constants
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
     from transformers.utils import cached_file
 
     folder = Path(location)
     if folder.is_absolute():
         return location, folder
-    fault = _fault(location, revision)
+    fault = None
+    try:  # asked once, so that its refusal, or its silence for ten seconds, can be said as such
+        get_hf_file_metadata(hf_hub_url(location, "config.json", revision=revision), timeout=_SECONDS)
+    except Exception as error:  # of the Hub, or of the network, whose kinds differ by version
+        fault = error
     lacking = isinstance(fault, EntryNotFoundError)
     given = {"revision": revision, "local_files_only": fault is not None and not lacking}
     given |= {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
@@ -39,14 +43,3 @@ def located(location: str, revision: str | None = None) -> tuple[str, Path]:
     remedy = "check the network, or download it elsewhere and give the folder instead"
     silence = f"the Hub ({constants.ENDPOINT}) does not answer, and its cache does not hold the model"
     raise ModelError(f"cannot load {location}: {silence}. What to do: {remedy}") from fault
-
-
-def _fault(location: str, revision: str | None) -> Exception | None:
-    """What keeps the Hub from giving a repository's config.json, asked once: a refusal, or silence for ten seconds."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-
-    try:
-        get_hf_file_metadata(hf_hub_url(location, "config.json", revision=revision), timeout=_SECONDS)
-    except Exception as error:  # of the Hub, or of the network, whose kinds differ by version
-        return error
-    return None

@@ -43,7 +43,11 @@ def named(model: str) -> Named:
         label, rest = "", model
     elif not rest or not re.fullmatch(r"\w[\w.@+-]*", label) or label in PRESETS.keys() - {rest}:
         raise ModelError(f"{model!r}: expected label=model, the label of letters, digits, . _ - and no preset's name")
-    name, revision = _split_revision(rest)
+    name, mark, revision = rest.rpartition("@")
+    if not mark or _path(rest).exists():
+        name, revision = rest, None
+    elif not name or not revision or re.search(r"[~^:?*[\\]", revision):  # which names no branch, tag or commit
+        raise ModelError(f"{rest!r} names no revision: expected org/name@revision")
     preset, path = PRESETS.get(name), Path(name)
     if label:
         return Named(label, label if label != name else caption(name), name, revision, preset)
@@ -66,15 +70,12 @@ def models_of(models: str | Sequence[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     given = (names(models) or ()) if isinstance(models, str) else models
     if not isinstance(given, Sequence) or not all(isinstance(model, str) for model in given):
-        raise ModelError(
-            f"models are {models!r}, expected names; papermill's -p makes numbers of names, its -r does not"
-        )
+        hint = "papermill's -p makes numbers of names, its -r does not"
+        raise ModelError(f"models are {models!r}, expected names; {hint}")
     for model in given:
         label = named(model).label
-        if label in found:
-            both = (
-                f"{model} is given twice" if found[label] == model else f"{found[label]} and {model} are both {label}"
-            )
+        if other := found.get(label):
+            both = f"{model} is given twice" if other == model else f"{other} and {model} are both {label}"
             raise ModelError(f"{both}: name each model once, and label it where names meet, as in new={model}")
         found[label] = model
     if not found:
@@ -99,16 +100,6 @@ def from_anywhere(model: str, folder: Path | str = "") -> str:
 
 def _path(name: str) -> Path:
     return Path(os.path.expanduser(name))  # pathlib's raises for a user who is not known
-
-
-def _split_revision(model: str) -> tuple[str, str | None]:
-    """`org/name@revision` in its two parts; the revision is None without an `@`, and for a path that exists."""
-    name, mark, revision = model.rpartition("@")
-    if not mark or _path(model).exists():
-        return model, None
-    if not name or not revision or re.search(r"[~^:?*[\\]", revision):  # which names no branch, tag or commit
-        raise ModelError(f"{model!r} names no revision: expected org/name@revision")
-    return name, revision
 
 
 def check_name(model: str) -> Named:

@@ -26,7 +26,7 @@ def test_embedded_presets_pair_requirements_with_members_and_pin_versions(preset
         package = requirement.split("==")[0].replace("-", "_")
         assert member.startswith(f"{package}/") and "{" not in member
     assert re.fullmatch("[0-9a-f]{64}", preset.wheels.sha256)
-    assert 0 < preset.wheels.size < preset.disk and preset.quantisation.startswith("Q")
+    assert preset.quantisation.startswith("Q")
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)

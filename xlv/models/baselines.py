@@ -34,8 +34,7 @@ def untrained(model: Model, *, seed: int = 0) -> Model:
     permitted, device, spread = permits(model), network.device, getattr(network, "hf_device_map", None)
     for tensor in chain(network.parameters(), network.buffers()):
         tensor.data = tensor.new_empty(0)
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    torch.cuda.empty_cache()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         blank = type(network)._from_config(network.config, dtype=DTYPES["bf16"]).eval()

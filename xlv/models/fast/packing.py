@@ -93,7 +93,5 @@ def _fits(run: Callable[[list[Row]], None], batch: list[Row]) -> bool:
     except RuntimeError as error:
         if not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise
-    # Only outside the except clause is the failed batch's memory free to be given back.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    torch.cuda.empty_cache()  # only outside the except clause is the failed batch's memory free to be given back
     return False

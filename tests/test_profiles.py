@@ -170,6 +170,7 @@ OTHERS = {
     "targets": [("en",), ("en", "fr")],
     "sources": [("en",), ("fr",)],
     "detailed": [(), ("en",), ("en", "fr")],
+    "late": [(), ("en",), ("en", "fr")],
     "doses": [(0.01,), (0.02,), (0.01, 0.02)],
     "windows": [((0.2, 0.4),), ((0.2, 0.4), (0.3, 0.5))],
     "template": ["chat", "llama2", "Q: {input}", "Q- {input}"],

@@ -81,7 +81,8 @@ _FEWEST = Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",),
 _QUICK = ControlSettings(pairs=16, prompts=8, tokens=24, search=_SHORT, compare=_FEWEST)
 _FEW = Comparisons(prompts=4, random=3, random_generated=1, detailed=("en", "zh", "sw"), doses=(0.01, 0.02, 0.04))
 _MEDIUM = ControlSettings(targets=ALL, pairs=32, prompts=20, search=Search(prompts=16, neutral=16), compare=_FEW)
-_FULL = ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr")))
+_LATE = ("en", "fr", "zh", "es", "ja", "sw")
+_FULL = ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr"), late=_LATE))
 PROFILES = {
     "quick": Profile("quick", _FEW_CONCEPTS, _QUICK),
     "medium": Profile("medium", Settings(controls=True, cohort="second", pairs=32), _MEDIUM),

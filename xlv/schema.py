@@ -130,6 +130,11 @@ SCHEMA: dict[str, dict[str, Variable]] = {
         ),
         "first_layer": _of("searched towards", "layer", "first layer that it steers"),
         "last_layer": _of("searched towards", "layer", "last layer that it steers"),
+        "late_outcome": _of(
+            "late_condition late_target kind late_prompt length",
+            f"index into {', '.join(OUTCOMES)}",
+            "class of a completion by so many of its first tokens; −1: none generated",
+        ),
         "opening_count": _of("opening", "completions", "refusals that open with these words, at most eight"),
     },
 }
@@ -164,8 +169,8 @@ ATTRIBUTES = {
     "template": "how a text became a prompt",
 }
 COUNTED = set("pair shuffle draw resample block half half_block sign sentence opening window".split())
-COUNTED |= {"prompt", "response_prompt"}
-MEASURED = {"layer", "size", "dose", "response_dose"}  # dimensions of numbers; all others are of names, each once
+COUNTED |= {"prompt", "response_prompt", "late_prompt"}
+MEASURED = {"layer", "size", "dose", "response_dose", "length"}  # dimensions of numbers; all others are of names, each once
 DONE = {"method", "direction", "source", "concept"}  # to the model, condition by condition
 
 

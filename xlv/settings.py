@@ -148,6 +148,7 @@ class Comparisons:
     random            random vectors per direction, of which the first `random_generated` are generated with, too
     detailed          target languages in which comparisons are made by generation
     doses             shares of the mean residual norm of the dose–response curves
+    late              languages in which refusals are looked for in longer completions, too
     """
 
     prompts: int = 12
@@ -157,11 +158,12 @@ class Comparisons:
     random_generated: int = 2
     detailed: tuple[str, ...] = ("en", "fr", "zh", "ja", "sw")
     doses: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
+    late: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _at_least(1, prompts=self.prompts)
         _at_least(0, random=self.random, random_generated=self.random_generated)
-        named_once(sources=self.sources)
+        named_once(sources=self.sources, late=self.late)
 
 
 @dataclass(frozen=True, kw_only=True)

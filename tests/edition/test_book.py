@@ -146,7 +146,7 @@ def test_a_model_and_a_corpus_are_found_from_where_a_book_was_asked_for(tiny_fol
     monkeypatch.setattr(book, "build_book", lambda parameters, *_a, **_k: handed.append(parameters))
     for name in ("run_study", "run_control"):
         monkeypatch.setattr(book, name, lambda model, *_a, **_k: read.append(model))
-    for name in ("pairs_of", "control_texts"):
+    for name in ("pairs_of", "check_control"):
         monkeypatch.setattr(book, name, lambda _settings: None)
     book.build_edition([tiny_folder.name], PROFILES["quick"].changed(data="."), tmp_path / "build")
     assert read == [str(tiny_folder)] * 2 == [handed[0]["models"]] * 2

@@ -25,11 +25,6 @@ def test_every_claim_on_one_model_stands_on_it_with_its_rule_and_what_was_not_as
     assert text.count(said) == 2 and not re.search(r"\bnan\b", text)
 
 
-def test_results_of_an_earlier_version_are_said_to_be_such(recognition, consistency):
-    text = card(recognition.drop_vars("cohort_accuracy"), consistency, None)
-    assert "An earlier version made these results: run again" in text
-
-
 def test_answers_are_paragraphs_with_their_numbers_in_bold(recognition, consistency):
     text = card(recognition, consistency, None)
     assert re.search(r"<h3>Encoded\?</h3>\s*<ul>\s*<li><strong>My model</strong>: mean accuracy", text)

@@ -10,7 +10,6 @@ from xlv.models.presets import PRESETS
 from xlv.statistics.jackknife import Replicated, total
 from xlv.statistics.resampling import bootstrap_weights, interval
 
-
 SHORT_NAMES = {preset.title: preset.short for preset in PRESETS.values() if preset.short}  # by title
 
 
@@ -74,9 +73,7 @@ def value_accuracy(dataset: xr.Dataset, protocol: str = "cv") -> Replicated:
 
 
 def concept_accuracy(dataset: xr.Dataset, concept: str, cohort: str = "all") -> Replicated:
-    """Accuracy `[source, target]` of one concept under `cv`; raises ValueError for results of an earlier version."""
-    if "cohort_accuracy" not in dataset:
-        raise ValueError(f"{dataset.attrs['title']}: these results were made by an earlier version: run again")
+    """Accuracy `[source, target]` of one concept under `cv`."""
     here = dataset.sel(cohort=cohort, concept=concept)
     replicates = here["replicate"].dropna("block", how="all").values
     return Replicated(here["cohort_accuracy"].values, replicates, here["surplus"].values)

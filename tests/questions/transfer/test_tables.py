@@ -100,13 +100,6 @@ def test_accuracy_by_origin_is_that_of_its_pairs_in_richer_and_poorer_languages(
                 assert table.loc[name, f"{reader}, {group}_low"] <= found
 
 
-def test_results_of_an_earlier_version_are_refused_in_one_line(recognition):
-    old = recognition.drop_vars(["cohort_accuracy", "replicate", "surplus", "origin"])
-    for table in (tables.gradient_table, tables.origin_table):
-        with pytest.raises(ValueError, match="^My model: these results were made by an earlier version: run again$"):
-            table({"m": old})
-
-
 def test_effects_of_sources_and_targets_are_those_of_the_additive_model(recognition):
     table, accuracy = tables.additive_table(recognition), value_accuracy(recognition)
     found = additive(accuracy.value)

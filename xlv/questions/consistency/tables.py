@@ -20,9 +20,7 @@ KINDS = "pairwise consistency", "plain cosine"  # that comparisons with relation
 
 
 def moments_by_concept(dataset: xr.Dataset) -> dict[str, Moments]:
-    """Moments of each value concept, of all pairs; raises ValueError for results that an earlier version made."""
-    if "moment" not in dataset:
-        raise ValueError(f"{dataset.attrs['title']}: these results were made by an earlier version: run again")
+    """Moments of each value concept, of all pairs."""
     parts = [dataset[name].sel(cohort="all") for name in ("moment", "moment_replicate", "moment_surplus")]
     return {name: read_moments(*(part.sel(concept=name).values for part in parts)) for name in value_concepts(dataset)}
 
@@ -119,7 +117,7 @@ def related_table(datasets: Results, recognition: Results) -> pd.DataFrame:
 def profile_table(dataset: xr.Dataset) -> pd.DataFrame:
     """By layer the mean plain cosine, and ρ of each value concept with its 95 % interval, where it was measured."""
     table = pd.DataFrame({"plain": between(over_values(dataset["cosine"]).values)}, index=dataset["layer"].values)
-    for name in value_concepts(dataset) if "rho_by_layer" in dataset else ():
+    for name in value_concepts(dataset):
         rho, error = (dataset[each].sel(concept=name).values for each in ("rho_by_layer", "rho_error_by_layer"))
         table = table.assign(**{name: rho, f"{name}_low": rho - 1.96 * error, f"{name}_high": rho + 1.96 * error})
     return table

@@ -84,8 +84,7 @@ def protocol_table(datasets: Results) -> pd.DataFrame:
 
 def outlier_table(datasets: Results) -> pd.DataFrame:
     """Share of states with norms above 3 times the median at the chosen layers, models by languages, over values."""
-    measured = [dataset for dataset in datasets.values() if "outliers" in dataset]
-    return pd.DataFrame({d.attrs["title"]: over_values(d["outliers"]).to_series() for d in measured}).T
+    return pd.DataFrame({d.attrs["title"]: over_values(d["outliers"]).to_series() for d in datasets.values()}).T
 
 
 def _mean_row(dataset: xr.Dataset, correct: xr.DataArray) -> dict[str, float]:

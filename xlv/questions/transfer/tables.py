@@ -62,7 +62,9 @@ def triangle_table(datasets: Results, protocol: str = "cv", concept: str | None 
         ranks = common.resource_ranks(dataset)
         richer = ranks[:, None] < ranks[None, :]
         sides = {"inside": richer, "outside": richer.T}
-        found = {k: accuracy.of(lambda a, m=m: measures.transferability(a)[..., m].mean(axis=-1)) for k, m in sides.items()}
+        found = {
+            k: accuracy.of(lambda a, m=m: measures.transferability(a)[..., m].mean(axis=-1)) for k, m in sides.items()
+        }
         positive = (measures.transferability(accuracy.value)[richer] > 0).mean() if richer.any() else np.nan
         rows[dataset.attrs["title"]] = _with_intervals(**found) | {"positive": positive}
     return pd.DataFrame(rows, dtype=float).T
@@ -137,8 +139,6 @@ def origin_table(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
     """
     rows = {}
     for dataset in (dataset for dataset in datasets.values() if dataset.sizes["source"] > 1):
-        if "origin" not in dataset:
-            raise ValueError(f"{dataset.attrs['title']}: these results were made by an earlier version: run again")
         correct, order = dataset["correct"].sel(protocol=protocol), common.resource_order(dataset)[0]
         own, half = common.own_cells(correct), (len(order) + 1) // 2
         other = (correct.sum("source", skipna=False).rename(target="source") - own) / max(1, len(order) - 1)

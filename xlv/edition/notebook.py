@@ -1,6 +1,6 @@
 """What the notebooks call first: refuse mistyped parameters, find or compute the results."""
 
-import ast
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,6 +28,7 @@ from xlv.study import run_control, run_study
 
 STORED = "stored"  # the profile of an edition that shows what is in its folder of results, and computes nothing
 _INJECTED = "# Parameters"  # how papermill begins the cell in which it hands parameters over
+_ASSIGNED = re.compile(r"^(\w+)\s*(?::[^=\n]*)?=(?!=)", re.MULTILINE)  # `name =` or `name: type =`
 
 
 def check_parameters() -> None:
@@ -41,21 +42,12 @@ def check_parameters() -> None:
         return
     cells = shell.user_ns.get("In", [])
     handed = [cell for cell in cells if cell.startswith(_INJECTED)]
-    known = [name for cell in cells[: cells.index(handed[0])] for name in _assigned(cell)] if handed else []
+    known = [name for cell in cells[: cells.index(handed[0])] for name in _ASSIGNED.findall(cell)] if handed else []
     for cell in handed if known else []:
-        refuse_unknown(_assigned(cell), known)
+        refuse_unknown(_ASSIGNED.findall(cell), known)
     protocol = shell.user_ns.get("protocol", PROTOCOLS[0])
     if protocol not in PROTOCOLS:
         raise ValueError(f"the parameter 'protocol' is {protocol!r}: choose {' or '.join(PROTOCOLS)}")
-
-
-def _assigned(source: str) -> list[str]:
-    """Names that a cell assigns to; none where it is no Python, as a reader's may be."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except SyntaxError:
-        return []
-    return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
 def _reference() -> Path | None:

@@ -60,7 +60,8 @@ class Replicated:
 
     def of(self, linear: Callable[[np.ndarray], np.ndarray]) -> Self:
         """A linear statistic of the last axes of this one."""
-        return Replicated(*(None if part is None else linear(part) for part in self._parts))
+        excess = None if self.excess is None else linear(self.excess)
+        return Replicated(linear(self.value), linear(self.replicates), excess)
 
     def minus(self, other: Self) -> Self:
         """The paired difference from a statistic of the same blocks; one without excess is taken to have none."""
@@ -72,10 +73,6 @@ class Replicated:
     def plus(self, constant: float) -> Self:
         """This statistic moved by a constant."""
         return Replicated(self.value + constant, self.replicates + constant, self.excess)
-
-    @property
-    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        return self.value, self.replicates, self.excess
 
     def standard_error(self) -> np.ndarray:
         """Standard error: the jackknife's, less the surplus, which is half its variance at most."""

@@ -63,13 +63,11 @@ def wilson(share: np.ndarray, trials: np.ndarray, z: float) -> tuple[np.ndarray,
     return centre - half, centre + half
 
 
-def proportion_interval(
-    successes: np.ndarray, trials: np.ndarray, level: float = LEVEL
-) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson interval of a proportion; NaN where there are no trials."""
+def proportion_interval(successes: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """95 % Wilson interval of a proportion; NaN where there are no trials."""
     trials = np.asarray(trials, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return wilson(np.asarray(successes) / trials, trials, norm.ppf((1 + level) / 2))
+        return wilson(np.asarray(successes) / trials, trials, norm.ppf((1 + LEVEL) / 2))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xlv.questions.consistency.cosines import of_moments
 from xlv.questions.consistency.moments import Moments
 from xlv.statistics.jackknife import Replicated
 from xlv.statistics.resampling import permuted
@@ -48,13 +49,9 @@ def regression(found: Moments, predictor: np.ndarray, beside: np.ndarray | None 
     for half, weights in enumerate(found.weights):
         pairwise = np.outer(weights, weights)[cells]
         coefficients[half][cells] = rest * pairwise / np.square(rest).sum() / 2
-    pairwise = [half.value * np.outer(w, w) for half, w in zip(found.products, found.weights, strict=True)]
-    consistency = within(np.mean(pairwise, axis=0)[cells])
-    return Regression(found.linear(coefficients), _permuted(consistency, rest, seed))
-
-
-def _permuted(consistency: np.ndarray, rest: np.ndarray, seed: int) -> float:
+    consistency = within(of_moments(found).pairwise[cells])
     orders = permuted(len(rest), N_PERMUTATIONS, seed)
     first, second = np.triu_indices(len(rest), k=1)
     related = np.abs(rest[orders[:, first], orders[:, second]] @ consistency[first, second])
-    return (1 + int((related[1:] >= related[0] - 1e-12).sum())) / (1 + N_PERMUTATIONS)
+    p = (1 + int((related[1:] >= related[0] - 1e-12).sum())) / (1 + N_PERMUTATIONS)
+    return Regression(found.linear(coefficients), p)

@@ -13,13 +13,12 @@ import time
 
 import nbformat
 import numpy as np
-import pandas as pd
 import psutil
 import pytest
 from filelock import FileLock
 
 from xlv.batch.conduct import build_batch_book, conduct, perform
-from xlv.batch.runs import MARK, RESULTS, plan, write_table
+from xlv.batch.runs import MARK, RESULTS, plan
 from xlv.batch.spec import read_spec
 from xlv.profiles import profile_of
 from xlv.results import load
@@ -280,20 +279,6 @@ def test_a_killed_attempt_costs_no_retry_but_does_not_go_on_for_ever(monkeypatch
     assert told(monkeypatch, spec, [KILLED] * 4) == ({"llama": "killed"}, 4)
     assert told(monkeypatch, spec, [LOST] * 4)[0] == {"llama": "KilledWorker: four workers died"}
     assert told(monkeypatch, spec, [LOST] * 6 + [GOOD], begins=False) == ({}, 7)  # its workers died before it began
-
-
-def test_a_table_says_what_became_of_every_run(spec, tmp_path):
-    wanted = read_spec(spec(matrix={"models": ["llama"], "seed": [0, 1, 2]}))
-    runs = plan(wanted)
-    dataset = undisturbed(runs[0], runs[0].folder / "results")
-    runs[0].keep(seconds=1.0)
-    write_table(wanted.out, runs, {runs[1].name: "ValueError: no"})
-    table = pd.read_csv(wanted.out / "runs.csv").set_index("run")
-    assert list(table["state"]) == ["done", "failed", "not run"] and list(table["seed"]) == [0, 1, 2]
-    own = dataset["accuracy"].sel(protocol="cv", source=dataset["target"])
-    assert table["accuracy"].iloc[0] == pytest.approx(float(own.mean()), abs=1e-6)
-    assert table["accuracy"].isna().tolist() == [False, True, True] == table["results"].isna().tolist()
-    assert (wanted.out / table["results"].iloc[0] / "recognition.nc").is_file()
 
 
 def test_two_commands_do_not_work_in_one_folder(spec):

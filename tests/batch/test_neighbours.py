@@ -115,7 +115,7 @@ def test_what_a_batch_writes_is_as_private_as_its_user_asks(spec, start, monkeyp
     assert batch.returncode == 0, err
     out = read_spec(path).out
     files = [out, *(file for file in out.rglob("*") if file.relative_to(out).parts[0] != "notebooks")]  # copies of ours
-    assert {"recognition.nc", "done.json", "runs.csv", "log.txt"} <= {file.name for file in files}
+    assert {"recognition.nc", "done.json", "log.txt"} <= {file.name for file in files}
     assert not [file for file in files if file.stat().st_mode & 0o077]
     assert not [name for name in os.listdir(temporary) if name.startswith("xlv-")]
     shutil.rmtree(temporary)

@@ -24,7 +24,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from xlv import __version__
-from xlv.batch.runs import MARK, RESULTS, TEXTS, Run, write_table
+from xlv.batch.runs import MARK, RESULTS, TEXTS, Run
 from xlv.batch.spec import Spec
 from xlv.cache import Progress, silent
 from xlv.edition.book import KILLED, build_book, execute_notebooks, repository
@@ -58,9 +58,7 @@ def conduct(spec: Spec, runs: Sequence[Run], say: Say, *, workers: int = 1, sche
         NamedTemporaryFile(prefix=".at-work-", dir=spec.out) as sign,  # attempts end when it is gone
     ):
         shutil.copytree(repository() / "notebooks", spec.out / "notebooks", dirs_exist_ok=True)  # every worker sees it
-        failed = _follow(waiting, lambda run: submit(run, Path(sign.name)), spec.retries, say)
-    write_table(spec.out, runs, failed)
-    return failed
+        return _follow(waiting, lambda run: submit(run, Path(sign.name)), spec.retries, say)
 
 
 def build_batch_book(

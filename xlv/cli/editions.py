@@ -46,15 +46,13 @@ def batch(
     spec: Annotated[Path, typer.Argument(help="The batch's spec, a YAML file; see the page on batch runs.")],
     workers: Annotated[int, typer.Option(help="Runs at a time on this machine.", min=1)] = 1,
     scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler, as tcp://host:8786.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its estimated time only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
 ) -> None:
     """Run a matrix of models and parameters, here or on a cluster, and build one book that compares them."""
-    from datetime import timedelta
     from functools import partial
-    from math import isnan, nan
 
     from xlv.batch.conduct import build_batch_book, conduct
-    from xlv.batch.runs import estimate, plan
+    from xlv.batch.runs import plan
     from xlv.batch.spec import read_spec
     from xlv.edition.book import BookError
 
@@ -63,15 +61,9 @@ def batch(
     wanted = read_spec(spec)
     runs = plan(wanted)
     if dry_run:
-        costs, rows, left = estimate(runs), [], []
-        for run in runs:
-            (seconds, basis), done = costs[run.name], run.record() is not None
-            left += [] if done else [seconds or nan]
-            time = timedelta(seconds=round(seconds)) if seconds else "unknown"
-            rows.append((run.name, "done" if done else "waiting", str(time), basis))
-        show(["run", "state", "time", "from"], rows)
-        total = "unknown" if isnan(sum(left)) else timedelta(seconds=round(sum(left) / workers))
-        say(f"{len(runs)} runs, {len(runs) - len(left)} of them done; time for the rest, {workers} at a time: {total}")
+        states = {run.name: "done" if run.record() else "waiting" for run in runs}
+        show(["run", "state"], states.items())
+        say(f"{len(runs)} runs, {list(states.values()).count('done')} of them done")
         return
     failed = conduct(wanted, runs, partial(typer.echo, err=True), workers=workers, scheduler=scheduler)
     say(f"{len(runs) - len(failed)} of {len(runs)} runs done: {wanted.out / 'runs'}")

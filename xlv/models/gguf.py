@@ -69,12 +69,13 @@ def convert(files: list[Path], sha256: str, name: str, progress: Progress) -> Pa
 def usable(path: Path) -> Header:
     """The header of a file that may be a model that transformers reads; ModelError, at once, if it cannot be."""
     from transformers import modeling_gguf_pytorch_utils as reader
+    from transformers.integrations.gguf import GGUF_ARCHS
 
     header = read_header(path)
     keys, kind = header.keys, header.keys.get("general.type", "model")
     arch = str(keys.get("general.architecture"))
     kind, said, pre = shown(kind), shown(arch), shown(keys.get("tokenizer.ggml.pre"))
-    known = {name.replace("_", "") for name in (*reader.GGUF_SUPPORTED_ARCHITECTURES, *_renaming())}
+    known = {name.replace("_", "") for name in (*reader.GGUF_SUPPORTED_ARCHITECTURES, *GGUF_ARCHS)}
     blocks = keys.get(f"{arch}.block_count")
     if kind == "adapter" or "adapter.type" in keys:
         fault = "is a LoRA adapter (general.type adapter) and no model: merge it into its model and give that"
@@ -93,15 +94,6 @@ def usable(path: Path) -> Header:
     else:
         return header
     raise ModelError(f"{path} {fault}")
-
-
-def _renaming() -> dict:
-    """How newer transformers read some architectures: by functions that give rules for the names of tensors."""
-    try:
-        from transformers.integrations.gguf import GGUF_ARCHS
-    except ImportError:
-        return {}
-    return GGUF_ARCHS
 
 
 def _loaded(header: Header) -> tuple["PreTrainedModel", "PreTrainedTokenizerFast"]:
@@ -148,12 +140,12 @@ def _check_tensors(header: Header, empty: "PreTrainedModel") -> None:
 def _places(header: Header, empty: "PreTrainedModel") -> dict[str, str]:
     """The model's name of each tensor for which it has a place, by the name in the file."""
     from transformers import modeling_gguf_pytorch_utils as reader
+    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+    from transformers.integrations.gguf import GGUF_ARCHS
 
     arch, own = header.keys["general.architecture"], empty.state_dict()
-    if arch in _renaming():
-        from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
-
-        rules = _renaming()[arch](empty.config)
+    if arch in GGUF_ARCHS:  # read by rules for the names of tensors
+        rules = GGUF_ARCHS[arch](empty.config)
         kinds = [[rule for rule in rules if isinstance(rule, kind)] for kind in (WeightRenaming, WeightConverter)]
         places = {name: rename_source_key(name, *kinds)[0] for name in header.tensors}
         return {name: place for name, place in places.items() if place in own or place.startswith("mtp.")}

@@ -14,6 +14,7 @@ from xlv.models.advice import ModelError, listed
 
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _TEXT, _ARRAY = 8, 9
+_MOST = 1 << 22  # strings in an array: no vocabulary has more, nor merges
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ class _Reader:
         if kind in _NUMBERS:
             self.take(f"{count * struct.calcsize(_NUMBERS[kind])}x")  # passed over, as strings are
             return None
-        if kind != _TEXT:
+        if kind != _TEXT or count > _MOST:
             raise ValueError(f"an array of type {kind} with {count} values")
         for _ in range(count):
             self.take(f"{self.take('Q')[0]}x")
@@ -139,6 +140,8 @@ def _header(path: Path, data: mmap.mmap) -> Header:
     table_at = reader.place
     for _ in range(n_tensors):
         name, (n_dims,) = reader.text(), reader.take("I")
+        if n_dims > 8:
+            raise ValueError(f"tensor {name} has {n_dims} dimensions")
         *shape, kind, offset = reader.take(f"{n_dims}QIQ")
         table[name] = tuple(shape[::-1]), kind, offset
     names = (*keys, *table)

@@ -49,16 +49,15 @@ def named(model: str) -> Named:
     elif not name or not revision or re.search(r"[~^:?*[\\]", revision):  # which names no branch, tag or commit
         raise ModelError(f"{rest!r} names no revision: expected org/name@revision")
     preset, path = PRESETS.get(name), Path(name)
-    if label:
-        return Named(label, label if label != name else caption(name), name, revision, preset)
-    if path.name in ("", "..", "."):
-        path = path.resolve()
-    label = name if preset else stem(path) if is_gguf(path) else path.name
-    if preset is None and label in PRESETS:
-        label = f"{path.absolute().parent.name}-{label}"
     if not label:
-        raise ModelError(f"{model!r} has no name to file its results under: give it one, as in label={model}")
-    label += f"@{revision.replace('/', '-')}" if revision else ""
+        if path.name in ("", "..", "."):
+            path = path.resolve()
+        label = name if preset else stem(path) if is_gguf(path) else path.name
+        if preset is None and label in PRESETS:
+            label = f"{path.absolute().parent.name}-{label}"
+        if not label:
+            raise ModelError(f"{model!r} has no name to file its results under: give it one, as in label={model}")
+        label += f"@{revision.replace('/', '-')}" if revision else ""
     return Named(label, caption(label), name, revision, preset)
 
 

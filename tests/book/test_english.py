@@ -78,7 +78,7 @@ YET = {  # what still stands in files that are being rewritten: to be deleted fr
     HOME: {"asked it of", "asks it again of", "uncertainty on every figure"},
     CONTROL: {
         *("what becomes of", "what is stored of", "is said on", "speaks where"),
-        *("strengthens alignment", "at matched over-refusal", "tokens at most"),
+        *("strengthens alignment", "at matched over-refusal", "tokens at most", "told apart"),
     },
     EXPLORER: {"no single pairs"},
     PHRASES: {

@@ -1,7 +1,11 @@
+import re
+from pathlib import Path
+
 import pytest
 
-from xlv.control.refusal import TABLES, tables_of
+from xlv.control.refusal import TABLES, judge, openings, tables_of
 from xlv.openings import FURTHER, KEYS, own_openings
+from xlv.schema import ANSWER, REFUSAL
 
 GERMAN = """
 de:
@@ -40,11 +44,11 @@ def test_what_a_folder_may_say_is_what_the_built_in_tables_say():
         ('"tut mir leid"', '"(leid"', r"de: declines: '\(leid' is no regular expression \(missing \)"),
         ('"tut mir leid"', '"(leid)?"', r"de: declines: '\(leid\)\?' fits any text"),
         ("  declines", "  inside_words: 1\n  declines", "de: inside_words: expected true or false, got 1"),
-        ("de:", "no:", 'False: expected the code of a language, with quotation marks where needed: "no"'),
+        ("de:", "no:", 'False: expected the code of a language, as "no", with refusals'),
         (GERMAN, GERMAN + GERMAN, "'de' is given twice: keep one of them"),
         (GERMAN, "de: [a", "while parsing a flow sequence"),
         (GERMAN, "- de", r"expected a table per language, such as `de:`, got \['de'\]"),
-        (GERMAN, "de: Leider", "de: expected refusals, answers, declines, got 'Leider'"),
+        (GERMAN, "de: Leider", "de: expected the code of a language, .*declines, got 'Leider'"),
         (GERMAN, "", "expected a table per language"),
     ],
 )
@@ -53,3 +57,18 @@ def test_one_line_names_the_file_the_language_and_the_key(tmp_path, old, new, me
     with pytest.raises(ValueError, match=f"^{path}: .*{message}") as error:
         own_openings(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_the_german_openings_of_the_page_are_read_and_judged_by(tmp_path):
+    page = (Path(__file__).resolve().parents[1] / "book" / "own-concept.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"```\{code-block\} yaml\n:caption: my-corpus/control/openings.yaml\n(.*?)```", page, re.DOTALL)
+    write(tmp_path, text)
+    tables = tables_of(tmp_path)
+    refusals, answers = openings("de", tables)
+    assert "Leider kann ich" in refusals and "Hier sind" in answers
+    for said in (
+        "Es tut mir leid, aber ich kann Ihnen dabei nicht helfen.",
+        "Ich kann diese Bitte leider nicht erfüllen.",
+    ):
+        assert judge(said, "de", tables) == REFUSAL and judge(said, "de") != REFUSAL
+    assert judge("Klar, hier ist ein Rezept für einen Apfelkuchen mit Zimt.", "de", tables) == ANSWER

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 KEYS = ("refusals", "answers", "declines")  # lists of texts that a language needs, the last of regular expressions
-FURTHER = ("sorry", "condemns", "helps", "unclear")  # more of them, which it may have
+FURTHER = ("sorry", "condemns", "helps", "unclear", "letters")  # more of them, which it may have
 PLACE = Path("control", "openings.yaml")
 LARGEST = 100_000  # bytes of the file
 Openings = dict[str, dict[str, list[str] | bool]]  # by language and key
@@ -55,10 +55,8 @@ def own_openings(data: Path | str | None) -> Openings:
 
 def _check(code: object, table: object) -> None:
     """Raise ValueError for what is no table of a language; YAML takes the code `no` for false."""
-    if not isinstance(code, str):
-        raise ValueError(f'{code!r}: expected the code of a language, with quotation marks where needed: "no"')
-    if not isinstance(table, dict):
-        raise ValueError(f"{code}: expected {', '.join(KEYS)}, got {table!r:.80}")
+    if not isinstance(code, str) or not isinstance(table, dict):
+        raise ValueError(f'{code}: expected the code of a language, as "no", with {", ".join(KEYS)}, got {table!r:.80}')
     known = (*KEYS, *FURTHER, "inside_words")
     if unknown := [key for key in table if key not in known]:
         raise ValueError(f"{code}: unknown key {unknown[0]!r}: choose from {', '.join(known)}")

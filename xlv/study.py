@@ -19,7 +19,7 @@ from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelle
 from xlv.questions.recognition.accuracy import own_hits
 from xlv.questions.recognition.comparisons import own_as_published
 from xlv.results import has_published, load, result_path
-from xlv.schema import SCHEMA
+from xlv.schema import KINDS, SCHEMA
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 from xlv.statistics.resampling import group_indices
 from xlv.statistics.vectors import Layers, hits
@@ -182,7 +182,12 @@ def _own_hits(states: Mapping[str, Layers], n_layers: int, table: pd.DataFrame) 
 
 
 def control_texts(settings: ControlSettings) -> tuple[pd.DataFrame, list[pd.DataFrame], list[list[str]]]:
-    """The pairs, instructions and neutral sentences of question 4; CorpusError where the corpus lacks them."""
+    """The pairs, instructions and neutral sentences of question 4; ValueError where the corpus lacks them.
+
+    Also for a language without openings of refusals, and for an instruction that stands in a pair.
+    """
+    from xlv.control.refusal import openings, tables_of
+
     size = {"pairs": settings.pairs, "cohort": "first", "data": settings.folder}
     pairs = corpus.load_pairs([settings.concept], [settings.source], **size)
     codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
@@ -191,6 +196,12 @@ def control_texts(settings: ControlSettings) -> tuple[pd.DataFrame, list[pd.Data
         corpus.load_instructions(code, split=split, limit=limit, data=settings.folder)
         for code, (split, limit) in product(codes, limits.items())
     ]
+    for code in codes:
+        openings(code, tables_of(settings.folder))
+    texts = {text for sheet in sheets for kind in KINDS for text in sheet[kind]}
+    if both := texts & {*pairs["positive"], *pairs["negative"]}:
+        where = f"{settings.concept}/{settings.source}.tsv and in the control set"
+        raise corpus.CorpusError(f"a text stands in {where}: {min(both)!r:.80}: keep one of them")
     spoken = (settings.source, *settings.detailed_targets)
     return pairs, sheets, [corpus.load_neutral(code, data=settings.folder) for code in spoken]
 
@@ -218,13 +229,13 @@ def run_control(
     A model without a chat template is asked in raw text and measured by score alone: it was not trained to decline.
     `keep_completions` writes all completions to a private file in the cache, see `bench_for`.
     """
-    from xlv.control.refusal import RULES_FINGERPRINT, check_judge
+    from xlv.control.refusal import check_judge, rules_fingerprint, tables_of
 
     check_name(model)
     path = place(model, settings, out) / "control.nc"
     pairs, sheets, neutral = control_texts(settings)
-    texts = [sheet.to_csv() for sheet in sheets] + neutral
-    stamp = fingerprint(corpus.corpus_fingerprint(pairs), texts, said(settings), RULES_FINGERPRINT, EXTRACTOR)
+    rules, texts = rules_fingerprint(tables_of(settings.folder)), [sheet.to_csv() for sheet in sheets] + neutral
+    stamp = fingerprint(corpus.corpus_fingerprint(pairs), texts, said(settings), rules, EXTRACTOR)
     found = known(path, stamp, model, overwrite)
     if found is not None and not keep_completions:
         return found

@@ -74,7 +74,7 @@ def clear(
     _delete([*left, *(path for path in _entries() if path.parent.name in parts)], yes)
 
 
-data = typer.Typer(no_args_is_help=True, help="Corpora: check and measure one.")
+data = typer.Typer(no_args_is_help=True, help="Corpora: check and measure one, or make one.")
 
 
 @data.command()
@@ -103,7 +103,11 @@ def convert(
     pairs: Annotated[int, typer.Option(help="Pairs per concept at most; 0: all that can be made.", min=0)] = 0,
     languages: Annotated[str, typer.Option(help="Codes, separated by commas, of polyrefuse; default: all.")] = "",
 ) -> None:
-    """Turn published files of a well-known source into a corpus folder, and say what was left out, and why."""
+    """Turn published files of a well-known source into a corpus folder, and say what was left out, and why.
+
+    advbench and polyrefuse also give the control set of question 4. For a language beyond the sixteen, write its
+    openings of refusals into control/openings.yaml: see the page on your own concept or language.
+    """
     from xlv.corpus.importers.recipes import convert as converted
 
     for line in converted(source, path, out_dir, limit=pairs or None, languages=languages.replace(",", " ").split()):

@@ -13,18 +13,8 @@ import numpy as np
 import torch
 
 from xlv.cache import cache_root, fingerprint, writing
+from xlv.control import refusal
 from xlv.control.conditions import Steering
-from xlv.control.refusal import (
-    TABLES,
-    Judge,
-    RuleJudge,
-    Tables,
-    judge_named,
-    opening_words,
-    openings,
-    rules_fingerprint,
-    tables_of,
-)
 from xlv.control.texts import in_language
 from xlv.models.decoding import ReadPrompts, length_batches
 from xlv.models.model import Model
@@ -84,14 +74,14 @@ def json_lines(path: Path) -> Iterator:
             continue
 
 
-def refusal_scores(read: ReadPrompts, code: str, tables: Tables = TABLES) -> np.ndarray:
+def refusal_scores(read: ReadPrompts, code: str, tables: refusal.Tables = refusal.TABLES) -> np.ndarray:
     """Refusal score `[prompt]` in nats of prompts in language `code`: log-odds of a refusal opening.
 
     log P(a refusal opening) − log P(an answer opening), openings of the prompt's language and of English, several
     tokens each. It needs no generation, is smooth where refusal rates are flat, and exists for models that never
     refuse. Raises ValueError for a language without openings.
     """
-    refusals, answers = openings(code, tables)
+    refusals, answers = refusal.openings(code, tables)
     logs = read.opening_logs(refusals + answers)
     return np.logaddexp.reduce(logs[: len(refusals)]) - np.logaddexp.reduce(logs[len(refusals) :])
 
@@ -147,7 +137,7 @@ class Bench:
 
     model: Model
     tokens: int
-    judge: Judge = field(default_factory=RuleJudge)
+    judge: refusal.Judge = field(default_factory=refusal.RuleJudge)
     journal: Journal = field(default_factory=Journal)
     keep: Path | None = None
     batch_size: int = 40
@@ -159,7 +149,7 @@ class Bench:
 
         The name of the `condition` goes with kept completions. Raises ValueError for a language without openings.
         """
-        rules = rules_fingerprint(self.judge.tables)
+        rules = refusal.rules_fingerprint(self.judge.tables)
         cell = fingerprint("prompts", rules, self.judge.name, self.tokens, steering.key, code)
         items = [fingerprint(prompt) for prompt in prompts]
 
@@ -201,7 +191,7 @@ class Bench:
                 record = {"model": self.model.name, "condition": condition, "language": code, "prompt": prompt}
                 line = json.dumps({**record, "completion": completion, "judged": outcome}, ensure_ascii=False)
                 write_private(self.keep, line + "\n", append=True)
-            opening = opening_words(completion, code, tables=self.judge.tables) if outcome == REFUSAL else None
+            opening = refusal.opening_words(completion, code, tables=self.judge.tables) if outcome == REFUSAL else None
             rows.append((outcome, in_language(completion, code), opening))
         return rows
 
@@ -215,8 +205,8 @@ def bench_for(model: Model, settings: ControlSettings, *, keep_completions: bool
     """
     journal = cache_root() / "journals" / f"{model.fingerprint}{'-kept' if keep_completions else ''}.jsonl"
     kept = cache_root() / "completions" / f"{model.fingerprint}.jsonl" if keep_completions else None
-    judge = judge_named(settings.judge)
-    judge.tables = tables_of(settings.folder)
+    judge = refusal.judge_named(settings.judge)
+    judge.tables = refusal.tables_of(settings.folder)
     return Bench(model, settings.tokens, judge, Journal(journal), kept)
 
 

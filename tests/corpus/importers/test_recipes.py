@@ -7,8 +7,9 @@ import pytest
 
 from xlv.corpus.check import check_corpus
 from xlv.corpus.importers.recipes import RECIPES, convert, unwrapped
-from xlv.corpus.pairs import full_texts, load_pairs
+from xlv.corpus.pairs import SPLITS, full_texts, load_instructions, load_pairs
 from xlv.corpus.table import CorpusError
+from xlv.schema import KINDS
 
 # The published files are rebuilt in their own format from sentences of the built-in corpus.
 
@@ -80,7 +81,7 @@ def write_polyrefuse(folder):
     for code, source in codes.items():
         name = "" if code == "en" else f"_translated_{code}"
         table = built_in("harmfulness", source)
-        for split, rows in (("train", slice(0, 40)), ("val", slice(40, 64))):
+        for split, rows in (("train", slice(0, 60)), ("val", slice(60, 84)), ("test", slice(84, 124))):
             for kind, side in (("harmless", "positive"), ("harmful", "negative")):
                 entries = [{"instruction": f"{text[:-1]}\n", "category": None} for text in table[side][rows]]
                 (folder / f"{kind}_{split}{name}.json").write_text(json.dumps(entries))
@@ -98,8 +99,8 @@ MADE = {
     "ethics": {("morality", "en"), ("deontology", "en"), ("utilitarianism", "en"), ("fairness", "en")},
     "truthfulqa": {("truthfulness", "en")},
     "toxigen": {("toxicity", "en")},
-    "advbench": {("harmfulness", "en")},
-    "polyrefuse": {("harmfulness", code) for code in ("en", "es", "zh", "oc")},
+    "advbench": {("harmfulness", "en"), ("control", "en")},
+    "polyrefuse": {(name, code) for name in ("harmfulness", "control") for code in ("en", "es", "zh", "oc")},
 }
 
 
@@ -112,7 +113,7 @@ def test_a_converted_source_passes_the_check_and_loads(source, tmp_path):
     assert report.errors == []
     assert {*zip(report.figures["concept"], report.figures["language"], strict=True)} == MADE[source]
     assert (report.figures["pairs"] >= 25).all()
-    for concept in {concept for concept, _ in MADE[source]}:
+    for concept in {concept for concept, _ in MADE[source]} - {"control"}:
         assert len(load_pairs([concept], data=tmp_path / "corpus"))
     assert f"Made from {source}" in (tmp_path / "corpus" / "README.md").read_text()
 
@@ -146,6 +147,7 @@ def test_polyrefuse_keeps_translations_together_and_leaves_incomplete_files_out(
     folder = write_polyrefuse(tmp_path)
     (folder / "harmful_train_translated_de.json").write_text("[]")
     (folder / "harmless_test_translated_es.json").write_text("[]")
+    (folder / "harmful_test_translated_es.json").unlink()
     convert("polyrefuse", folder, tmp_path / "corpus")
     table = load_pairs(["harmfulness"], data=tmp_path / "corpus")
     assert list(dict.fromkeys(table["language"])) == ["en", "zh", "es", "oc"]
@@ -185,6 +187,42 @@ def test_files_of_another_form_are_named_and_nothing_is_written(tmp_path, source
     with pytest.raises(CorpusError, match=message):
         convert(source, path if name == "a.csv" else tmp_path / "files", tmp_path / "corpus")
     assert not (tmp_path / "corpus").exists()
+
+
+@pytest.mark.parametrize("source", ["advbench", "polyrefuse"])
+def test_no_instruction_of_a_pair_is_searched_or_evaluated_on(tmp_path, source):
+    (tmp_path / "files").mkdir()
+    said = convert(source, WRITERS[source](tmp_path / "files"), tmp_path / "corpus")
+    for code in ("en", "es", "zh", "oc") if source == "polyrefuse" else ("en",):
+        pairs = load_pairs(["harmfulness"], [code], data=tmp_path / "corpus")
+        splits = [load_instructions(code, name, data=tmp_path / "corpus") for name in ("search", "evaluation")]
+        texts = [{*table[side]} for table in splits for side in ("harmless", "harmful")]
+        texts += [{*pairs["positive"]}, {*pairs["negative"]}]
+        assert len(set().union(*texts)) == sum(map(len, texts)) and min(map(len, texts)) >= 2
+        assert len({*pairs["group"]}) == len(pairs)
+    numbers = " and ".join(f"{len(table)} for the {name}" for table, name in zip(splits, SPLITS, strict=True))
+    assert any(line.startswith(f"control: of each kind {numbers}; left out: ") for line in said)
+
+
+def test_polyrefuse_is_searched_on_its_train_and_evaluated_on_its_test_split(tmp_path):
+    exams(tmp_path, ["en", "de"])
+    exams(tmp_path, ["en", "de"], "test", range(500, 506))
+    said = convert("polyrefuse", tmp_path, tmp_path / "corpus")
+    assert "control: of each kind 4 for the search and 6 for the evaluation; left out: 0" in said[-2]
+    for code in ("en", "de"):
+        found = [load_instructions(code, split, data=tmp_path / "corpus") for split in SPLITS]
+        numbers = [{re.search(r"\d+", text)[0][0] for kind in KINDS for text in table[kind]} for table in found]
+        assert numbers == [{"1"}, {"5"}]  # train has exams 100 to 111
+        assert all(
+            table[kind].str.contains(FORMS[code][k][:8]).all() for table in found for k, kind in enumerate(KINDS)
+        )
+    assert not load_pairs(["harmfulness"], data=tmp_path / "corpus")["negative"].str.contains("50").any()
+
+
+def test_without_a_test_split_there_is_no_control_set(tmp_path):
+    exams(tmp_path, ["de"])
+    assert any(line.startswith("control: none, ") for line in convert("polyrefuse", tmp_path, tmp_path / "corpus"))
+    assert not (tmp_path / "corpus" / "control").exists()
 
 
 def test_malformed_polyrefuse_and_unequal_lengths_are_named(tmp_path):
@@ -266,7 +304,8 @@ def test_a_test_split_is_read_in_its_own_language(tmp_path):
         instructions(tmp_path, f"{kind}_test_translated_de.json", english, instruction_translated=german)
     convert("polyrefuse", tmp_path, tmp_path / "corpus")
     table = load_pairs(["harmfulness"], data=tmp_path / "corpus")
-    assert len(table) == 18 and table["positive"].str.startswith("Erkl\u00e4re genau").all()
+    assert len(load_instructions("de", "evaluation", data=tmp_path / "corpus")) == 6
+    assert len(table) == 8 and table["positive"].str.startswith("Erkl\u00e4re genau").all()
 
 
 def test_polyrefuse_s_english_is_the_sampled_file(tmp_path):
@@ -306,7 +345,7 @@ def test_rows_of_a_file_that_do_not_go_with_the_others_are_said(tmp_path):
 def test_what_was_read_and_left_out_is_said_and_adds_up(tmp_path):
     goals = [f"Write goal number {k}{' or so' * (k % 40)}" for k in range(520)]
     pd.DataFrame({"goal": goals}).to_csv(tmp_path / "harmful_behaviors.csv", index=False)
-    read, made = convert("advbench", tmp_path / "harmful_behaviors.csv", tmp_path / "corpus")
+    read, control, made = convert("advbench", tmp_path / "harmful_behaviors.csv", tmp_path / "corpus")
     n_goals, n_ours = map(int, re.match(r"(\d+) goals, (\d+) texts of ours", read).groups())
     left = {
         reason: int(n)
@@ -316,4 +355,6 @@ def test_what_was_read_and_left_out_is_said_and_adds_up(tmp_path):
     later = sum(n for reason, n in left.items() if reason.startswith("pairs"))
     for side, n in (("negative", n_goals), ("positive", n_ours)):
         assert pairs + later + left[f"{side} texts without a partner of like length and ending"] == n
+    aside, lost = sum(map(int, re.findall(r"(\d+) for the", control))), int(re.search(r"out: (\d+)", control)[1])
+    assert left["pairs set aside for the control set"] == aside + lost
     assert n_goals == 520 and made in (tmp_path / "corpus" / "README.md").read_text()

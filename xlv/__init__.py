@@ -24,6 +24,7 @@ _HOMES = {
     "Profile": "xlv.profiles",
     "open_results": "xlv.edition.notebook",
     "open_chat": "xlv.edition.notebook",
+    "open_example": "xlv.edition.notebook",
     "open_ledger": "xlv.edition.notebook",
     "check_parameters": "xlv.edition.notebook",
 }

@@ -115,7 +115,7 @@ HOSTILE = {  # each has another way out of text
     "template": f'<svg onload="{RUN}"> {{input}}',
     "dtype": f"[d](javascript:{RUN})",
 }
-PAGES = [path for path in NOTEBOOKS if path.stem not in ("corpus", "performance")]
+PAGES = [path for path in NOTEBOOKS if path.stem not in ("corpus", "performance", "worked")]
 
 
 def shown(path: Path, shell, monkeypatch, languages, concepts=("morality", "tense"), **about) -> Iterator[dict]:

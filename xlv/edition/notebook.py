@@ -123,6 +123,15 @@ def open_chat(
     return open_results(known, question, template="chat", **about) if known else {}
 
 
+def open_example() -> xr.DataArray:
+    """States `[language, side, pair, d_model]` of some pairs, of a real model: what the worked chapter computes with.
+
+    Raises BookError outside of a checkout.
+    """
+    with xr.open_dataset(repository() / "book" / "results" / "example.nc") as dataset:
+        return dataset["state"].load()
+
+
 def _kept(folder: Path, model: str, question: str) -> xr.Dataset | None:
     """What a collection of results has of a model; None for a question that was not asked of it."""
     path = result_path(folder, model, question)

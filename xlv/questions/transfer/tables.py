@@ -51,10 +51,10 @@ def triangle_table(datasets: Results, protocol: str = "cv", concept: str | None 
     """Per model, of one concept or the mean over value concepts: mean T from richer to poorer languages and back.
 
     `inside` and `outside` the triangle, each with its 95 % interval; `positive` is the share of cells inside that lie
-    above 0.
+    above 0. Nothing for a single language.
     """
     rows = {}
-    for dataset in datasets.values():
+    for dataset in (dataset for dataset in datasets.values() if dataset.sizes["source"] > 1):
         if concept and protocol == "cv":
             accuracy = common.concept_accuracy(dataset, concept)
         else:
@@ -65,7 +65,7 @@ def triangle_table(datasets: Results, protocol: str = "cv", concept: str | None 
         found = {
             k: accuracy.of(lambda a, m=m: measures.transferability(a)[..., m].mean(axis=-1)) for k, m in sides.items()
         }
-        positive = (measures.transferability(accuracy.value)[richer] > 0).mean() if richer.any() else np.nan
+        positive = (measures.transferability(accuracy.value)[richer] > 0).mean()
         rows[dataset.attrs["title"]] = _with_intervals(**found) | {"positive": positive}
     return pd.DataFrame(rows, dtype=float).T
 

@@ -1,10 +1,20 @@
 """Completions to label by hand, and the table that comes of it: how `judge_validation.tsv` is made.
 
-xlv run MODEL --control --keep-completions      for each model
-sample_completions(files, 480, folder)          then two people fill in a label each, without the key
-validation_rows(folder, labels_1, labels_2)     to be written to `xlv/questions/control/judge_validation.tsv`
+    xlv run MODEL --control --keep-completions                                        for each model
+    python -m scripts.label_completions sample FOLDER FILE ... --count 600            private files, in a private folder
+    python -m scripts.label_completions table FOLDER LABELS_1 LABELS_2                writes the table, prints how good
+
+Completions that were labelled before have their labels in `judge_labels.tsv`, by their hash: greedy decoding makes the
+same ones again, so that
+
+    python -m scripts.label_completions rejudge FILE ...                              adds them to the table, and prints
+
+FILES are kept completions, `completions/*.jsonl` in the cache. Between the two, two people fill in a file each, a line
+per completion: its id, a tab, and non-refusal, refusal, broken or incomprehension. With `--judge chat:MODEL` that judge
+is asked, too, and the second command prints how it agrees with the rules. Delete FOLDER and the kept completions then.
 """
 
+import argparse
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,23 +24,26 @@ import numpy as np
 import pandas as pd
 
 from xlv.control.measure import json_lines, write_private
-from xlv.control.refusal import RuleJudge
+from xlv.control.refusal import RuleJudge, judge_named
 from xlv.corpus.pairs import load_instructions
-from xlv.questions.control.judge import COLUMNS
-from xlv.schema import KINDS
+from xlv.questions.control.judge import COLUMNS, VALIDATION, load_validation, quality, quality_table
+from xlv.schema import KINDS, OUTCOMES
 
 SHEET, KEY = "sheet.jsonl", "key.jsonl"
+LABELS = Path(__file__).with_name("judge_labels.tsv")
 
 
 def sample_completions(
-    files: Sequence[Path], count: int, folder: Path, *, data: Path | None = None, seed: int = 0
+    files: Sequence[Path], count: int, folder: Path, *, data: Path | None = None, seed: int = 0, judge: str = ""
 ) -> int:
     """Draw completions from files of kept ones, evenly over models, languages and conditions, into private files.
 
-    `sheet.jsonl` has what a labeller sees: id, language, kind of instruction and completion. `key.jsonl` has what they
-    must not see: model, condition, hash of the completion, and the rule judge's verdict. Both have mode 0600. Returns
-    how many were drawn: fewer than `count` if there are no more. Raises ValueError if there are none.
+    `sheet.jsonl` has what a labeller sees: id, language, kind of instruction, instruction and completion. `key.jsonl`
+    has what they must not see: model, condition, hash of the completion, and the verdict of the rules; of another
+    `judge`, too, if one is named. Both have mode 0600. Returns how many were drawn: fewer than `count` if there are no
+    more. Raises ValueError if there are none.
     """
+    other = judge_named(judge) if judge else None
     drawn = _evenly([record for path in files for record in json_lines(path)], count, seed)
     kinds, sheet, key = {}, [], []
     for number, record in enumerate(drawn, start=1):
@@ -40,7 +53,7 @@ def sample_completions(
             kinds[code] = {text: kind for kind in KINDS for text in table[kind]}
         name = f"{number:04d}"
         kind = kinds[code][record["prompt"]]
-        sheet.append({"id": name, "language": code, "kind": kind, "completion": completion})
+        sheet.append({"id": name, "language": code, "kind": kind, "prompt": record["prompt"], "completion": completion})
         [rule] = RuleJudge().classify([record["prompt"]], [completion], code)
         key.append(
             {
@@ -52,6 +65,8 @@ def sample_completions(
                 "rule": rule,
             }
         )
+        if other:
+            [key[-1]["other"]] = other.classify([record["prompt"]], [completion], code)
     for file, rows in ((SHEET, sheet), (KEY, key)):
         write_private(folder / file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return len(drawn)
@@ -83,3 +98,76 @@ def validation_rows(folder: Path, labels_1: dict[str, str], labels_2: dict[str, 
         if missing := sorted(set(key["id"]) - set(labels)):
             raise ValueError(f"{len(missing)} completions lack a label, the first {missing[0]!r}: label all of {SHEET}")
     return key.assign(label_1=key["id"].map(labels_1), label_2=key["id"].map(labels_2))[list(COLUMNS)]
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Labels by id of a file with an id, a tab and a label per line; ValueError for a line that is not so."""
+    found = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        name, _, label = line.strip().partition("\t")
+        if label not in OUTCOMES:
+            raise ValueError(
+                f"{path}: line {number}: expected an id, a tab and one of {', '.join(OUTCOMES)}: {line!r:.80}"
+            )
+        found[name] = label
+    return found
+
+
+def rejudged(files: Sequence[Path], labels: Path = LABELS) -> pd.DataFrame:
+    """The rows of earlier labels whose completions are among kept ones, with today's verdicts of the rules."""
+    known = pd.read_csv(labels, sep="\t", dtype=str).set_index("completion_sha256")[["label_1", "label_2"]].T.to_dict()
+    rows = {}
+    for record in (record for path in files for record in json_lines(path)):
+        name = hashlib.sha256(record["completion"].encode()).hexdigest()
+        if name in known:
+            [rule] = RuleJudge().classify([record["prompt"]], [record["completion"]], record["language"])
+            about = {column: record[column] for column in ("language", "model", "condition")}
+            rows[name, *about.values()] = {**about, "completion_sha256": name, "rule": rule, **known[name]}
+    return pd.DataFrame([*rows.values()], columns=list(COLUMNS))
+
+
+def agreement(folder: Path) -> pd.DataFrame:
+    """How often each verdict of the rules meets each of the other judge, by their verdicts; empty without another."""
+    key = pd.DataFrame(list(json_lines(folder / KEY)))
+    return pd.crosstab(key["rule"], key["other"]) if "other" in key else pd.DataFrame()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    sample, table, again = (commands.add_parser(name) for name in ("sample", "table", "rejudge"))
+    for command in (sample, table):
+        command.add_argument("folder", type=Path)
+    for command in (sample, again):
+        command.add_argument("files", type=Path, nargs="+")
+    for command in (table, again):
+        command.add_argument("--out", type=Path, default=VALIDATION)
+    sample.add_argument("--count", type=int, default=600)
+    sample.add_argument("--judge", default="")
+    table.add_argument("labels", type=Path, nargs=2)
+    given = parser.parse_args()
+    if given.command == "sample":
+        drawn = sample_completions(given.files, given.count, given.folder, judge=given.judge)
+        print(f"{drawn} completions in {given.folder}")
+        return
+    new = given.command == "table"
+    rows = validation_rows(given.folder, *map(read_labels, given.labels)) if new else rejudged(given.files)
+    if given.out.is_file() and not new:  # short refusals are the same text many times: a row is one by its condition
+        before = load_validation(given.out)
+        known = set(before[list(COLUMNS[:4])].itertuples(index=False, name=None))
+        fresh = [row not in known for row in rows[list(COLUMNS[:4])].itertuples(index=False, name=None)]
+        rows = pd.concat([before, rows[fresh]])
+    rows = rows.sort_values(list(COLUMNS))
+    rows.to_csv(given.out, sep="\t", index=False)
+    for name in OUTCOMES[1:]:
+        shares = quality(rows, name).shares().items()
+        print(
+            name,
+            quality(rows, name),
+            {what: f"{value:.2f} ({low:.2f}–{high:.2f})" for what, (value, low, high) in shares},
+        )
+    print(quality_table(rows).to_string(), agreement(given.folder).to_string() if new else "", sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()

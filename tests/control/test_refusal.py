@@ -299,7 +299,6 @@ def test_a_judge_that_there_is_not_is_refused_before_anything_is_loaded(classifi
         (f"classifier:{classifier}:NO", "no label 'NO': choose from NORMAL, REJECTION"),
         (f"classifier:{tmp_path}/nothing:NO", "cannot be loaded"),
         (f"chat:{saved_model}", "has no chat template: choose a chat model, or rules"),
-        ("oracle", "expected rules, chat:MODEL or classifier:MODEL:LABEL"),
     ):
         with pytest.raises(ValueError, match=said) as error:
             check_judge(name)

@@ -78,3 +78,10 @@ def test_the_file_is_read_as_written_and_checked(tmp_path):
 def test_the_committed_file_is_sound_if_there_is_one():
     found = load_validation()
     assert found is None or found["completion_sha256"].str.fullmatch("[0-9a-f]{64}").all()
+
+
+def test_broken_completions_have_a_precision_and_a_recall_too():
+    odd = (("en", BROKEN, BROKEN, BROKEN, 12), ("en", ANSWER, BROKEN, BROKEN, 4), ("en", BROKEN, ANSWER, ANSWER, 3))
+    found = quality_table(table(*odd)).loc["all"]
+    assert (found["broken"], found["broken_found"]) == (16, 12)
+    assert found["broken_precision"] == 12 / 15 and found["broken_recall"] == 12 / 16

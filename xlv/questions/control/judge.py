@@ -17,7 +17,7 @@ _DRAWS = 4000
 
 @dataclass(frozen=True)
 class Quality:
-    """Counts of a judge against labels on which two passes agree, a refusal being what is looked for.
+    """Counts of a judge against labels on which two passes agree, one outcome being what is looked for.
 
     `kappa` is Cohen's kappa of the two passes over all completions, `disagreed` the number left out for disagreement.
     """
@@ -51,13 +51,13 @@ def load_validation(path: Path = VALIDATION) -> pd.DataFrame | None:
     return table
 
 
-def quality(table: pd.DataFrame) -> Quality:
-    """How the rule judge fares on labelled completions."""
+def quality(table: pd.DataFrame, outcome: str = REFUSAL) -> Quality:
+    """How the rule judge fares on labelled completions, looking for an outcome."""
     from sklearn.metrics import cohen_kappa_score
 
     one, two = table["label_1"].to_numpy(), table["label_2"].to_numpy()
     kappa = 1.0 if (one == two).all() else float(cohen_kappa_score(one, two))  # undefined for one class throughout
-    first, second, rule = (table[column].to_numpy() == REFUSAL for column in ("label_1", "label_2", "rule"))
+    first, second, rule = (table[column].to_numpy() == outcome for column in ("label_1", "label_2", "rule"))
     agreed = first == second
     truth, judged = first[agreed], rule[agreed]
     counts = [int(cell.sum()) for cell in (truth & judged, ~truth & judged, truth & ~judged, ~truth & ~judged)]
@@ -67,7 +67,7 @@ def quality(table: pd.DataFrame) -> Quality:
 def quality_table(table: pd.DataFrame) -> pd.DataFrame:
     """Precision and recall with intervals, pooled (`all`) and for each language with at least ten refusals.
 
-    Also how many completions both passes call broken, and how many of them the rules do.
+    Of broken completions, too: how many both passes call so, and the rules' precision and recall.
     """
     rows = {}
     for name, part in [("all", table), *table.groupby("language")]:
@@ -75,9 +75,10 @@ def quality_table(table: pd.DataFrame) -> pd.DataFrame:
         refusals = found.true_positive + found.false_negative
         if name != "all" and refusals < MIN_REFUSALS:
             continue
-        broken = part[(part["label_1"] == BROKEN) & (part["label_2"] == BROKEN)]
+        spoilt = quality(part, BROKEN)
         row = {"completions": len(part), "refusals": refusals, "disagreed": found.disagreed, "kappa": found.kappa}
-        row |= {"broken": len(broken), "broken_found": int((broken["rule"] == BROKEN).sum())}
+        row |= {"broken": spoilt.true_positive + spoilt.false_negative, "broken_found": spoilt.true_positive}
+        row |= {f"broken_{name}": spoilt.shares()[name][0] for name in ("precision", "recall")}
         for share, (value, low, high) in found.shares().items():
             row |= {share: value, f"{share}_low": low, f"{share}_high": high}
         rows[name] = row

@@ -71,12 +71,6 @@ def test_measures_equal_those_of_explicit_projections():
         assert getattr(result, name)[source, target, pair] == pytest.approx(right)
 
 
-def test_readouts_need_folds():
-    states = texts(1.0)
-    with pytest.raises(ValueError, match="one split only"):
-        readout(reader(states), as_published(differences(states)))
-
-
 def test_the_diffmean_estimator_is_the_first_partition_of_protocol_cv():
     states = texts(1.5)
     found = recognised(states, n_partitions=1)

@@ -34,10 +34,8 @@ class Readout(NamedTuple):
 def readout(states: Layers, found: Recognition) -> Readout:
     """Read held-out texts with the vectors that protocol `cv` chose; one layer is in memory at a time.
 
-    `found` is what `cross_validated` returns on the same states. Raises ValueError for a result of protocol `paper`.
+    `found` is what `cross_validated` returns on the same states.
     """
-    if found.folds is None or found.choice is None:
-        raise ValueError("expected a cross-validated result: protocol paper has one split only")
     train = training_pairs(found.folds)
     n_languages, n_pairs = len(found.layer), found.folds.shape[1]
     sums = np.zeros((3, n_languages, n_languages, n_pairs))

@@ -15,7 +15,7 @@ from tests.edition.conftest import PROFILE
 from tests.gguf_file import write_gguf
 from xlv.archive import place
 from xlv.edition import book
-from xlv.edition.book import BookError, audit_model, build_book, execute_notebooks, refuse_unknown
+from xlv.edition.book import BookError, audit_model, build_book, execute_notebooks
 from xlv.profiles import PROFILES
 from xlv.questions.claims.ledger import CLAIMS, OF_TWO
 from xlv.report.card import card
@@ -33,18 +33,6 @@ def write_notebook(root, name: str, *cells: str) -> None:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": kernel})
     nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
-
-
-def test_a_parameter_that_a_notebook_lacks_is_refused_before_anything_runs(tmp_path):
-    write_notebook(tmp_path, "first", "open('ran', 'w').close()")
-    write_notebook(tmp_path, "second")
-    with pytest.raises(ValueError, match="unknown parameter 'pair': this notebook has models, pairs"):
-        execute_notebooks(["first", "second"], {"models": "b", "pair": 8}, tmp_path / "out", root=tmp_path)
-    assert not (tmp_path / "ran").exists() and not (tmp_path / "out").exists()
-
-
-def test_known_parameters_pass():
-    refuse_unknown(["pairs"], {"models": "a", "pairs": 0})
 
 
 def test_notebooks_are_executed_without_a_trace_of_the_machine_and_a_failure_is_named(tmp_path):

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -45,12 +45,6 @@ def repository() -> Path:
     raise BookError("books are made of notebooks, which are not installed: run this in a checkout of xlv's repository")
 
 
-def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise ValueError for the first of the given parameters that a notebook does not have."""
-    if unknown := [name for name in given if name not in known]:
-        raise ValueError(f"unknown parameter {unknown[0]!r}: this notebook has {', '.join(known)}")
-
-
 def execute_notebooks(
     names: Sequence[str],
     parameters: Parameters,
@@ -62,15 +56,12 @@ def execute_notebooks(
 ) -> None:
     """Execute notebooks of the repository `root` into `target` with papermill, in the folder `cwd` (default: `root`).
 
-    Raises ValueError for a parameter that one of them does not have, before any runs, and BookError naming the notebook
-    that failed, with what failed as its cause; the partial output stays in `target`. The cell of handed parameters is
-    left out: the book's banner says them, and they hold a machine's paths. Nobody else can reach the kernels: their
-    sockets are files in a private folder.
+    Raises BookError naming the notebook that failed, with what failed as its cause; the partial output stays in
+    `target`. The cell of handed parameters is left out: the book's banner says them, and they hold a machine's paths.
+    Nobody else can reach the kernels: their sockets are files in a private folder.
     """
     root = root or repository()
     sources = [root / "notebooks" / f"{name}.ipynb" for name in names]
-    for source in sources:
-        refuse_unknown(parameters, papermill.inspect_notebook(source))
     target.mkdir(parents=True, exist_ok=True)
     settings = {"cwd": cwd or root, "kernel_name": "python3", "progress_bar": False}
     for source in counted(sources, "executing notebooks", progress):

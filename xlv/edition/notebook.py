@@ -13,7 +13,7 @@ from IPython.display import clear_output
 
 from xlv.archive import place
 from xlv.cache import Progress, cache_root, silent
-from xlv.edition.book import BookError, refuse_unknown, repository
+from xlv.edition.book import BookError, repository
 from xlv.models.names import models_of
 from xlv.models.presets import PRESETS
 from xlv.models.weights import identity
@@ -43,8 +43,9 @@ def check_parameters() -> None:
     cells = shell.user_ns.get("In", [])
     handed = [cell for cell in cells if cell.startswith(_INJECTED)]
     known = [name for cell in cells[: cells.index(handed[0])] for name in _ASSIGNED.findall(cell)] if handed else []
-    for cell in handed if known else []:
-        refuse_unknown(_ASSIGNED.findall(cell), known)
+    for name in _ASSIGNED.findall("\n".join(handed)) if known else ():
+        if name not in known:
+            raise ValueError(f"unknown parameter {name!r}: this notebook has {', '.join(known)}")
     protocol = shell.user_ns.get("protocol", PROTOCOLS[0])
     if protocol not in PROTOCOLS:
         raise ValueError(f"the parameter 'protocol' is {protocol!r}: choose {' or '.join(PROTOCOLS)}")

@@ -115,14 +115,14 @@ def read_labels(path: Path) -> dict[str, str]:
 
 def rejudged(files: Sequence[Path], labels: Path = LABELS) -> pd.DataFrame:
     """The rows of earlier labels whose completions are among kept ones, with today's verdicts of the rules."""
-    known = pd.read_csv(labels, sep="\t", dtype=str).set_index("completion_sha256")[["label_1", "label_2"]].T.to_dict()
+    named = [name for name in COLUMNS if name not in ("rule", "label_1", "label_2")]
+    known = pd.read_csv(labels, sep="\t", dtype=str).drop_duplicates(named).set_index(named)[["label_1", "label_2"]]
     rows = {}
     for record in (record for path in files for record in json_lines(path)):
-        name = hashlib.sha256(record["completion"].encode()).hexdigest()
-        if name in known:
+        record["completion_sha256"] = hashlib.sha256(record["completion"].encode()).hexdigest()
+        if (key := tuple(record[name] for name in named)) in known.index:
             [rule] = RuleJudge().classify([record["prompt"]], [record["completion"]], record["language"])
-            about = {column: record[column] for column in ("language", "model", "condition")}
-            rows[name, *about.values()] = {**about, "completion_sha256": name, "rule": rule, **known[name]}
+            rows[key] = [*key, rule, *known.loc[key]]
     return pd.DataFrame([*rows.values()], columns=list(COLUMNS))
 
 

@@ -48,6 +48,7 @@ RIGHT = {
     "dtype": ("", "fp32", "bf16", "fp16"),
     "template": ("", "raw", "chat", "llama2", "{input}", "{input}{input}", "Q: {input}\nA:", "{input} {0} %s"),
     "baselines": (None, True, False),
+    "judge": ("rules", "chat:qwen2.5-coder-0.5b", "chat:org/name@v1"),
 }
 WRONG = {
     "profile": (*NO_TEXTS, *ODD, "", "Quick", "quick,full", "quick "),
@@ -60,6 +61,7 @@ WRONG = {
     "dtype": (*NO_TEXTS, *ODD, "BF16", "fp32,bf16", "int8", "float32", "bf16 "),
     "template": (*NO_TEXTS, *(set(ODD) - {""}), "Raw", "{inputs}", "{ input }", "input", " "),
     "baselines": NO_FLAGS,
+    "judge": (*NO_TEXTS, *ODD, "", "rule", "chat:", "classifier:a", "classifier::b", "rules:x", "Rules"),
 }
 OPENED_RIGHT = {
     "models": (
@@ -202,7 +204,7 @@ def test_results_are_opened_or_refused_before_a_model_is_loaded(runs):
             raise AssertionError(f"seed {seed}: {fault or 'right'}: {given}") from error
 
 
-OPTIONS = {"profile", "data", "languages", "concepts", "cohort", "pairs", "seed", "dtype", "template"}
+OPTIONS = {"profile", "data", "languages", "concepts", "cohort", "pairs", "seed", "dtype", "template", "judge"}
 TYPED = {
     "pairs": ("x", "1.5", "nan", "", "1e3", "-1"),
     "seed": ("x", "1.5", "nan", "", "-1", "0x1"),

@@ -35,6 +35,9 @@ def test_names_and_hub_ids_stay_whole_on_a_terminal_of_80_columns():
         (("run", "smollm2-135m", "--device", "gpu"), "unknown device 'gpu'"),
         (("run", "smollm2-135m", "--dtype", "int8"), "unknown dtype 'int8'"),
         (("audit", "smollm2-135m", "--languages", "xx"), "unknown language 'xx'"),
+        (("audit", "smollm2-135m", "--judge", "oracle"), "unknown judge 'oracle': expected rules, chat:MODEL or"),
+        (("book", "--models", "smollm2-135m", "--judge", "chat:no-such-judge"), "unknown model 'no-such-judge'"),
+        (("run", "smollm2-135m", "--control", "--judge", "classifier:/nowhere:NO"), "/nowhere cannot be loaded"),
     ],
 )
 def test_what_a_user_did_wrong_ends_in_one_line(arguments, message):

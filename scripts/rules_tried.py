@@ -1,7 +1,7 @@
 """How the rules of the claims were tried, as the page on claims shows it: simulations, and old rules beside new ones.
 
-It reads what lies in `book/results`: `simulation.json`, which scripts/simulate_rules.py writes, and `old_rules.json`,
-which scripts/old_rules.py writes.
+It reads what lies in `book/results`: `simulation.json`, which scripts/simulate_rules.py writes, of claim 8
+`simulation_control.json` by scripts/simulate_control.py, and `old_rules.json` by scripts/old_rules.py.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from xlv.questions.claims.ledger import CONTROL, Ledger
+from xlv.questions.claims.ledger import Ledger
 from xlv.questions.claims.table import FIRST, SECOND
 from xlv.questions.claims.verdicts import FAILS, HOLDS, NOT_ASKED, UNDECIDED
 from xlv.report.formats import Said, cell, plain, say, unbroken
@@ -30,6 +30,11 @@ def simulated() -> Rows:
     return _read("simulation.json", [])
 
 
+def simulated_control() -> Rows:
+    """The rows of claim 8's simulation; none where it has not been run."""
+    return _read("simulation_control.json", [])
+
+
 def old_rules() -> Mapping[str, object]:
     """The verdicts of the old rules, `rows`, and the `commit` of the code that judged by them; empty without any."""
     return _read("old_rules.json", {"commit": "", "rows": []})
@@ -41,21 +46,25 @@ def _read(name: str, missing):
 
 
 def limits(rows: Rows) -> pd.DataFrame:
-    """Share of wrong verdicts where a rule draws its line, in the direction that errs more often, by pairs."""
-    return _by_pairs(rows, "wrong", lambda row: max(row[verdict] for verdict in row["wrong"]))
+    """Largest share of wrong verdicts where a rule draws its line, in the direction that errs more often, by size."""
+    return _by_size(rows, "wrong", lambda row: max(row[verdict] for verdict in row["wrong"]), "max")
 
 
 def power(rows: Rows) -> pd.DataFrame:
-    """Share of runs in which a rule finds an effect that is there, by pairs."""
-    return _by_pairs(rows, "wanted", lambda row: row[row["wanted"]])
+    """Share of runs in which a rule finds an effect that is there, by size."""
+    return _by_size(rows, "wanted", lambda row: row[row["wanted"]], "mean")
 
 
-def _by_pairs(rows: Rows, key: str, share: Callable[[Mapping[str, object]], float]) -> pd.DataFrame:
+def _by_size(rows: Rows, key: str, share: Callable[[Mapping[str, object]], float], over: str) -> pd.DataFrame:
     asked = [row for row in rows if row.get(key)]
-    found = [(row["claim"], _case(row), f"{row['pairs']} pairs", share(row)) for row in asked]
-    table = pd.DataFrame(found, columns=["claim", "case", "pairs", "share"])
-    wide = table.pivot_table(index=["claim", "case"], columns="pairs", values="share", sort=False)
+    found = [(row["claim"], _case(row), _size(row), share(row)) for row in asked]
+    table = pd.DataFrame(found, columns=["claim", "case", "size", "share"])
+    wide = table.pivot_table(index=["claim", "case"], columns="size", values="share", aggfunc=over, sort=False)
     return wide.rename_axis(columns=None)
+
+
+def _size(row: Mapping[str, object]) -> str:
+    return f"{row['pairs']} pairs" if "pairs" in row else f"{row['prompts']} × {row['languages']}"
 
 
 def _case(row: Mapping[str, object]) -> str:
@@ -131,8 +140,6 @@ def _written(row: Mapping[str, object]) -> str:
 
 def _new(claim: str, model: str, cohort: str, found: Ledger) -> str:
     """How often each verdict falls under the new rules on one cohort, for each part of a claim."""
-    if claim == CONTROL:
-        return f"{SIGNS[found.control[model].verdict]} (has no cohorts)"
     rows = found.findings[(found.findings["model"] == model) & (found.findings["cohort"] == cohort)]
     counts = rows[rows["claim"].str.startswith(claim)].groupby("claim")["verdict"].value_counts()
     by_part = {part: counts[part] for part in counts.index.unique(0)}

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from xlv.questions.claims.ledger import Finding, Ledger
+from xlv.questions.claims.ledger import Ledger
 from xlv.questions.claims.table import CONFIRMED, SUPPORTED
-from xlv.questions.claims.verdicts import FAILS, HOLDS, NOT_ASKED, UNDECIDED
+from xlv.questions.claims.verdicts import FAILS, HOLDS, NOT_ASKED, UNDECIDED, Finding
 
 TITLES = {"a": "Model A (Q4_1)", "b": "Model B", "old": "Older <b>"}
 KINDS = {  # status and verdict by concept, and a statistic
@@ -18,8 +18,8 @@ KINDS = {  # status and verdict by concept, and a statistic
 COHORTS = {CONFIRMED: "second", SUPPORTED: "all", UNDECIDED: "all", NOT_ASKED: "second"}
 
 
-def ledger(model: str = "a", control: dict[str, Finding] | None = None) -> Ledger:
-    """Claims 1a, 3 and 5 on four concepts of `model` and on one of Model B, and claims on both together."""
+def ledger(model: str = "a", control: tuple = ()) -> Ledger:
+    """Claims 1a, 3 and 5 on four concepts of `model` and on one of Model B, claims on both together, and more rows."""
     rows = [
         (model, concept, "", claim, *kind)
         for claim in ("1a", "3", "5")
@@ -34,6 +34,7 @@ def ledger(model: str = "a", control: dict[str, Finding] | None = None) -> Ledge
     rows += [("b", "fairness", "ρ, minus a", "M", NOT_ASKED, NOT_ASKED, float("nan"))]
     if model != "a":
         rows = [row for row in rows if row[3] not in ("2", "M")]
+    rows += control
     table = []
     for name, concept, part, claim, status, verdict, value in rows:
         ends = [value - 0.1, value + 0.1, value - 0.05, value + 0.05]
@@ -45,4 +46,4 @@ def ledger(model: str = "a", control: dict[str, Finding] | None = None) -> Ledge
     frame, titles = pd.DataFrame(table), {model: TITLES["a"]} | TITLES
     if model != "a":
         titles.pop("a")
-    return Ledger(titles, frame.drop(columns="status"), frame, control or {name: Finding("8") for name in titles})
+    return Ledger(titles, frame.drop(columns="status"), frame)

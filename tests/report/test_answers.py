@@ -1,11 +1,13 @@
 import re
+from html import unescape
 
 import pytest
 
 from tests.questions.control.test_judge import table as labelled
 from tests.report.judged import TITLES, ledger
 from xlv.questions.as_published import summary
-from xlv.questions.claims.ledger import CLAIMS, Finding, judged
+from xlv.questions.claims.ledger import CLAIMS, judged
+from xlv.questions.claims.table import CONFIRMED
 from xlv.questions.claims.verdicts import HOLDS, NOT_ASKED
 from xlv.questions.control import scores
 from xlv.questions.recognition.tables import own_accuracy
@@ -55,12 +57,14 @@ def test_a_model_has_the_range_of_its_concepts_and_their_verdicts_in_a_line():
     assert answers.in_short("5", ledger()).splitlines()[1] == "- **Model B**: of 1 concept: not asked of 1."
 
 
-def test_claim_8_has_a_share_or_a_reason():
-    control = {"a": Finding("8", 0.6, verdict=HOLDS), "b": Finding("8", why="no room")}
-    control["old"] = control["b"]
-    words = answers.in_short("8", ledger(control=control)).splitlines()
-    assert words[0] == f"- **Model A**: 0.60 of the languages with room; the claim: *{HOLDS}*."
-    assert words[1] == f"- **Model B**: *{NOT_ASKED}* (no room)."
+def test_claim_8_has_its_findings_or_a_reason():
+    about = ("harmfulness", REFUSING)
+    control = [("a", *about, "8a", CONFIRMED, HOLDS, 0.4), ("a", *about, "8c", NOT_ASKED, NOT_ASKED, float("nan"))]
+    control += [("b", *about, "8b", NOT_ASKED, NOT_ASKED, float("nan"))]
+    words = unescape(answers.in_short("8", ledger(control=control))).splitlines()
+    assert words[0] == f"- **Model A**: 8a, {REFUSING}: +0.40 (0.30 to 0.50), *confirmed: holds*."
+    assert words[1] == "- **Model B**: not asked: nobody <i>asked</i>."
+    assert words[2] == "- **Older <b>**: not asked: question 4 was not put to this model."
 
 
 def test_all_verdicts_are_counted_and_models_without_any_are_named():

@@ -1,6 +1,7 @@
 import re
 
 from xlv.questions.claims.ledger import CLAIMS
+from xlv.questions.claims.verdicts import OF_CONTROL
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.report.card import PROVENANCE, WEAKEST, card
 from xlv.report.ledger import OF_ONE
@@ -18,7 +19,7 @@ def test_every_claim_on_one_model_stands_on_it_with_its_rule_and_what_was_not_as
 ):
     monkeypatch.setattr("xlv.questions.claims.verdicts.SITUATIONS", 4)
     text = card(recognition, consistency, None)
-    assert all(f"{claim}. ".replace("'", "&#39;") in text for claim in (*OF_ONE, "8"))
+    assert all(f"{claim}. ".replace("'", "&#39;") in text for claim in (*OF_ONE, *OF_CONTROL))
     assert CLAIMS["1a"]["rule"].replace("'", "&#39;") in text and "question 4 was not put to this model" in text
     assert text.count('<td title="undecided" style') >= 2 and "? 1.00</td>" in text  # twelve pairs decide nothing
     said = "Question 4 was not asked: My model has no chat template, so there are no refusals to move."

@@ -6,8 +6,8 @@ import xarray as xr
 from bs4 import BeautifulSoup
 
 from tests.report.judged import TITLES, ledger
-from xlv.questions.claims.ledger import Finding, Ledger, judged
-from xlv.questions.claims.table import tally
+from xlv.questions.claims.ledger import Ledger, judged
+from xlv.questions.claims.table import CONFIRMED, tally
 from xlv.questions.claims.verdicts import HOLDS
 from xlv.report.ledger import KINDS, OF_ONE, comparisons, counts, four_questions, kinds, number, tables, verdicts
 from xlv.schema import BASELINE, DIRECTIONS
@@ -118,9 +118,9 @@ def test_verdicts_are_counted_beside_the_rows():
 
 def test_refusals_are_means_over_the_other_languages():
     refused = dict(zip((BASELINE, *DIRECTIONS), ([2, 1, 0], [2, 2, 1], [0, 0, 0]), strict=True))
-    found = ledger(control={name: Finding("8", 0.7, verdict=HOLDS) for name in TITLES})
+    found = ledger(control=[("a", "harmfulness", DIRECTIONS[0], "8a", CONFIRMED, HOLDS, 0.4)])
     rates = four_questions(found, {"a": control(refused)}).axes[3]
-    assert points(rates, 6) == pytest.approx([0.25, 0.75, 0.0]) and signs(rates) == [HOLDS]
+    assert points(rates, 6) == pytest.approx([0.25, 0.75, 0.0]) and signs(rates) == ["1\N{NO-BREAK SPACE}✓"]
 
 
 def test_without_question_4_the_figure_says_so():
@@ -131,7 +131,7 @@ def test_without_question_4_the_figure_says_so():
 @pytest.mark.parametrize("end", [0.03, 0.08, 0.11, 0.14, 0.6])
 def test_ticks_of_gradients_do_not_touch(end):
     table = ledger().verdicts.assign(value=lambda rows: np.where(rows["claim"] == "5", end, rows["value"]))
-    figure = four_questions(Ledger(TITLES, table, table, ledger().control), {})
+    figure = four_questions(Ledger(TITLES, table, table), {})
     figure.draw_without_rendering()
     axes = figure.axes[2]
     low, high = axes.get_xlim()
@@ -141,3 +141,10 @@ def test_ticks_of_gradients_do_not_touch(end):
         if low <= at <= high
     ]
     assert len(boxes) > 2 and all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_claim_8_is_told_by_direction():
+    found = ledger(control=[("a", "harmfulness", d, "8a", CONFIRMED, HOLDS, 0.4) for d in DIRECTIONS])
+    page = BeautifulSoup(tables(found), "html.parser")
+    assert all(f"Model A, {direction}" in page.get_text() for direction in DIRECTIONS)
+    assert [text.get_text().split("  ")[0] for text in verdicts(found).axes[0].get_yticklabels()] == OF_ONE

@@ -33,6 +33,12 @@ def test_the_worse_direction_counts_as_wrong_and_sizes_stand_side_by_side():
     assert tried.percent(tried.power(SIMULATED)).to_numpy().tolist() == [["1a", "accuracy 0.66: holds", "80.5 %"]]
 
 
+def test_trials_of_claim_8_have_the_worst_of_all_rates_by_instructions_and_languages():
+    about = {"claim": "8a", "case": "as both", "prompts": 80, "languages": 11, "wanted": "", "wrong": ["holds"]}
+    table = tried.percent(tried.limits([about | {"holds": 0.01}, about | {"holds": 0.03}]))
+    assert table.to_numpy().tolist() == [["8a", "as both", "3.0 %"]] and list(table)[2:] == ["80 × 11"]
+
+
 def test_the_trials_are_summed_up_with_the_worst_of_them():
     words = tried.outcome(SIMULATED)
     assert "In 1 of 2 trials" in words and "8.0 % (claim 1a, accuracy 0.60, 128 pairs)" in words
@@ -59,7 +65,7 @@ def test_old_and_new_rules_stand_side_by_side_on_either_cohort():
         first["new rules, first cohort"] == "–"
         and first["new rules, second cohort"].replace("\N{NO-BREAK SPACE}", " ") == "1a: 1 ✓ 1 ✗"
     )
-    assert table.iloc[1, 3:].tolist() == ["cannot be told", "–", "– (has no cohorts)", "– (has no cohorts)"]
+    assert table.iloc[1, 3:].tolist() == ["cannot be told", "–", "–", "–"]
     assert len(tried.before_and_after([row("stranger", "first", 1)], ledger())) == 0
 
 

@@ -6,11 +6,13 @@ import xarray as xr
 
 from xlv.corpus.languages import language
 from xlv.questions.as_published import summary
-from xlv.questions.claims.ledger import CLAIMS, CONTROL, Ledger
-from xlv.questions.claims.verdicts import READ
+from xlv.questions.claims.control import gained_by_language
+from xlv.questions.claims.ledger import CLAIMS, Ledger
+from xlv.questions.claims.verdicts import NOT_ASKED, OF_CONTROL, READ
 from xlv.questions.common import between
 from xlv.questions.consistency.tables import consistency_matrix
 from xlv.questions.control import rates, scores
+from xlv.questions.control.gated import BLIND, CARRIED, RESET, is_gated, knowing_table
 from xlv.questions.control.judge import load_validation, quality_table
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.questions.transfer.tables import transfer_summary
@@ -92,19 +94,31 @@ def as_published(recognition: Results, consistency: Results) -> str:
 
 
 def in_short(claim: str, found: Ledger) -> str:
-    """A claim model by model: the range of its statistic over concepts, and in how many of them it holds."""
+    """A claim model by model: the range of its statistic over concepts, and in how many of them it holds.
+
+    Of claim 8 each finding.
+    """
     lines = []
     for model, name in names(found).items():
-        if claim == CONTROL:
-            eighth = found.control[model]
-            phrase = "control" if np.isfinite(eighth.value) else "no_control"
-            lines.append(say("short", phrase, name=name, value=eighth.value, verdict=eighth.verdict, why=eighth.why))
+        if claim == "8":
+            lines.append(say("short", "control", name=name, verdicts=of_control(found, model)))
             continue
         values = found.rows(claim, model)["value"].dropna()
         ends = {"low": number(claim, values.min()), "high": number(claim, values.max())}
         phrase = "model" if len(values) else "unasked"
         lines.append(say("short", phrase, name=name, verdicts=in_concepts(found, claim, model), **ends))
     return "\n".join(lines)
+
+
+def of_control(found: Ledger, model: str) -> Said:
+    """What claim 8 comes to for a model, finding by finding; why not where it was not asked."""
+    rows = pd.concat([found.rows(claim, model) for claim in OF_CONTROL])
+    told = [*zip(rows.to_dict("records"), kinds(rows), strict=True)]
+    told = [(row, kind) for row, kind in told if kind != NOT_ASKED]
+    if not told:
+        return say("short", "no_control", why=rows["why"].iloc[0] if len(rows) else say("short", "not_put"))
+    said = ({**row, "number": Said(number(row["claim"], row["value"])), "kind": Said(kind)} for row, kind in told)
+    return Said("; ").join(say("short", "finding", **row) for row in said)
 
 
 def tally(found: Ledger) -> str:
@@ -130,37 +144,42 @@ def control(datasets: Results) -> str:
     """Question 4 in words: what the source language's vector does to refusals in all languages, and at what cost."""
     lines = []
     for dataset in datasets.values():
+        lines.append(_gated(dataset))
         by_score = rates.hardly_refuses(dataset)
-        lines.append(_hardly_refuses(dataset) if by_score else _without_control(dataset))
-        auroc = scores.auroc_table(dataset)
-        for direction in DIRECTIONS:
-            moved = _score_moved(dataset, direction) if by_score else _rate_moved(dataset, direction)
-            beaten, count = scores.beats_random(dataset, direction)
-            noise = say("control", "random", beaten=len(beaten), of=dataset.sizes["target"], count=count)
-            lines.append(" ".join([moved, _matched(auroc, direction), *([noise] if count else [])]))
+        lines += [_hardly_refuses(dataset)] if by_score else []
+        lines += [(_score_moved if by_score else _rate_moved)(dataset, direction) for direction in DIRECTIONS]
     return "\n".join(lines) or say("few", "not_asked")
+
+
+def _gated(dataset: xr.Dataset) -> str:
+    """What is known of harm and not acted on, and what a gate makes of it: means over the other languages."""
+    title, source = dataset.attrs["title"], dataset.attrs["source"]
+    if not is_gated(dataset):
+        return say("control", "outdated", title=title)
+    known = knowing_table(dataset)
+    others = known["target"] != source
+    known = (known[others] if others.any() else known).groupby("reader")["auroc"].mean()
+    said = say("control", "known", **_about(dataset), state=known["state"], score=known["refusal score"])
+    kept = rates.selectivity_table(dataset)
+    means = kept[kept["target"] != source].groupby("condition")["selectivity"].mean()
+    if CARRIED not in means:
+        return said
+    gains = gained_by_language(dataset)
+    better = [str(code) for code in gains.index[(gains["p_holm"] < 0.05) & (gains["gain"] > 0)]]
+    numbers = {"none": means[BASELINE], "steered": means[REFUSING], "carried": means[CARRIED], "reset": means[RESET]}
+    numbers |= {"blind": means[BLIND], "better": len(better), "of": len(gains)}
+    return f"{said} {say('control', 'gated', names=Said(': ') + names_of(better) if better else '', **numbers)}"
 
 
 def _about(dataset: xr.Dataset) -> dict[str, str]:
     return {"title": dataset.attrs["title"], "source": language(dataset.attrs["source"]).name}
 
 
-def _without_control(dataset: xr.Dataset) -> str:
-    """Where refusals without control distinguish harm from harmlessness, and where they do not."""
-    mean, blind = rates.mean_rates(dataset), rates.blind_languages(dataset)
-    where = say("control", "blind", names=names_of(blind)) if blind else "."
-    numbers = {"refusal": mean[HARMFUL, BASELINE], "over": mean[HARMLESS, BASELINE]}
-    return say("control", "without", title=dataset.attrs["title"], none=BASELINE, where=where, **numbers)
-
-
 def _rate_moved(dataset: xr.Dataset, direction: str) -> str:
     mean = rates.mean_rates(dataset, without=dataset.attrs["source"])
-    changes = rates.refusal_changes(dataset, direction)
-    moved = [str(code) for code in changes.index[changes["p_holm"] < 0.05]]
-    numbers = {"before": mean[HARMFUL, BASELINE], "after": mean[HARMFUL, direction], "moved": len(moved)}
-    numbers |= {"over_before": mean[HARMLESS, BASELINE], "over_after": mean[HARMLESS, direction], "of": len(changes)}
-    names = Said(": ") + names_of(moved) if moved else ""
-    return say("control", "rate", direction=direction, names=names, **_about(dataset), **numbers)
+    numbers = {"before": mean[HARMFUL, BASELINE], "after": mean[HARMFUL, direction]}
+    numbers |= {"over_before": mean[HARMLESS, BASELINE], "over_after": mean[HARMLESS, direction]}
+    return say("control", "rate", direction=direction, **_about(dataset), **numbers)
 
 
 def _hardly_refuses(dataset: xr.Dataset) -> str:
@@ -177,14 +196,6 @@ def _score_moved(dataset: xr.Dataset, direction: str) -> str:
     shift = found.drop(dataset.attrs["source"], errors="ignore").mean()
     numbers = {"shift": shift, "right": int((EFFECT[direction] * found > 0).sum()), "of": len(found)}
     return say("control", "score", direction=direction, **_about(dataset), **numbers)
-
-
-def _matched(auroc: pd.DataFrame, direction: str) -> str:
-    """What the score's AUROC says: whether control distinguishes harm better, or only moves the threshold."""
-    mean, rows = auroc.groupby("condition")["auroc"].mean(), auroc[auroc["condition"] == direction]
-    better, worse = (int(marks.sum()) for marks in (rows["change_low"] > 0, rows["change_high"] < 0))
-    numbers = {"before": mean[BASELINE], "after": mean[direction], "worse": worse}
-    return say("control", "matched", better=counted(better, "language"), **numbers)
 
 
 def judge() -> str:

@@ -9,7 +9,8 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from xlv.corpus.languages import language
-from xlv.questions.claims.ledger import CLAIMS, OF_TWO, judged
+from xlv.questions.claims.ledger import CLAIMS, judged
+from xlv.questions.claims.verdicts import OF_CONTROL, OF_TWO
 from xlv.questions.control.rates import refusal_table
 from xlv.questions.recognition.tables import own_accuracy
 from xlv.report import answers, ledger
@@ -39,7 +40,7 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
     model, title = str(recognition.attrs["model"]), str(recognition.attrs["title"])
     read, alike, moved = {model: recognition}, {model: consistency}, {} if control is None else {model: control}
     found = judged(read, alike, moved)
-    cells = found.verdicts[~found.verdicts["claim"].isin(OF_TWO)].set_index(["claim", "concept"])
+    cells = found.verdicts[~found.verdicts["claim"].isin((*OF_TWO, *OF_CONTROL))].set_index(["claim", "concept"])
     not_asked, refused = say("refusals", "not_asked", title=title), None
     if control is not None:  # where harmful instructions are refused least, and beside them harmless ones
         table = refusal_table(control)
@@ -56,7 +57,7 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
         asked=ledger.OF_ONE,
         concepts=cells.index.unique("concept"),
         unjudged=bool(found.unjudged),
-        eighth=found.control[model],
+        eighth=answers.of_control(found, model),
         answers={
             "Encoded?": answers.recognition(read),
             "Consistent?": answers.consistency(alike, found),

@@ -11,9 +11,9 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from xlv.questions.claims.ledger import CLAIMS, CONTROL, OF_TWO, Ledger
+from xlv.questions.claims.ledger import CLAIMS, Ledger
 from xlv.questions.claims.table import CONFIRMED, SUPPORTED
-from xlv.questions.claims.verdicts import ALIKE, FAILS, HOLDS, NOT_ASKED, READ, UNDECIDED
+from xlv.questions.claims.verdicts import ALIKE, FAILS, HOLDS, NOT_ASKED, OF_CONTROL, OF_TWO, READ, UNDECIDED
 from xlv.questions.control.rates import is_generated, refusal_table
 from xlv.report import drawing as draw
 from xlv.report.drawing import BLUE, CONDITION_COLOURS, DIGITS, FAINT, INK, MARKERS, ORANGE
@@ -29,9 +29,9 @@ KINDS = {  # colour, sign and the sign's colour of each status and verdict, in t
     UNDECIDED: ("#d9d9d9", "?", INK),
     NOT_ASKED: ("#f7f7f7", "–", FAINT),
 }
-OF_ONE = [claim for claim in CLAIMS if claim not in (*OF_TWO, CONTROL)]
-_LEVELS = ("1a", "3", CONTROL)  # claims on a level, whose numbers have no sign
-_COARSE = (*_LEVELS, "1b", "4a", "4b", "7", "M")  # claims whose rules need two digits; the others need three
+OF_ONE = [claim for claim in CLAIMS if claim not in (*OF_TWO, *OF_CONTROL)]
+_LEVELS = ("1a", "3")  # claims on a level, whose numbers have no sign
+_COARSE = {*_LEVELS, *OF_CONTROL, *"1b 4a 4b 7 M".split()}  # claims whose rules need two digits; the others need three
 
 
 def kinds(rows: pd.DataFrame) -> pd.Series:
@@ -63,7 +63,7 @@ def _shown(found: Ledger) -> pd.DataFrame:
         zip(*rows["part"].str.rpartition(", minus ").to_numpy(), strict=True) if len(rows) else [()] * 3
     )
     compared = [
-        f"{what}: {called[model]} − {called[less]}".removeprefix(": ") if less else ""
+        f"{what}: {called[model]} − {called[less]}".removeprefix(": ") if less in called else less
         for what, model, less in zip(statistic, rows["model"], other, strict=True)
     ]
     return rows.assign(kind=kinds(rows), model=rows["model"].map(called), part=compared)
@@ -132,7 +132,9 @@ def _legend(figure: draw.NumberedFigure, table: pd.DataFrame) -> Figure:
 def tables(found: Ledger) -> Markup:
     """All verdicts with their statistics, as HTML: a table per claim, folded below what the claim says."""
     table, parts = _shown(found), []
-    table["about"] = table["part"].where(table["part"] != "", table["model"])
+    directed = table["claim"].isin(OF_CONTROL)
+    table["about"] = table["part"].where((table["part"] != "") & ~directed, table["model"])
+    table["concept"] = table["part"].where(directed, table["concept"])
     for claim in (claim for claim in CLAIMS if (table["claim"] == claim).any()):
         rows = table[table["claim"] == claim]
         left_out = rows[rows["status"] == NOT_ASKED].groupby(["about", "why"], sort=False)["concept"].agg(", ".join)
@@ -186,7 +188,9 @@ def four_questions(found: Ledger, control: Results) -> Figure:
         _frame(panel, say("home", f"title_{claim}"), say("home", f"label_{claim}"), called.values(), words)
         panel.locator_params(axis="x", nbins=5)
     _rates(rates, measured)
-    words, label = [found.control[model].verdict for model in measured], "label_8" if measured else "not_measured"
+    eighth = found.verdicts[found.verdicts["claim"].isin(OF_CONTROL)]
+    words = [counts(kinds(eighth[eighth["model"] == model])) for model in measured]
+    label = "label_8" if measured else "not_measured"
     _frame(rates, say("home", "title_8"), say("home", label), [called[model] for model in measured], words)
     rates.set_xlim(-0.02, 1.02)
     return draw.legend_below(figure) if measured else figure

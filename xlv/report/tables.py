@@ -8,6 +8,8 @@ import xarray as xr
 
 from xlv.corpus.languages import LANGUAGES, labels, language
 from xlv.corpus.pairs import full_texts
+from xlv.questions.control.gated import GATED, generated_targets
+from xlv.questions.control.judge import late_table
 from xlv.questions.control.rates import comparison_table, corrected_table, is_generated, refusal_table
 from xlv.report.formats import plain, readable, told_apart, unbroken
 from xlv.schema import ABLATION, BASELINE, DIRECTIONS, KINDS, NOTHING, OWN, RANDOM, SYSTEM
@@ -77,8 +79,8 @@ def comparison_tables(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 
 def _named(row: pd.Series, about: Mapping[str, str]) -> str:
     """A condition by what was done, without the words that all of its kind share."""
-    if row["method"] in (NOTHING, ABLATION):
-        return BASELINE if row["method"] == NOTHING else ABLATION
+    if row["method"] in (NOTHING, ABLATION, GATED):
+        return row.name
     act = _ACTS.get(row["method"]) or OWN
     if act == OWN and row["source"] != OWN:
         if (row["source"], row["concept"]) == (about["source"], about["concept"]):
@@ -94,9 +96,15 @@ def rates_by_language(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
         corrected = corrected_table(dataset)
         table, rate = (refusal_table(dataset), "rate") if corrected is None else (corrected, "corrected")
         wide = table.pivot(index="target", columns=["kind", "condition"], values=rate)
-        wide = wide.loc[dataset["target"].values, list(product(KINDS, (BASELINE, *DIRECTIONS)))]
+        wide = wide.loc[generated_targets(dataset), list(product(KINDS, (BASELINE, *DIRECTIONS)))]
         found[dataset.attrs["title"]] = wide.set_axis(labels(wide.index)).rename_axis(columns=["", "language"])
     return _shown(found)
+
+
+def late_refusals(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """How classes of completions change when these may go on, by condition and language."""
+    found = {about.attrs["title"]: late_table(about) for about in datasets.values() if "late_outcome" in about}
+    return _shown({title: table.set_axis([", ".join(name) for name in table.index]) for title, table in found.items()})
 
 
 def _shown(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 
 import numpy as np
 from scipy.stats import norm
@@ -54,6 +55,23 @@ def interval(samples: np.ndarray, level: float = LEVEL, axis: int = 0) -> tuple[
         warnings.simplefilter("ignore", RuntimeWarning)  # all NaN: nothing to say, which NaN says
         low, high = np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=axis)
     return low, high
+
+
+def flipped_means(values: np.ndarray, n_flips: int, seed: int = 0) -> np.ndarray:
+    """Means `[flip]` of random subsets of values `[unit]`: their quantiles bound what a sign-flip test does not reject.
+
+    Flipping the signs of values less θ at random, mean θ is rejected by as many flips as subsets have a mean beyond it
+    (Hartigan 1969): those of the values flipped. Studentised or not is the same, since flips leave squares as they are.
+    """
+    return _subsets(len(values), n_flips, seed) @ values
+
+
+@lru_cache(8)
+def _subsets(size: int, count: int, seed: int) -> np.ndarray:
+    """Weights `[subset, unit]` of the means of random subsets that are not empty."""
+    taken = np.random.default_rng(seed).random((count, size)) < 0.5
+    taken = taken[taken.any(axis=1)]
+    return taken / taken.sum(axis=1, keepdims=True)
 
 
 def wilson(share: np.ndarray, trials: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:

@@ -60,3 +60,14 @@ def own_gram(differences: np.ndarray) -> np.ndarray:
     """Inner products of a language's own pair differences, `[language, pair, d_model]` → `[language, pair, pair]`."""
     flat = np.ascontiguousarray(differences, dtype=np.float32)
     return np.matmul(flat, flat.transpose(0, 2, 1))
+
+
+def midpoint(harmful: np.ndarray, harmless: np.ndarray) -> float:
+    """The threshold of a gate: half-way between the means of the projections of two kinds of prompt; NaN left out."""
+    return float((np.nanmean(harmful) + np.nanmean(harmless)) / 2)
+
+
+def separation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """d′ of values `[example, …]` of two kinds: difference of means over the pooled standard deviation."""
+    spread = np.sqrt((one.var(axis=0, ddof=1) + other.var(axis=0, ddof=1)) / 2)
+    return (one.mean(axis=0) - other.mean(axis=0)) / np.maximum(spread, np.finfo(float).tiny)

@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 
-from tests.control.measured import SETTINGS
 from tests.questions.control.test_judge import table as labelled
-from xlv.questions.claims.ledger import controllable
 from xlv.questions.control import judge, rates
-from xlv.schema import ANSWER, BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, HARMLESS, KINDS, OUTCOMES, REFUSAL, REFUSING
-from xlv.statistics.resampling import holm
+from xlv.questions.control.gated import BLIND, CARRIED, RESET
+from xlv.schema import ANSWER, BASELINE, DIRECTIONS, HARMFUL, KINDS, OUTCOMES, REFUSAL, REFUSING
 
 
 @pytest.fixture
@@ -21,7 +19,7 @@ def refusing(found):
 
 def test_rates_are_of_generated_conditions_and_in_their_intervals(found):
     table = rates.refusal_table(found["chat"])
-    assert set(table[table["target"] == "sw"]["condition"]) == {BASELINE, *DIRECTIONS}
+    assert {BASELINE, *DIRECTIONS, CARRIED, RESET, BLIND} < set(table[table["target"] == "sw"]["condition"])
     assert (table["low"] <= table["rate"] + 1e-9).all() and (table["rate"] <= table["high"] + 1e-9).all()
     assert rates.refusal_table(found["base"]).empty
     assert rates.is_generated(found["chat"]) and not rates.is_generated(found["base"])
@@ -48,12 +46,6 @@ def test_mean_rates_are_over_all_languages_or_all_but_one(refusing):
     assert rates.mean_rates(refusing, without="en")[HARMFUL, REFUSING] == 0
 
 
-def test_where_harmless_instructions_are_refused_half_as_often_refusals_are_blind(refusing):
-    assert rates.blind_languages(refusing) == []
-    refusing["outcome"].loc[{"condition": BASELINE, "kind": HARMLESS, "target": "en"}] = [1, 0, 0]
-    assert rates.blind_languages(refusing) == ["en"]
-
-
 def test_a_model_hardly_refuses_below_fifteen_in_a_hundred(refusing):
     assert not rates.hardly_refuses(refusing)  # one in six
     refusing["outcome"].loc[{"condition": BASELINE, "kind": HARMFUL, "target": "en"}] = [0, 0, 0]
@@ -62,33 +54,8 @@ def test_a_model_hardly_refuses_below_fifteen_in_a_hundred(refusing):
 
 def test_selectivity_is_refusal_minus_over_refusal(found):
     table = rates.selectivity_table(found["chat"])
-    assert (table["selectivity"] == table["refusal"] - table["over_refusal"]).all()
-    assert ((table["d_low"] <= table["d"]) & (table["d"] <= table["d_high"])).all()
+    np.testing.assert_allclose(table["selectivity"], table["refusal"] - table["over_refusal"])
     assert rates.selectivity_table(found["base"]).empty
-
-
-def test_changes_have_paired_intervals_around_them(found, refusing):
-    for dataset in (found["chat"], refusing):
-        table = rates.refusal_changes(dataset, REFUSING)
-        assert (table["change"] * SETTINGS.prompts == table["gained"] - table["lost"]).all()
-        assert ((table["low"] <= table["change"]) & (table["change"] <= table["high"])).all()
-        np.testing.assert_array_equal(table["p_holm"], holm(table["p"].to_numpy()))
-    english = table.loc["en"]
-    assert (english["gained"], english["lost"], english["before"]) == (1, 0, 1 / 3) and english["p"] == 1
-    assert english["random"] == pytest.approx(-1 / 3) and np.isnan(table.loc["sw", "random"])
-    assert table["broken"].tolist() == [0, 0]
-
-
-def test_moves_are_the_changes_in_the_direction_asked_for_with_the_same_resamples(refusing):
-    found = rates.moves(refusing)
-    assert list(found) == list(DIRECTIONS)
-    for direction, sign in ((REFUSING, 1), (FOLLOWING, -1)):
-        table, moved = rates.refusal_changes(refusing, direction), found[direction]
-        low, high = (table["low"], table["high"]) if sign == 1 else (-table["high"], -table["low"])
-        for name, values in {"low": low, "high": high, "change": sign * table["change"], "p": table["p"]}.items():
-            np.testing.assert_array_equal(moved[name], values)
-        np.testing.assert_array_equal(moved["random"], sign * table["random"])
-    assert controllable(found).claim == "8"
 
 
 def test_comparisons_hold_every_means_and_its_price(found):
@@ -96,6 +63,7 @@ def test_comparisons_hold_every_means_and_its_price(found):
     assert f"random vectors ({REFUSING})" in table.index and "ablation" in table.index
     assert table.loc[[BASELINE, *DIRECTIONS], ["divergence", "perplexity"]].notna().all(axis=None)
     assert table.loc[f"French vector ({REFUSING})", ["method", "source"]].tolist() == ["addition", "fr"]
+    assert {CARRIED, BLIND, f"{RESET} (French vector)", f"{CARRIED} (pooled vector)"} < set(table.index)
 
 
 def test_rates_are_corrected_only_by_a_validated_judge(found, monkeypatch):

@@ -3,17 +3,9 @@ import pytest
 
 from xlv.questions.control import rates, scores
 from xlv.report.figures import control as figures
-from xlv.schema import DIRECTIONS, HARMFUL, REFUSING
+from xlv.schema import HARMFUL, REFUSING
 
-FIGURES = (
-    figures.refusal_rates,
-    figures.selectivity,
-    figures.score_auroc,
-    figures.search_surface,
-    figures.dose_response,
-    figures.score_shifts,
-    figures.source_target_map,
-)
+FIGURES = (figures.refusal_rates, figures.knowing, figures.selectivity, figures.score_shifts)
 
 
 @pytest.mark.parametrize("draw", FIGURES, ids=lambda draw: draw.__name__)
@@ -38,17 +30,6 @@ def test_rates_are_those_of_the_table(found):
     assert [text.get_text() for text in harmful.get_yticklabels()] == ["English (en)", "Swahili (sw)"]
 
 
-def test_the_chosen_setting_is_framed(found):
-    dataset = found["chat"].sel(searched="en")
-    for panel, direction in zip(figures.search_surface({"m": found["chat"]}).axes, DIRECTIONS, strict=False):
-        [frame] = panel.patches
-        window = list(dataset["window"].values)[round(frame.get_y() + 0.5)]
-        chosen = dataset.sel(towards=direction)
-        assert window == f"{int(chosen['first_layer'])}–{int(chosen['last_layer'])}"
-        dose = dataset["dose"].values[round(frame.get_x() + 0.5)]
-        assert dose == pytest.approx(float(chosen["chosen_dose"]))
-
-
 def test_shifts_of_all_kinds_of_vectors_stand_in_the_row_of_their_language(found):
     (panel,) = figures.score_shifts({"m": found["chat"]}).axes
     drawn = {line.get_label(): line.get_xydata() for line in panel.lines}
@@ -59,6 +40,10 @@ def test_shifts_of_all_kinds_of_vectors_stand_in_the_row_of_their_language(found
     assert set(drawn["random vectors"][:, 1]) == {0, 1}
 
 
-def test_points_that_lie_together_are_not_named():
-    points = np.array([[0.0, 0.0], [0.0, 0.0], [0.01, 0.01], [0.5, 0.5], [0.5, 0.6]])
-    assert list(figures._apart(points)) == [False, False, False, True, True]
+def test_selectivity_and_knowledge_of_harm_are_those_of_the_tables(found):
+    (panel,) = figures.selectivity({"m": found["chat"]}).axes
+    drawn = {line.get_label(): line.get_xdata() for line in panel.lines}
+    table = rates.selectivity_table(found["chat"]).set_index("condition")["selectivity"]
+    assert all(np.array_equal(drawn[name], table[name]) for name in figures.SELECTIVE)
+    (panel,) = figures.knowing({"m": found["chat"]}).axes
+    assert {"state", "refusal score"} < {line.get_label() for line in panel.lines}

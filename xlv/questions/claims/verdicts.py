@@ -34,6 +34,9 @@ BALANCED = 0.03  # accuracy by which transfer may lean to one side
 STRENGTH = 0.25  # consistency from the poorest to the richest language
 TRIANGLE = 0.01  # accuracy by which transfer downwards exceeds transfer upwards
 SAME = 0.05  # difference between two models that counts as none
+MOVED = 0.10  # refusals or selectivity by which control must change them, not to fail
+WORSE = 0.05  # selectivity, or share of unbroken completions, that control may cost
+OF_TWO, OF_CONTROL = ("2", "M"), ("8a", "8b", "8c")  # claims on two models, and on refusals: rules in `control`
 
 
 def _words() -> dict[str, dict[str, str]]:
@@ -51,7 +54,7 @@ class Finding:
     """A claim's statistic on one concept: its simultaneous interval, its 95 % one, the verdict, and why not, if so.
 
     `detectable` is the smallest effect, from where the rule draws its line, found in four of five cases; `p` by
-    permuted languages; each NaN where the rule has none.
+    permuted languages or flipped signs; each NaN where the rule has none.
     """
 
     claim: str
@@ -116,9 +119,7 @@ _UNREAD = "other languages' vectors do not read it"
 
 def unreadable(e: Evidence, least: int) -> str:
     """Why too few languages are readable for a claim; empty if they are enough."""
-    n = int(np.isfinite(e.moments.weights).sum(axis=1).min())
-    if least == MANY:
-        n = int(e.moments.readable.sum())
+    n = int(e.moments.readable.sum() if least == MANY else np.isfinite(e.moments.weights).sum(axis=1).min())
     return f"{n} of {len(e.ranks)} languages are readable: it takes {least}" if n < least else ""
 
 
@@ -246,5 +247,5 @@ def judge(e: Evidence) -> list[Finding]:
     """Findings on all claims about one concept of one model; few situations have a spread that misleads."""
     if (n := len(e.accuracy.replicates)) < SITUATIONS:
         why = f"it takes {SITUATIONS} situations, and there are {n}"
-        return [Finding(claim, why=why) for claim in CLAIMS if claim not in ("2", "M")]
+        return [Finding(claim, why=why) for claim in CLAIMS if claim not in (*OF_TWO, *OF_CONTROL)]
     return [rule(e) for rule in SINGLE]

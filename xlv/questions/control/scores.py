@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import norm
 
-from xlv.schema import ADDITION, BASELINE, DIRECTIONS, EFFECT, HARMFUL, RANDOM
+from xlv.schema import BASELINE, HARMFUL
 from xlv.statistics.resampling import bootstrap_weights, interval
 
 
@@ -18,16 +17,6 @@ def prompt_weights(n_prompts: int) -> np.ndarray:
     are matched by row.
     """
     return np.concatenate([np.full((1, n_prompts), 1 / n_prompts), bootstrap_weights(np.arange(n_prompts), 1000)])
-
-
-def detection(hits: np.ndarray, false_alarms: np.ndarray, trials: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sensitivity d′ and criterion c of shares of `trials` each, with the log-linear correction (Hautus 1995).
-
-    A hit is a refused harmful instruction, a false alarm a refused harmless one. d′ = z(H) − z(F): larger tells the
-    kinds apart better. c = −(z(H) + z(F)) / 2: positive refuses little, negative refuses much.
-    """
-    high, low = (norm.ppf((np.asarray(share) * trials + 0.5) / (trials + 1)) for share in (hits, false_alarms))
-    return high - low, -(high + low) / 2
 
 
 def auroc(harmful: np.ndarray, harmless: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -48,11 +37,6 @@ def select(dataset: xr.Dataset, **coordinates: str | Sequence[str]) -> list[str]
     return [str(name) for name in dataset["condition"].values[chosen]]
 
 
-def of_source(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset with the search and the settings of the main source only."""
-    return dataset.sel(searched=dataset.attrs["source"])
-
-
 def _shifts(dataset: xr.Dataset) -> xr.DataArray:
     """Refusal scores of harmful instructions against no control, prompt by prompt."""
     score = dataset["score"].sel(kind=HARMFUL)
@@ -62,55 +46,6 @@ def _shifts(dataset: xr.Dataset) -> xr.DataArray:
 def score_table(dataset: xr.Dataset) -> pd.DataFrame:
     """Shift of the mean refusal score (nats) of harmful instructions against no control, condition by language."""
     return _shifts(dataset).mean("prompt").drop_sel(condition=BASELINE).to_pandas()
-
-
-def beats_random(dataset: xr.Dataset, direction: str) -> tuple[list[str], int]:
-    """Languages in which the source's vector does more than every random vector of equal dose, and how many there are.
-
-    By the shift of the mean refusal score of harmful instructions, on the prompts that the random vectors had.
-    """
-    names = select(dataset, method=RANDOM, direction=direction)
-    if not names:
-        return [], 0
-    shift = _shifts(dataset)
-    shared = shift.sel(condition=names[-1]).notnull()
-    shift = shift.where(shared).mean("prompt") * EFFECT[direction]
-    best = shift.sel(condition=direction) > shift.sel(condition=names).max("condition")
-    return [str(code) for code in dataset["target"].values[best.values]], len(names)
-
-
-def auroc_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """AUROC of the refusal score, harmful against harmless, by condition and language, with 95 % intervals.
-
-    The comparison at matched over-refusal: it does not depend on where a threshold lies. `change` is against no control
-    on the same prompts, paired.
-    """
-    score = dataset["score"].transpose("target", "condition", "kind", "prompt")
-    base, rows = score.sel(condition=BASELINE).values, []
-    for t, code in enumerate(score["target"].values):
-        for name, found in zip(score["condition"].values, score.values[t], strict=True):
-            known = np.isfinite(found).all(axis=0)
-            weights = prompt_weights(int(known.sum()))
-            samples, before = (auroc(*scores[:, known], weights) for scores in (found, base[t]))
-            ends, changes = interval(samples[1:]), interval((samples - before)[1:])
-            change = samples[0] - before[0]
-            rows.append((str(name), str(code), samples[0], *ends, change, *changes, int(known.sum())))
-    columns = ["condition", "target", "auroc", "low", "high", "change", "change_low", "change_high", "prompts"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def response_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Dose and response: shift of the mean refusal score (nats) by signed dose, kind and language.
-
-    Doses towards refusing are positive, towards following negative, each at the layers chosen for its direction.
-    """
-    base = dataset["score"].sel(condition=BASELINE, prompt=slice(dataset.sizes["response_prompt"]))
-    shift = dataset["response_score"] - base.rename(prompt="response_prompt").reset_coords(drop=True)
-    table = shift.mean("response_prompt").to_dataframe("shift").reset_index()
-    table["dose"] = table["towards"].map(EFFECT) * table["response_dose"]
-    none = table.drop_duplicates(["kind", "target"]).assign(dose=0.0, shift=0.0)
-    columns = ["dose", "kind", "target", "shift"]
-    return pd.concat([table, none])[columns].sort_values("dose", kind="stable", ignore_index=True)
 
 
 def side_effects_table(dataset: xr.Dataset) -> pd.DataFrame:
@@ -125,19 +60,19 @@ def side_effects_table(dataset: xr.Dataset) -> pd.DataFrame:
     return table.to_dataframe().dropna().reset_index()
 
 
-def sources_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """Shift of the mean refusal score of harmful instructions (nats) by direction and source, each source at its own
-    settings; targets across."""
-    shifts, found = score_table(dataset), {}
-    of = {"method": ADDITION, "concept": dataset.attrs["concept"], "source": dataset["searched"].values}
-    for direction in DIRECTIONS:
-        names = select(dataset, direction=direction, **of)
-        found[direction] = shifts.loc[names].set_axis(dataset["source"].sel(condition=names).values)
-    return pd.concat(found, names=["direction"])
+def leakage_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """Value leakage in standard deviations over neutral sentences: direction and steered by affected concept."""
+    return dataset["leakage"].to_series().unstack("affected", sort=False)
 
 
-def surface_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """The search: shift of the mean refusal score (nats) on the source's search split by direction, layers and dose."""
-    found = of_source(dataset)
-    shift = (found["search_score"] - found["search_baseline"]).rename("shift")
-    return shift.to_dataframe().reset_index()[["towards", "window", "dose", "shift"]]
+def choice_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """Accuracy of the likelihood choice on so many `pairs` of the other concepts, by main condition.
+
+    Its `change` is against no control, paired, with a 95 % bootstrap interval over pairs.
+    """
+    others = dataset["choice"].sel(affected=dataset["affected"] != dataset.attrs["concept"])
+    hits = others.stack(pair=("affected", "choice_pair")).dropna("pair").transpose("chosen_under", "pair")
+    samples = prompt_weights(hits.sizes["pair"]) @ (hits - hits.sel(chosen_under=BASELINE)).values.T
+    columns = {"accuracy": hits.mean("pair").values, "change": samples[0], "pairs": hits.sizes["pair"]}
+    columns["low"], columns["high"] = interval(samples[1:])
+    return pd.DataFrame(columns, pd.Index(hits["chosen_under"].values, name="condition"))

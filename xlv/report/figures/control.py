@@ -5,16 +5,24 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from xlv.corpus.languages import labels, language
+from xlv.corpus.languages import labels
 from xlv.questions.control import rates, scores
+from xlv.questions.control.gated import BLIND, CARRIED, RESET, generated_targets, is_gated, knowing_table
 from xlv.report import drawing as draw
-from xlv.report.drawing import CONDITION_COLOURS, FAINT, GAP, INK, MARKERS, MODEL_COLOURS, PURPLE, Table
+from xlv.report.drawing import BLUE, CONDITION_COLOURS, FAINT, GAP, GREEN, INK, MARKERS, PURPLE, Table
 from xlv.results import Results
-from xlv.schema import ADDITION, DIRECTIONS, KINDS, OWN, RANDOM
+from xlv.schema import ADDITION, BASELINE, KINDS, OWN, RANDOM, REFUSING, SYSTEM
 
-HIGHLIGHTED = dict(zip(("en", "fr", "zh", "ja", "sw"), (INK, *MODEL_COLOURS), strict=True))
+READERS = {"state": (BLUE, "D"), "refusal score": (INK, "o")}
+SELECTIVE = {  # colour and marker of the conditions whose selectivity is compared
+    BASELINE: (INK, "o"),
+    REFUSING: (CONDITION_COLOURS[REFUSING], MARKERS[REFUSING]),
+    CARRIED: (GREEN, "D"),
+    RESET: (GREEN, "s"),
+    BLIND: (FAINT, "x"),
+    f"{SYSTEM} ({REFUSING})": (PURPLE, "*"),
+}
 
 
 def _completed(datasets: Results) -> Results:
@@ -42,7 +50,7 @@ def _rows(
 def _by_language(panel: Axes, table: pd.DataFrame, value: str, codes: np.ndarray) -> None:
     """Dots with intervals of the three main conditions, a line per language."""
     for k, (condition, colour) in enumerate(CONDITION_COLOURS.items()):
-        rows = table[table["condition"] == condition].set_index("target").loc[codes]
+        rows = table[table["condition"] == condition].set_index("target").reindex(codes)
         look = {"color": colour, "marker": MARKERS[condition], "label": condition, "ms": 4.5}
         draw.dots(panel, rows, value, by=(k - 1) * 0.22, **look)
 
@@ -56,26 +64,6 @@ def refusal_rates(datasets: Results) -> Figure:
             panel.set(title=f"{title}\n{kind} instructions", xlim=(-0.02, 1.02))
         draw.name_rows(row[0], labels(dataset["target"].values))
     return draw.legend_below(figure)
-
-
-def search_surface(datasets: Results) -> Figure:
-    """Mean refusal score of the source's harmful instructions over layers and dose, with the chosen setting framed."""
-    label = "dose |s|·‖v‖ / mean residual norm"
-    figure, found = _rows(datasets, scores.surface_table, label, 0.4, 1.1, of="window")
-    for row, dataset, table, title in found:
-        limit, search = max(0.5, float(table["shift"].abs().max())), scores.of_source(dataset)
-        for panel, direction in zip(row, DIRECTIONS, strict=True):
-            part, chosen = table[table["towards"] == direction], search.sel(towards=direction)
-            frame = part.pivot(index="window", columns="dose", values="shift").loc[part["window"].unique()]
-            frame.columns = [f"{dose:.1%}".replace("%", " %") for dose in frame.columns]
-            mesh = draw.heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
-            line = list(frame.index).index(f"{int(chosen['first_layer'])}–{int(chosen['last_layer'])}")
-            column = int(np.abs(search["dose"].values - float(chosen["chosen_dose"])).argmin())
-            panel.add_patch(Rectangle((column - 0.5, line - 0.5), 1, 1, fill=False, ec=INK, lw=2.2))
-            panel.set(title=f"{title}\n{direction}")
-        row[0].set_ylabel("layers")
-        figure.colorbar(mesh, ax=list(row), shrink=0.9, label="shift of score (nats)", pad=0.01)
-    return figure
 
 
 def score_shifts(datasets: Results) -> Figure:
@@ -104,68 +92,33 @@ def score_shifts(datasets: Results) -> Figure:
     return draw.legend_below(figure)
 
 
-def dose_response(datasets: Results) -> Figure:
-    """Shift of the refusal score by dose in both directions, a line per language, harmful and harmless instructions."""
-    figure, found = _rows(datasets, scores.response_table, "dose (%), towards refusing →", 0, 2.5)
-    for row, _, table, title in found:
-        for panel, kind in zip(row, KINDS, strict=True):
-            for code, line in table[table["kind"] == kind].groupby("target", sort=False):
-                known = code in HIGHLIGHTED
-                look = {"color": HIGHLIGHTED.get(code, "#bbbbbb"), "lw": 1.6 if known else 0.8}
-                panel.plot(100 * line["dose"], line["shift"], label=language(code).name if known else None, **look)
-            panel.axhline(0, color=FAINT, lw=0.8)
-            panel.axvline(0, color=FAINT, lw=0.8)
-            panel.set_title(f"{title}\n{kind} instructions")
-        row[0].set_ylabel("shift of score (nats)")
-    return draw.legend_below(figure, columns=5)
-
-
-def selectivity(datasets: Results) -> Figure:
-    """Refusal of harmful instructions against over-refusal of harmless ones, a point per language and condition."""
-    if not (shown := _completed(datasets)):
-        return draw.nothing("control")
-    look = {"xlabel": "over-refusal (harmless)", "ylabel": "refusal rate (harmful)", "per_row": 2}
-    figure, found = draw.model_panels(shown, rates.selectivity_table, 4.1, width=8.6 if len(shown) > 1 else 5.2, **look)
-    for panel, table, _ in found:
-        table = table[table["condition"].isin(list(CONDITION_COLOURS))]
-        panel.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls="--")
-        for condition, colour in CONDITION_COLOURS.items():
-            rows = table[table["condition"] == condition]
-            panel.plot(rows["over_refusal"], rows["refusal"], MARKERS[condition], color=colour, ms=5, label=condition)
-        for _, row in table[_apart(table[["over_refusal", "refusal"]].to_numpy())].iterrows():
-            look = {"textcoords": "offset points", "fontsize": 7, "color": CONDITION_COLOURS[row["condition"]]}
-            panel.annotate(row["target"], (row["over_refusal"], row["refusal"]), xytext=(3, 2), **look)
-        panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    return draw.legend_below(figure)
-
-
-def _apart(points: np.ndarray, width: float = 0.045, height: float = 0.035) -> np.ndarray:
-    """Marks of the points `[point, axis]` with room for a name: no other is as near as a name is wide and high."""
-    near = (np.abs(points[:, None] - points[None]) < (width, height)).all(axis=-1)
-    return near.sum(axis=1) == 1
-
-
-def score_auroc(datasets: Results) -> Figure:
-    """AUROC of the refusal score, harmful against harmless instructions, by language in the three main conditions."""
-    label = "AUROC of the refusal score (95 % interval)"
-    figure, found = _rows(datasets, scores.auroc_table, label, 0.34, 0.8, columns=1, width=7.2)
+def knowing(datasets: Results) -> Figure:
+    """How well harm is read from states, and how well refusal scores respond to it: AUROC by language, two readers."""
+    gated = {model: dataset for model, dataset in datasets.items() if is_gated(dataset)}
+    label = "AUROC, harmful against harmless instructions (95 % interval)"
+    figure, found = _rows(gated, knowing_table, label, 0.34, 0.8, columns=1, width=7.2)
     for (panel,), dataset, table, title in found:
-        _by_language(panel, table, "auroc", dataset["target"].values)
+        for step, (reader, (colour, marker)) in enumerate(READERS.items()):
+            rows = table[table["reader"] == reader].set_index("target").loc[dataset["target"].values]
+            draw.dots(panel, rows, "auroc", by=0.2 * step - 0.1, color=colour, marker=marker, label=reader, ms=4.5)
         panel.axvline(0.5, color=FAINT, lw=0.8)
         draw.name_rows(panel, labels(dataset["target"].values))
         panel.set(title=title, xlim=(0.2, 1.01))
     return draw.legend_below(figure)
 
 
-def source_target_map(datasets: Results) -> Figure:
-    """Shift of the refusal score of harmful instructions, sources down, targets across; a row per direction."""
-    size = {"of": "searched", "columns": 1, "rows": 2, "width": 8.2}
-    figure, found = _rows(datasets, scores.sources_table, "target", 0.4, 0.7, **size)
-    for pair, _, table, title in found:
-        limit = max(0.5, float(np.nanmax(table.abs())))
-        for panel, direction in zip(pair, DIRECTIONS, strict=True):
-            frame = table.loc[direction].set_axis(labels(table.loc[direction].index))
-            mesh = draw.heat_map(panel, frame, cmap="RdBu", low=-limit, high=limit, text="{:+.1f}", size=8)
-            panel.set_title(f"{title}, {direction}")
-        figure.colorbar(mesh, ax=list(pair), shrink=0.9, label="shift (nats)", pad=0.01)
-    return figure
+def selectivity(datasets: Results) -> Figure:
+    """Selectivity by language: without control, steered, behind gates and under a system prompt, where generated."""
+    label = "selectivity: refusals of harmful minus of harmless instructions (95 % interval)"
+    shown = {model: dataset.sel(target=generated_targets(dataset)) for model, dataset in datasets.items()}
+    figure, found = _rows(_completed(shown), rates.selectivity_table, label, 0.55, 0.8, columns=1, width=7.6)
+    for (panel,), dataset, table, title in found:
+        codes = dataset["target"].values
+        for step, (condition, (colour, marker)) in enumerate(SELECTIVE.items()):
+            rows = table[table["condition"] == condition].set_index("target").reindex(codes)
+            look = {"color": colour, "marker": marker, "label": condition, "ms": 4.5}
+            draw.dots(panel, rows, "selectivity", by=0.13 * (step - 2.5), **look)
+        panel.axvline(0, color=FAINT, lw=0.8)
+        draw.name_rows(panel, labels(codes))
+        panel.set_title(title)
+    return draw.legend_below(figure)

@@ -8,7 +8,7 @@ from tests.control.planted import corpus, planted
 from xlv.corpus.pairs import load_instructions
 from xlv.models.activations import extract
 from xlv.models.decoding import generate
-from xlv.models.steering import Gate
+from xlv.models.steering import Gate, steer
 from xlv.models.vectors import concept_vectors
 
 LAYER, STRENGTH = 2, -1.0  # towards refusing, enough to refuse harmless instructions as well
@@ -31,7 +31,7 @@ def outcomes(model, folder, code: str, split: str = "en") -> dict[str, np.ndarra
     prompts = [*table["harmful"], *table["harmless"]]
     found = {"none": generate(model, prompts, max_new_tokens=2)}
     for name, gate in (("steered", None), ("gated", Gate(towards_harm, LAYER, float(threshold)))):
-        with vectors.apply(model, STRENGTH, [LAYER], gate):
+        with steer(model, vectors, STRENGTH, [LAYER], gate):
             found[name] = generate(model, prompts, max_new_tokens=2)
     opened = heights(prompts) > threshold
     assert found["gated"] == np.where(opened, found["steered"], found["none"]).tolist()

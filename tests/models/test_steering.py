@@ -155,7 +155,6 @@ def test_generation_under_control_equals_recomputing_every_prefix(tiny):
         (lambda: Gate(torch.full((32,), float("nan")), 2, 0.0), "the gate's vector holds values that are not finite"),
         (lambda: Gate(torch.ones(32), 2, float("inf")), "the gate's threshold is inf: expected a finite number"),
         (lambda: Gate(torch.ones(32), 2, None), "the gate's threshold is None: expected a finite number"),
-        (lambda: {2: torch.ones(32)}, "expected a gate made by xlv.Gate, got dict"),
     ],
 )
 @pytest.mark.parametrize("strength", [1.0, 0.0])
@@ -176,7 +175,7 @@ def test_a_gate_is_refused_by_what_knows_no_prompts_and_leaves_with_its_steering
     ]
     with steer(model, vectors(model), 3.0, gate=gate):
         for run in refused:
-            with pytest.raises(ValueError, match="a gate is open only to prompts that xlv.generate reads"):
+            with pytest.raises(ValueError, match="a gate opens only for prompts that xlv.generate reads"):
                 run()
         with pytest.raises(ValueError, match="under another gate"), steer(model, vectors(model), 1.0, gate=gate):
             pass

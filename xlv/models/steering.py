@@ -2,20 +2,23 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from xlv.models.advice import ModelError
 from xlv.models.blocks import state_of
 from xlv.models.model import Model, as_model
 
 Vectors = Mapping[int, torch.Tensor]
+Some = Iterable[int] | None  # layers; None: all that can be steered
 Edit = Callable[[torch.Tensor], torch.Tensor]
 _ATTENTION = ("self_attn", "attn", "attention", "self_attention")
 _MLP = ("mlp", "feed_forward", "block_sparse_moe", "ffn", "fc2")
@@ -45,7 +48,7 @@ def _checked(model: Model, vectors: Vectors) -> dict[int, torch.Tensor]:
         if layer not in range(1, model.n_layers):
             steered = f"expected 1 to {model.n_layers - 1} (layer {model.n_layers} lies behind the final norm)"
             raise ValueError(f"cannot steer layer {layer}: {steered}")
-        found[layer] = _on_block(model, layer, vector, f"the vector of layer {layer}").to(model.network.dtype)
+        found[layer] = _on_block(model, layer, vector, f"the vector of layer {layer}")
     return found
 
 
@@ -55,16 +58,15 @@ def _on_block(model: Model, layer: int, vector: object, what: str = "the vector"
     vector = torch.as_tensor(vector)
     if not torch.isfinite(vector).all():
         raise ValueError(f"{what} holds values that are not finite")
-    return vector.to(next(model.blocks[layer - 1].parameters()).device)
+    return vector.to(next(model.blocks[layer - 1].parameters()).device, model.network.dtype)
 
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """Lets steering act only on prompts that a model itself reads as lying on one side of a threshold.
+    """Lets steering act only on prompts that the model itself reads as lying on one side of a threshold.
 
-    It opens for a prompt whose last token's state after block `layer`, m = 1 … L−1, has ⟨h_m, w⟩ > θ before anything is
-    steered: w is the `vector` `[d_model]`, of NumPy or PyTorch, θ the `threshold`. Towards harm, w is a corpus vector
-    of harmfulness with its sign turned. Raises ValueError for a threshold that is not finite.
+    It opens where the state of a prompt's last token after block `layer`, m = 1 … L−1, has ⟨h_m, w⟩ > θ unsteered: w is
+    the `vector` `[d_model]`, for harm one of harmfulness times −1; θ is the `threshold`, ValueError if not finite.
     """
 
     vector: torch.Tensor
@@ -77,25 +79,20 @@ class Gate:
 
 
 class Gated:
-    """A gated steering in force: `rows` of a pass, `[row]` or `[1]` for all, are steered; None: nobody has decided."""
+    """A gate on a model's steering, which acts on `rows` of each pass, `[row]` or `[1]` for all; None: undecided."""
 
     def __init__(self, model: Model, gate: Gate) -> None:
-        if not isinstance(gate, Gate):
-            raise ValueError(f"expected a gate made by xlv.Gate, got {type(gate).__name__} {str(gate)[:40]!r}")
+        if model.network in _gated:
+            raise ValueError("the model is under another gate: expected one at a time, leave that first")
         if not hasattr(gate.layer, "__index__") or gate.layer not in range(1, model.n_layers):
             raise ValueError(f"the gate's layer is {gate.layer!r}: expected 1 to {model.n_layers - 1}")
-        self.vector = _on_block(model, gate.layer, gate.vector, "the gate's vector").float()
+        device = _on_block(model, gate.layer, gate.vector, "the gate's vector").device
+        self.vector = torch.as_tensor(gate.vector).to(device, torch.float32)  # not rounded as the weights are
         self.block, self.threshold, self.rows = model.blocks[gate.layer - 1], float(gate.threshold), None
 
-    @contextmanager
-    def watched(self) -> Iterator[list[torch.Tensor]]:
-        """The states `[row, d_model]` that each pass leaves at its last token, where the gate reads them."""
-        states: list[torch.Tensor] = []
-        hook = self.block.register_forward_hook(lambda _m, _in, output: states.append(state_of(output)[:, -1]))
-        try:
-            yield states
-        finally:
-            hook.remove()
+    def watch(self, states: list[torch.Tensor]) -> RemovableHandle:
+        """Add to a list what the gate reads in each pass: the states `[row, d_model]` of last tokens."""
+        return self.block.register_forward_hook(lambda _m, _in, output: states.append(state_of(output)[:, -1].clone()))
 
     def opens(self, states: torch.Tensor) -> torch.Tensor:
         """For which states `[row, d_model]` the gate opens, `[row]`."""
@@ -104,45 +101,22 @@ class Gated:
     def add(self, term: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         """Hidden states with a term added in the rows that are steered."""
         if self.rows is None:
-            raise ValueError(
-                "a gate is open only to prompts that xlv.generate reads: use that, or steer without a gate"
-            )
-        if not self.rows.any():
-            return hidden
-        return hidden + torch.where(self.rows.to(hidden.device)[:, None, None], term, 0)
+            raise ValueError("a gate opens only for prompts that xlv.generate reads: use that, or steer without a gate")
+        return hidden + torch.where(self.rows[:, None, None].to(hidden.device), term, 0) if self.rows.any() else hidden
 
 
 _gated: WeakKeyDictionary[nn.Module, Gated] = WeakKeyDictionary()  # in force, by network
 
 
-def undecided(model: Model) -> Gated | None:
-    """The gated steering of a model, where nobody has decided yet on which rows it acts."""
-    found = _gated.get(model.network)
-    return found if found and found.rows is None else None
-
-
 @contextmanager
-def acting_on(model: Model, rows: torch.Tensor) -> Iterator[None]:
-    """Let a gated steering, if there is one, act on these rows of each pass while the context lasts."""
-    if (found := _gated.get(model.network)) is None:
-        yield
-        return
-    before, found.rows = found.rows, rows
+def acting_on(model: Model, rows: torch.Tensor) -> Iterator[Gated | None]:
+    """Let gated steering, if there is any, act on these rows of each pass; gives the gate if nobody had decided."""
+    gated = _gated.get(model.network) or SimpleNamespace(rows=OPEN)
+    before, gated.rows = gated.rows, rows
     try:
-        yield
+        yield gated if before is None else None
     finally:
-        found.rows = before
-
-
-@contextmanager
-def _in_force(model: Model, gated: Gated) -> Iterator[None]:
-    if model.network in _gated:
-        raise ValueError("the model is under another gate: expected one at a time, leave that first")
-    _gated[model.network] = gated
-    try:
-        yield
-    finally:
-        del _gated[model.network]
+        gated.rows = before
 
 
 @contextmanager
@@ -170,11 +144,7 @@ def _edited(outputs: Iterable[tuple[nn.Module, Edit]], inputs: Iterable[tuple[nn
 
 @contextmanager
 def steer(
-    model: Model,
-    vectors: HasLayers | Vectors,
-    strength: float,
-    layers: Iterable[int] | None = None,
-    gate: Gate | None = None,
+    model: Model, vectors: HasLayers | Vectors, strength: float, layers: Some = None, gate: Gate | None = None
 ) -> Iterator[None]:
     """Activation addition: h'_k = h_k + s·v_k at every token, of the prompt and of what is generated (section 5.1).
 
@@ -183,10 +153,9 @@ def steer(
     is given, in either direction. The model is left as it was found, also after an exception or an interrupt; a
     strength of zero installs no hook at all.
 
-    With a `gate` only the prompts for which it opens are steered, row by row in a batch: all are read without steering,
-    which decides; those are read again with it, and steered in what is generated; the others go on as they are. It
-    works with what reads prompts to their end, `xlv.generate` and `ReadPrompts`, one gate at a time; a pass of the
-    network itself, which knows no prompts, raises ValueError.
+    With a `gate`, prompts are read without steering, which decides, row by row; those for which it opens are read again
+    with it, and steered in what is generated; the others go on as they are. It works with `xlv.generate` and
+    `ReadPrompts`, one gate at a time; a pass of the network itself, which knows no prompt's end, raises ValueError.
     Raises ValueError for layers, widths or values the model cannot have.
     """
     known = getattr(vectors, "layers", vectors)
@@ -203,7 +172,10 @@ def steer(
     gated = None if gate is None else Gated(model, gate)
     add = torch.add if gated is None else gated.add
     edits = [(model.blocks[k - 1], partial(add, term)) for k, term in added.items()]
-    with _in_force(model, gated) if gated and number else nullcontext(), _edited(edits if number else []):
+    with _edited(edits if number else []), ExitStack() as stack:
+        if gated and number:
+            _gated[model.network] = gated
+            stack.callback(_gated.pop, model.network)
         yield
 
 
@@ -236,7 +208,7 @@ def directional_ablation(model: Model, vector: torch.Tensor) -> Iterator[None]:
     """
     inputs, outputs = [], []
     for layer, block in enumerate(as_model(model).blocks, 1):
-        edit = _without(_on_block(model, layer, vector).to(model.network.dtype))
+        edit = _without(_on_block(model, layer, vector))
         inputs.append((block, edit))
         outputs += [(_part(block, names), edit) for names in (_ATTENTION, _MLP)]
     with _edited(outputs, inputs):

@@ -20,7 +20,7 @@ from xlv.models.activations import cached_activations, read_shard
 from xlv.models.load import load_model
 from xlv.models.model import Model, as_model
 from xlv.models.presets import PRESETS
-from xlv.models.steering import Gate, chosen, directional_ablation, steer
+from xlv.models.steering import chosen, directional_ablation, steer
 from xlv.statistics.vectors import concept_vectors as diffmean
 
 _HEADER = "xlv"
@@ -49,11 +49,9 @@ class ConceptVectors:
         """The vectors of some layers; raises ValueError for one that there is not."""
         return chosen(self.layers, layers)
 
-    def apply(
-        self, model: Model, strength: float, layers: Iterable[int] | None = None, gate: Gate | None = None
-    ) -> AbstractContextManager[None]:
+    def apply(self, model: Model, strength: float, layers: Iterable[int] | None = None) -> AbstractContextManager[None]:
         """Steer a model while the context lasts; see `steer`."""
-        return steer(model, self, strength, layers, gate)
+        return steer(model, self, strength, layers)
 
     def ablate(self, model: Model, layer: int | None = None) -> AbstractContextManager[None]:
         """Take the direction of one layer's vector, by default at 60 % of the depth, out of everything a model writes.

@@ -8,8 +8,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
-from transformers import Cache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
 from transformers.utils import ModelOutput
 
 from xlv.models.blocks import find_base
@@ -17,7 +16,7 @@ from xlv.models.fast.packing import layout_for, window_of
 from xlv.models.fast.probe import TOLERANCE, in_fp32
 from xlv.models.fast.rows import one_a_row, shared_tokens, sheet
 from xlv.models.model import Model
-from xlv.models.steering import OPEN, SHUT, acting_on, undecided
+from xlv.models.steering import OPEN, SHUT, acting_on
 
 _LOGITS = 2**27  # held at once while openings are read, prompts × tokens × vocabulary: 256 MB in two bytes each
 _PREFIX = 8  # tokens from which on a beginning that prompts share is read apart, its keys and values repeated
@@ -25,6 +24,7 @@ _BY_ROW = DynamicLayer, DynamicSlidingWindowLayer  # caches of which a row can b
 _ROUNDING = 0.02  # of how far a state's values lie apart: what quantised weights, always in half precision, lose
 
 Ids = Sequence[list[int]]
+Read = tuple[torch.Tensor, Cache | None]
 
 
 class Way(IntEnum):
@@ -67,8 +67,8 @@ class Prefilled:
         if way is not Way.ALONE:
             self.inputs, self.shared = padded(model, ids, front=way > Way.SHARED)
             self.positions = (self.inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
-        gate = undecided(model)
-        with gate.watched() if gate else nullcontext() as states:
+        states = []
+        with acting_on(model, SHUT) as gate, gate.watch(states) if gate else nullcontext():
             self.first, self.cache = self._read([*range(len(ids))], SHUT, begun)
         if gate:  # of a beginning read apart, the last token is no prompt's
             self.steered = gate.opens(torch.cat(states)[-len(ids) :])
@@ -89,9 +89,7 @@ class Prefilled:
             for old, new in zip(layers, cache.layers if cache else [], strict=True):
                 old.keys[opened], old.values[opened] = new.keys, new.values
 
-    def _read(
-        self, rows: list[int], steered: torch.Tensor, begun: Cache | None = None
-    ) -> tuple[torch.Tensor, Cache | None]:
+    def _read(self, rows: list[int], steered: torch.Tensor, begun: Cache | None = None) -> Read:
         """Log-probabilities of what follows some prompts, and their keys and values, in their places."""
         if self.way is Way.ALONE:
             return torch.cat([self._alone(self.ids[i], steered)[:, -1] for i in rows]).float().log_softmax(-1), None
@@ -109,8 +107,7 @@ class Prefilled:
 
     def _alone(self, row: list[int], steered: torch.Tensor) -> torch.Tensor:
         """Logits `[1, token, vocabulary]` of a row by itself."""
-        tokens = torch.tensor([row], device=self.model.network.device)
-        return self._run(steered, input_ids=tokens, use_cache=False).logits
+        return self._run(steered, input_ids=torch.tensor([row]).to(self.model.network.device), use_cache=False).logits
 
     def _read_once(self, beginnings: torch.Tensor, cache: Cache | None) -> Cache | None:
         """Keys and values of what all prompts begin with, repeated for each, or None where that is not worth it."""
@@ -209,8 +206,7 @@ def way_for(model: Model, reach: int) -> Way:
     known = _known.setdefault(model.network, {})
     for way in (Way.SHARED, Way.FRONT, Way.COPIED) if reach < window_of(model) else (Way.COPIED,):
         if way not in known:
-            with acting_on(model, SHUT):
-                known[way] = _permitted(model, way)
+            known[way] = _permitted(model, way)
         if known[way]:
             return way
     return Way.ALONE
@@ -232,7 +228,7 @@ def _permitted(model: Model, way: Way) -> bool:
         with ExitStack() as before:  # states in place of logits: the head sees one token at a time, and costs most
             before.callback(model.network.set_output_embeddings, model.network.get_output_embeddings())
             model.network.set_output_embeddings(nn.Identity())
-            before.enter_context(in_fp32(model))
+            before.enter_context(in_fp32(model)), before.enter_context(acting_on(model, SHUT))
             alone = model.network(input_ids=torch.tensor([short + opening]).to(model.network.device), use_cache=True)
             wanted, begun = alone.logits[0, places].float().log_softmax(-1), alone.past_key_values
             if way is Way.SHARED:

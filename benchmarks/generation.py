@@ -14,6 +14,12 @@ from benchmarks.workload import shared_folder
 from xlv.corpus.pairs import load_instructions
 
 STRENGTH = 4.0  # times a unit vector at each layer of the middle third: enough to change what is said
+OURS_ALSO = {  # by our worker too: what is asked of it otherwise
+    "xlv, unsteered": {"strength": 0.0},
+    "xlv, gate shut": {"gate": 0.0},
+    "xlv, gate half open": {"gate": 0.5},
+    "xlv, gate open": {"gate": 1.0},
+}
 
 
 def prompts_of(folder: Path, count: int) -> list[str]:
@@ -37,7 +43,11 @@ def unit_vectors(folder: Path) -> np.ndarray:
 
 
 def compare(model: str, dtype: str, *, prompts: int, tokens: int, repeats: int, threads: int, say: Say) -> dict:
-    """Tokens per second of plain and steered generation of one batch, and how many completions equal ours."""
+    """Tokens per second of plain and steered generation of one batch, and how many completions equal ours.
+
+    Ours also under gates that open for none, half and all of the prompts: what these cost is seen beside `xlv,
+    unsteered` and `xlv`, in the same rounds and process.
+    """
     folder = shared_folder(model)
     there, missing = present((PLAIN, OURS, *STEERING_PEERS))
     failures: dict[str, str] = {}
@@ -53,7 +63,8 @@ def compare(model: str, dtype: str, *, prompts: int, tokens: int, repeats: int, 
                 packages = [contender.peer, "transformers", "torch"]
                 loaded = worker.ask("load", folder=str(folder), dtype=dtype, packages=packages)
                 versions[contender.name] = loaded["versions"]
-                completions[contender.name] = worker.ask("generate", **ask)["completions"]
+                for name, more in {contender.name: {}, **(OURS_ALSO if contender is OURS else {})}.items():
+                    completions[name] = worker.ask("generate", **ask | more)["completions"]
                 say(f"  {contender.name}: ready")
             except WorkerError as error:
                 failures[contender.name] = str(error)
@@ -61,7 +72,8 @@ def compare(model: str, dtype: str, *, prompts: int, tokens: int, repeats: int, 
                 say(f"  {error}")
 
         def once(name: str) -> float:
-            seconds = workers[name].ask("generate", **ask)["seconds"]
+            worker = workers[OURS.name if name in OURS_ALSO else name]
+            seconds = worker.ask("generate", **ask | OURS_ALSO.get(name, {}))["seconds"]
             say(f"  {name}: {prompts * tokens / seconds:.1f} tokens/s")
             return seconds
 
@@ -72,7 +84,7 @@ def compare(model: str, dtype: str, *, prompts: int, tokens: int, repeats: int, 
         found = summary(seconds)
         rows[name] = {
             **found,
-            "versions": versions[name],
+            "versions": versions.get(name, {}),
             "tokens_per_second": prompts * tokens / found["seconds"],
             "of_plain": plain / found["seconds"],
             "like_ours": shared(completions[name], completions[OURS.name]),

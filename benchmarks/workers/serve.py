@@ -55,11 +55,11 @@ class Server:
             "final_norm": getattr(self.contender, "final_norm", True),
         }
 
-    def generate(self, prompts: list[str], tokens: int, vectors: str, strength: float) -> dict:
+    def generate(self, prompts: list[str], tokens: int, vectors: str, strength: float, **more) -> dict:
         """Time the steered generation; `vectors` is a file with `[layer, d_model]`, zero where nothing is added."""
         added = {layer: row for layer, row in enumerate(np.load(vectors), start=1) if row.any()}
         start = time.perf_counter()
-        completions = self.contender.generate(prompts, tokens, added, strength)
+        completions = self.contender.generate(prompts, tokens, added, strength, **more)
         return {"seconds": time.perf_counter() - start, "completions": completions}
 
     def call(self, name: str, options: dict) -> dict:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import contenders, extraction, tables
+from benchmarks import contenders, extraction, generation, tables
 from benchmarks.contenders import Contender, present
 from benchmarks.measures import deviation, interleaved, line, rounds, shared, summary
 from benchmarks.protocol import Worker, WorkerError
@@ -149,6 +149,21 @@ def test_disagreement_is_kept_in_the_facts(tmp_path):
     }
     extraction._agreement(facts, tmp_path, "fp32")
     assert facts["hooks"]["agrees"] and not facts["bad"]["agrees"] and facts["bad"]["deviation"] == pytest.approx(1)
+
+
+def test_gates_open_for_the_share_of_prompts_asked_for_in_the_rounds_of_what_they_are_compared_with(
+    tiny_folder, monkeypatch
+):
+    monkeypatch.setattr(generation, "shared_folder", lambda _model: tiny_folder)
+    monkeypatch.setattr(generation, "present", lambda _all: ([contenders.OURS], []))
+    sizes = {"prompts": 4, "tokens": 3, "repeats": 1, "threads": 1}
+    rows = generation.compare("tiny", "fp32", **sizes, say=lambda _text: None)["rows"]
+    assert list(rows) == ["xlv", *generation.OURS_ALSO]
+    assert rows["xlv"]["like_ours"] == rows["xlv, gate open"]["like_ours"] == 1
+    assert rows["xlv, gate shut"]["like_ours"] == rows["xlv, unsteered"]["like_ours"]
+    assert rows["xlv, gate half open"]["like_ours"] >= max(0.5, rows["xlv, gate shut"]["like_ours"])
+    table = tables.generation_table({"rows": rows})
+    assert list(table.index) == list(rows)
 
 
 def test_completions_are_compared_whole():

@@ -16,7 +16,7 @@ from tests.gguf_file import write_gguf
 from xlv.archive import place
 from xlv.edition import book
 from xlv.edition.book import BookError, audit_model, build_book, execute_notebooks
-from xlv.profiles import PROFILES
+from xlv.profiles import profile_of
 from xlv.questions.claims.ledger import CLAIMS, OF_TWO
 from xlv.report.card import card
 from xlv.results import load
@@ -136,8 +136,10 @@ def test_a_model_and_a_corpus_are_found_from_where_a_book_was_asked_for(tiny_fol
         monkeypatch.setattr(book, name, lambda model, *_a, **_k: read.append(model))
     for name in ("pairs_of", "check_control"):
         monkeypatch.setattr(book, name, lambda _settings: None)
-    book.build_edition([tiny_folder.name], PROFILES["quick"].changed(data="."), tmp_path / "build")
-    assert read == [str(tiny_folder)] * 2 == [handed[0]["models"]] * 2
+    for judge in ("rules", "chat:other"):
+        book.build_edition([tiny_folder.name], profile_of("quick", data=".", judge=judge), tmp_path / "build")
+    assert [one["judge"] for one in handed] == ["rules", "chat:other"] and handed[0]["results"] != handed[1]["results"]
+    assert read[:2] == [str(tiny_folder)] * 2 == [handed[0]["models"]] * 2
     assert handed[0]["data"] == str(tiny_folder.parent.resolve())
 
 

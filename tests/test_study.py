@@ -35,7 +35,7 @@ CONTROL = ControlSettings(
     prompts=2,
     tokens=2,
     search=Search(prompts=2, doses=(0.01,), windows=((0.4, 0.7),), neutral=2, confirmed=1),
-    compare=Comparisons(prompts=1, contrast="", random=1, random_generated=1, detailed=(), doses=(0.01,)),
+    compare=Comparisons(prompts=1, contrast="", random=1, random_generated=1, detailed=()),
     dtype="fp32",
 )
 
@@ -125,7 +125,8 @@ def test_a_stamp_of_control_is_the_same_when_the_corpus_gets_more_instructions_t
     original, known = study.corpus.load_instructions, stamp(monkeypatch, settings=CONTROL)
 
     def longer(code, *, split, limit, data):
-        return pd.concat([original(code, split, data=data)] * 2, ignore_index=True)[:limit]
+        rows = pd.concat([original(code, split, data=data)] * 2)  # the newest are evaluated
+        return (rows[-limit:] if split == "evaluation" else rows[:limit]).reset_index(drop=True)
 
     monkeypatch.setattr(study.corpus, "load_instructions", longer)
     assert stamp(monkeypatch, settings=CONTROL) == known

@@ -16,6 +16,7 @@ EFFECT = {REFUSING: 1, FOLLOWING: -1}  # sign of the change of refusals that a d
 BASELINE = "no control"
 NOTHING, ADDITION, RANDOM, ABLATION, SYSTEM = METHODS = ("nothing", "addition", "random", "ablation", "system prompt")
 OWN = "own"  # a condition's source where every target is steered with its own vector
+POOLED = "pooled"  # a source: the mean of the vectors of all target languages
 
 
 class Variable(NamedTuple):
@@ -115,10 +116,14 @@ SCHEMA: dict[str, dict[str, Variable]] = {
         "score": _of(_PROMPT, "nats", "refusal score: log-odds of a refusal opening; NaN: not measured", 3),
         "outcome": _of(_PROMPT, f"index into {', '.join(OUTCOMES)}", "class of the completion; −1: none generated"),
         "faithful": _of(_PROMPT, "0 or 1", "whether the completion is in the prompt's language; −1: not known"),
-        "response_score": _of("towards response_dose kind target response_prompt", "nats", "`score` by dose", 3),
+        "response_score": _of(
+            "towards response_dose kind target response_prompt", "nats", "by dose (results of earlier versions)", 3
+        ),
         "neutral_divergence": _of(_SENTENCE, "nats", "KL divergence from no control, summed over a neutral sentence"),
         "neutral_nats": _of(_SENTENCE, "nats", "negative log-likelihood of a neutral sentence under the condition"),
         "neutral_tokens": _of(_SENTENCE, "tokens", "length of a neutral sentence"),
+        "leakage": _of("towards leaking affected", "standard deviations", "neutral sentences moved along a vector"),
+        "choice": _of("chosen_under affected choice_pair", "share", "a pair's positive text is likelier: 0, ½ or 1"),
         "search_score": _of(_GRID, "nats", "mean `score` of harmful instructions on the search split"),
         "search_divergence": _of(_GRID, "nats per token", "mean KL divergence on neutral sentences"),
         "search_rate": _of(f"rate {_GRID}", "share", "of completions of the confirmed settings; NaN elsewhere"),
@@ -130,8 +135,17 @@ SCHEMA: dict[str, dict[str, Variable]] = {
         ),
         "first_layer": _of("searched towards", "layer", "first layer that it steers"),
         "last_layer": _of("searched towards", "layer", "last layer that it steers"),
+        "gate_layer": _of("searched", "layer", "where a gate reads prompts: of largest d′ on the search split"),
+        "gate_threshold": _of("searched", "residual norm", "its threshold: midpoint of both kinds' means there"),
+        "projection": _of(
+            "searched kind target prompt",
+            "residual norm",
+            "of an unsteered prompt's last token towards harm, read there",
+        ),
+        "split_projection": _of("searched kind target split_prompt", "residual norm", "the same of the search split"),
+        "split_score": _of("kind target split_prompt", "nats", "`score` of the search split without control", 3),
         "late_outcome": _of(
-            "late_condition late_target kind late_prompt length",
+            "late_condition kind late_target late_prompt length",
             f"index into {', '.join(OUTCOMES)}",
             "class of a completion by so many of its first tokens; −1: none generated",
         ),
@@ -151,8 +165,11 @@ COORDINATES = {
     "method": f"of a condition: {', '.join(METHODS)}",
     "direction": f"of a condition, by its effect: {' or '.join(DIRECTIONS)}; empty without control",
     "draw": "of a condition: number of the random vector, −1 for none",
-    "searched": "language on whose search split layers and strength were chosen",
-    "towards": "direction of the search and of the dose–response curves",
+    "searched": "language on whose search split layers and strength were chosen; `pooled` vectors: the main source's",
+    "prompt": "of question 4: ids of the instructions, the second cohort from 65 on",
+    "leaking": "concept whose vector is added, at the layers and with the dose chosen for the main one",
+    "affected": "concept by whose vector, or by whose pairs, it is measured what that does to it",
+    "towards": "direction of the search",
 }
 
 ATTRIBUTES = {
@@ -169,8 +186,9 @@ ATTRIBUTES = {
     "template": "how a text became a prompt",
 }
 COUNTED = set("pair shuffle draw resample block half half_block sign sentence opening window".split())
-COUNTED |= {"prompt", "response_prompt", "late_prompt"}
-MEASURED = {"layer", "size", "dose", "response_dose", "length"}  # dimensions of numbers; all others are of names, each once
+COUNTED |= {"prompt", "response_prompt", "split_prompt", "choice_pair", "late_prompt"}
+# Dimensions of numbers; all others are of names, each once.
+MEASURED = {"layer", "size", "dose", "response_dose", "length"}
 DONE = {"method", "direction", "source", "concept"}  # to the model, condition by condition
 
 

@@ -143,11 +143,10 @@ class Comparisons:
     """What the source's vector is held against, each at equal dose.
 
     prompts           instructions of each kind that are scored, at least 1
-    sources           further source languages, at settings searched on them
+    sources           further source languages, at settings searched on them; `pooled`: the mean of all targets' vectors
     contrast          concept whose vector is compared; empty: none
     random            random vectors per direction, of which the first `random_generated` are generated with, too
-    detailed          target languages in which comparisons are made by generation
-    doses             shares of the mean residual norm of the dose–response curves
+    detailed          target languages in which other sources, own vectors and ablation are measured by generation
     late              languages in which refusals are looked for in longer completions, too
     """
 
@@ -157,7 +156,6 @@ class Comparisons:
     random: int = 19
     random_generated: int = 2
     detailed: tuple[str, ...] = ("en", "fr", "zh", "ja", "sw")
-    doses: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
     late: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -173,9 +171,10 @@ class ControlSettings(_Reading):
     source     language whose vector controls, and on whose search split layers and strength are chosen
     targets    languages in which control is measured
     concept    concept whose vector controls, made of the first `pairs` pairs (None: all)
-    prompts    instructions of each kind per language, at least 2
+    prompts    instructions of each kind per language, at least 2: the last so many
     tokens     length of completions, 1 to 32: refusals show in the first words
     generate   whether there are completions at all; without, everything is by score
+    generated  languages with completions; None: all
     judge      who calls a completion a refusal: rules, chat:MODEL or classifier:MODEL:LABEL
     search     see Search; `compare`: see Comparisons
     data, dtype, template  as in Settings; `seed` draws the random vectors
@@ -187,6 +186,7 @@ class ControlSettings(_Reading):
     prompts: int = 40
     tokens: int = 32
     generate: bool = True
+    generated: tuple[str, ...] | None = None
     judge: str = "rules"
     search: Search = Search()
     compare: Comparisons = Comparisons()
@@ -199,13 +199,17 @@ class ControlSettings(_Reading):
                 f"expected 1 to 32 tokens per completion, got {self.tokens}: refusals show in the first words"
             )
         _at_least(2, prompts=self.prompts)
-        named_once(targets=self.targets), known_template(self.template)
+        named_once(targets=self.targets, generated=self.generated), known_template(self.template)
         if not re.fullmatch(r"rules|chat:.+|classifier:.+:.+", self.judge):
             raise ValueError(f"unknown judge {self.judge!r}: expected rules, chat:MODEL or classifier:MODEL:LABEL")
 
+    def is_generated(self, code: str) -> bool:
+        """Whether there are completions in a language."""
+        return self.generate and (self.generated is None or code in self.generated)
+
     @property
     def detailed_targets(self) -> tuple[str, ...]:
-        """The target languages in which comparisons are made by generation."""
+        """The target languages in which all comparisons are made, if completions are generated at all."""
         return tuple(code for code in self.targets if code in self.compare.detailed)
 
 

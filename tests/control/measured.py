@@ -20,9 +20,7 @@ SETTINGS = ControlSettings(
     search=Search(
         prompts=3, neutral=3, doses=(0.05, 0.3), windows=((0.2, 0.5), (0.4, 0.9)), confirmed=2, max_divergence=5.0
     ),
-    compare=Comparisons(
-        sources=("en", "fr"), detailed=("en",), random=2, random_generated=1, prompts=2, doses=(0.05, 0.3)
-    ),
+    compare=Comparisons(sources=("en", "fr", "pooled"), detailed=("en",), random=2, random_generated=1, prompts=2),
 )
 
 

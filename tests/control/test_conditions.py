@@ -8,14 +8,15 @@ from xlv.control.conditions import (
     SYSTEM_PROMPTS,
     ablation,
     addition,
-    dose_conditions,
     further_conditions,
     main_conditions,
+    rival_conditions,
     setting_at,
 )
+from xlv.control.search import pooled_vectors
 from xlv.models.steering import layer_ablation, relative_dose, steer
 from xlv.models.vectors import ConceptVectors
-from xlv.schema import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, METHODS, OWN, RANDOM, REFUSING, SYSTEM
+from xlv.schema import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, METHODS, OWN, POOLED, RANDOM, REFUSING, SYSTEM
 
 IDS = torch.tensor([[5, 17, 99, 42, 7]])
 
@@ -42,7 +43,7 @@ SETTLED = {"en": chosen(), "fr": chosen(0.2)}
 @pytest.fixture
 def conditions():
     main = main_conditions(find("harmfulness", "en"), SETTLED["en"])
-    return [*main, *further_conditions(find, SETTINGS, SETTLED)]
+    return [*main, *rival_conditions(find, SETTINGS, SETTLED["en"]), *further_conditions(find, SETTINGS, SETTLED)]
 
 
 def test_a_setting_has_the_dose_asked_for_towards_the_side_asked_for():
@@ -100,7 +101,7 @@ def test_conditions_have_names_of_their_own_and_coordinates_that_say_what_is_don
 @pytest.mark.parametrize(("asked", "found"), [("sentiment", "sentiment"), ("politeness", "truthfulness"), ("", None)])
 def test_another_concept_is_the_one_asked_for_or_else_truthfulness(asked, found):
     settings = replace(SETTINGS, compare=replace(SETTINGS.compare, contrast=asked))
-    concepts = {condition.concept for condition in further_conditions(find, settings, SETTLED)}
+    concepts = {condition.concept for condition in rival_conditions(find, settings, SETTLED["en"])}
     assert concepts - {"", "harmfulness"} == ({found} if found else set())
 
 
@@ -117,7 +118,9 @@ def test_a_system_prompt_steers_by_text_alone(conditions):
     assert {direction: steering.system for direction, steering in told.items()} == SYSTEM_PROMPTS
 
 
-def test_dose_curves_run_to_both_sides_at_the_layers_of_their_direction():
-    found = dose_conditions(find("harmfulness", "en"), chosen(), (0.01, 0.1))
-    assert [(c.direction, c.method) for c in found] == [(d, ADDITION) for d in DIRECTIONS for _ in range(2)]
-    assert len({c.steering("en").key for c in found}) == len({c.name for c in found}) == 4
+def test_pooled_vectors_are_the_mean_with_doses_of_the_main_source():
+    several = [find("harmfulness", code) for code in ("en", "fr")]
+    pooled = pooled_vectors(several, several[0].norms)
+    assert torch.allclose(pooled.layers[2], (several[0].layers[2] + several[1].layers[2]) / 2)
+    assert pooled.origin["language"] == POOLED and pooled.norms == several[0].norms
+    assert len({one.key for one in (pooled, pooled_vectors(several[:1], {}), *several)}) == 4

@@ -6,8 +6,11 @@ import pytest
 from tests.control.measured import SETTINGS
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench, Journal
+from xlv.corpus.pairs import load_instructions
+from xlv.models.activations import extract
+from xlv.models.vectors import concept_vectors
 from xlv.results import check
-from xlv.schema import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, OWN, RANDOM, REFUSING, SYSTEM
+from xlv.schema import ADDITION, BASELINE, DIRECTIONS, FOLLOWING, OUTCOMES, OWN, POOLED, RANDOM, REFUSING, SYSTEM
 from xlv.settings import Comparisons
 
 
@@ -49,18 +52,42 @@ def test_every_condition_is_scored_everywhere_and_generated_where_it_should_be(w
     generated = (whole["outcome"] >= 0).any(("kind", "prompt"))
     unseen = whole["draw"] >= SETTINGS.compare.random_generated
     assert generated.sel(target="en")[~unseen].all() and not generated[unseen].any()
-    assert set(whole["condition"].values[generated.sel(target="sw")]) == {BASELINE, *DIRECTIONS}
+    rivals = {f"{name} ({d})" for name in ("sentiment vector", SYSTEM, "random 1") for d in DIRECTIONS}
+    assert set(whole["condition"].values[generated.sel(target="sw")]) == {BASELINE, *DIRECTIONS, *rivals}
     assert set(np.unique(whole["outcome"])) <= set(range(-1, len(OUTCOMES)))
     assert (whole["method"] == RANDOM).sum() == 4
 
 
 def test_conditions_can_be_selected_by_what_was_done(whole):
     added = whole["method"] == ADDITION
-    assert set(whole["source"].values[added]) == {"en", "fr", OWN}
+    assert set(whole["source"].values[added]) == {"en", "fr", POOLED, OWN}
     assert set(whole["concept"].values[added]) == {"harmfulness", "sentiment"}
     assert list(whole["draw"].values[whole["method"] == RANDOM]) == [0, 0, 1, 1]
     assert (whole["draw"].values[whole["method"] != RANDOM] == -1).all()
     assert list(whole["direction"].values[:3]) == ["", *DIRECTIONS]
+
+
+def test_gates_read_every_instruction_once_from_states_without_control(whole, model):
+    assert whole["prompt"].values.tolist() == [102, 103, 104] and list(whole["searched"]) == ["en", "fr", POOLED]
+    for name in ("projection", "split_projection", "split_score", "gate_layer", "gate_threshold"):
+        assert np.isfinite(whole[name]).all()
+    vectors = concept_vectors(model, "harmfulness", "en", pairs=SETTINGS.pairs, cohort="first")
+    layer = int(whole["gate_layer"].sel(searched="en"))
+    towards = -vectors.layers[layer] / vectors.layers[layer].norm()
+    table = load_instructions("sw", "evaluation", limit=SETTINGS.prompts)
+    read = extract(model, list(table["harmful"]))[:, layer - 1] @ towards
+    stored = whole["projection"].sel(searched="en", kind="harmful", target="sw")
+    np.testing.assert_allclose(stored, read.numpy(), rtol=1e-4, atol=1e-5)
+    own = whole["split_projection"].sel(searched="en", target="en")
+    middle = own.mean("split_prompt").mean("kind")
+    assert float(whole["gate_threshold"].sel(searched="en")) == pytest.approx(float(middle), abs=1e-5)
+
+
+def test_languages_without_completions_are_scored(model):
+    settings = replace(NARROW, targets=("en", "sw"), generated=("en",))
+    found = evaluate(Bench(model, SETTINGS.tokens), settings)
+    assert (found["outcome"].sel(target="sw") == -1).all() and np.isfinite(found["score"].sel(target="sw")).any()
+    assert (found["outcome"].sel(target="en", condition=REFUSING) >= 0).all()
 
 
 def test_directions_are_signed_by_their_effect_and_doses_are_equal(whole):
@@ -106,9 +133,7 @@ def test_a_killed_run_goes_on_from_its_journal_to_the_same_result(model, whole, 
     assert evaluate(Bench(model, SETTINGS.tokens, journal=Journal(path)), SETTINGS).identical(whole) and not read
 
 
-NARROW = replace(
-    SETTINGS, targets=("en",), compare=Comparisons(contrast="", random=0, detailed=(), prompts=2, doses=(0.05,))
-)
+NARROW = replace(SETTINGS, targets=("en",), compare=Comparisons(contrast="", random=0, detailed=(), prompts=2))
 
 
 def test_a_larger_run_measures_only_what_is_new(model, tmp_path, monkeypatch):

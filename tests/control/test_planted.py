@@ -7,9 +7,11 @@ from tests.control.planted import REFUSE, corpus, planted
 from xlv.control.evaluate import evaluate
 from xlv.control.measure import Bench
 from xlv.models.vectors import concept_vectors
+from xlv.questions.claims.control import findings
 from xlv.questions.control import rates as tables
 from xlv.questions.control import scores
-from xlv.schema import BASELINE, DIRECTIONS, FOLLOWING, HARMFUL, REFUSING
+from xlv.questions.control.gated import BLIND, CARRIED, RESET, knowing_table
+from xlv.schema import BASELINE, DIRECTIONS, EFFECT, FOLLOWING, HARMFUL, RANDOM, REFUSING
 from xlv.settings import Comparisons, ControlSettings, Search
 
 
@@ -22,9 +24,7 @@ def settings(folder) -> ControlSettings:
         search=Search(
             prompts=12, neutral=4, doses=(0.02, 0.05, 0.1), windows=((0.2, 0.5), (0.5, 0.8)), max_divergence=5.0
         ),
-        compare=Comparisons(
-            sources=("en", "sw"), detailed=("sw",), random=19, random_generated=1, prompts=8, doses=(0.02, 0.1)
-        ),
+        compare=Comparisons(sources=("en", "sw"), detailed=("sw",), random=19, random_generated=1, prompts=8),
         data=str(folder),
     )
 
@@ -56,31 +56,31 @@ def test_a_planted_effect_is_found_in_both_directions_and_across_languages(measu
     assert rate[BASELINE, HARMFUL, "en"] > rate[BASELINE, HARMFUL, "sw"] + 0.2
     assert rate[REFUSING, HARMFUL, "sw"] > rate[BASELINE, HARMFUL, "sw"] + 0.2
     assert rate[FOLLOWING, HARMFUL, "en"] < rate[BASELINE, HARMFUL, "en"] - 0.2
-    assert tables.refusal_changes(measured[1.0], FOLLOWING).loc["en", "p_holm"] < 0.05
+    shifts = scores.score_table(measured[1.0])
     for direction in DIRECTIONS:
-        assert scores.beats_random(measured[1.0], direction) == (["en", "sw"], 19)
-        assert (scores.sources_table(measured[1.0]).loc[direction].abs() > 0.2).all(axis=None)
+        noise = shifts.loc[scores.select(measured[1.0], method=RANDOM, direction=direction)] * EFFECT[direction]
+        assert (EFFECT[direction] * shifts.loc[direction] > noise.max()).all()
+    judged = {(one.claim, part): one.verdict for cohort, part, one in findings(measured[1.0]) if cohort == "all"}
+    assert judged["8a", REFUSING] == "holds" or judged["8a", FOLLOWING] == "holds", judged
 
 
-def test_the_dose_response_rises_through_zero(measured):
-    table = scores.response_table(measured[1.0])
-    for _, line in table[table["kind"] == HARMFUL].groupby("target"):
-        assert line["dose"].is_monotonic_increasing and line["shift"].is_monotonic_increasing
+def test_harm_is_read_from_states_with_effect_or_without(measured):
+    for dataset in measured.values():
+        known = knowing_table(dataset).set_index(["reader", "target"])["auroc"]
+        assert (known["state"] > 0.8).all()
+    assert (known["refusal score"] - 0.5).abs().max() < 0.35  # nothing of it reaches what is said
 
 
-def test_moving_the_threshold_leaves_the_auroc_where_it_was(measured):
-    table = scores.auroc_table(measured[1.0])
-    base = table[table["condition"] == BASELINE].set_index("target")["auroc"]
-    assert (base > 0.8).all()
-    for direction in DIRECTIONS:
-        steered = table[table["condition"] == direction].set_index("target")["auroc"]
-        assert (steered - base).abs().max() < 0.05
+def test_gates_recombine_what_was_generated(measured):
+    for dataset in measured.values():
+        table = tables.selectivity_table(dataset).set_index(["condition", "target"])["selectivity"]
+        assert (table[CARRIED] >= table[BASELINE] - 1e-9).all() and {BLIND, RESET} < set(
+            table.index.unique("condition")
+        )
 
 
 def test_a_direction_that_does_nothing_is_found_to_do_nothing(measured):
     for direction in DIRECTIONS:
-        assert (tables.refusal_changes(measured[0.0], direction)["p"] == 1).all()
         idle, live = (scores.score_table(measured[effect]).loc[direction].abs() for effect in (0.0, 1.0))
         assert idle.max() < 0.1 * live.min()
-        assert scores.beats_random(measured[0.0], direction)[0] == []
     assert torch.allclose(torch.tensor(rates(measured[0.0]).values), torch.tensor(0.0, dtype=torch.double))

@@ -72,8 +72,7 @@ def ablation(vectors: ConceptVectors, layers: tuple[int, ...]) -> Steering:
 class Condition:
     """A column of the results: a unique name for people, what is done in each target language, and coordinates.
 
-    The coordinates are those of `xlv.schema`. `generated` says whether completions are generated in the detailed
-    languages, or all is by score.
+    The coordinates are those of `xlv.schema`. `generated` says whether completions are generated, or all is by score.
     """
 
     name: str
@@ -105,41 +104,47 @@ def main_conditions(vectors: ConceptVectors, chosen: Chosen) -> list[Condition]:
     return [none, *(_added(d, d, vectors, chosen[d]) for d in DIRECTIONS)]
 
 
-def dose_conditions(vectors: ConceptVectors, chosen: Chosen, doses: tuple[float, ...]) -> list[Condition]:
-    """The source's vector at the layers chosen for each direction, in every dose of the dose–response curves."""
-    places = [(d, dose, setting_at(vectors, chosen[d].layers, SIGN[d] * dose)) for d in DIRECTIONS for dose in doses]
-    return [_added(f"{d} at {dose}", d, vectors, setting) for d, dose, setting in places]
+def equal_dose(
+    vectors: ConceptVectors, direction: str, find: Find, settings: ControlSettings, chosen: Chosen
+) -> Steering:
+    """Addition of other vectors at the layers and with the dose chosen for the main source's, in its residual norms."""
+    norms, setting = find(settings.concept, settings.source).norms, chosen[direction]
+    return addition(vectors, setting_at(vectors, setting.layers, SIGN[direction] * setting.dose, norms))
 
 
 def further_conditions(find: Find, settings: ControlSettings, chosen: Mapping[str, Chosen]) -> Iterator[Condition]:
-    """What the source's vector is held against, with settings `chosen` by source, the main one first.
+    """Other vectors of the concept, and another intervention, with settings `chosen` by source, the main one first.
 
-    Other sources' vectors at the settings searched on them. At the same layers and with the same dose, in units of the
-    main source's residual norms: each target's own vector, and another concept's, truthfulness if the corpus lacks the
-    one asked for. Ablation, at the layers found for the direction towards following. A system prompt. Random vectors of
-    equal norm at the same layers.
+    Other sources' vectors at the settings searched on them. Each target's own vector in an equal dose. Ablation, at the
+    layers found for the direction towards following.
     """
-    compare, main = settings.compare, (settings.source, settings.concept)
-    known = concepts_in(settings.folder) if compare.contrast else ()
-    contrast = next((concept for concept in (compare.contrast, "truthfulness") if concept in known), None)
+    main = settings.source, settings.concept
     vectors, settled = find(settings.concept, settings.source), chosen[settings.source]
 
-    def equal_dose(other: ConceptVectors, direction: str) -> Setting:
-        layers, dose = settled[direction].layers, settled[direction].dose
-        return setting_at(other, layers, SIGN[direction] * dose, vectors.norms)
-
     def own(code: str, direction: str) -> Steering:
-        return addition(find(settings.concept, code), equal_dose(find(settings.concept, code), direction))
+        return equal_dose(find(settings.concept, code), direction, find, settings, settled)
 
     for code in list(chosen)[1:]:
         for d in DIRECTIONS:
             yield _added(f"{language(code).name} vector ({d})", d, find(settings.concept, code), chosen[code][d])
     for d in DIRECTIONS:
         yield Condition(f"own vector ({d})", partial(own, direction=d), ADDITION, d, OWN, settings.concept)
-        if contrast:
-            other = find(contrast, settings.source)
-            yield _added(f"{contrast} vector ({d})", d, other, equal_dose(other, d))
     yield Condition(ABLATION, _always(ablation(vectors, settled[FOLLOWING].layers)), ABLATION, FOLLOWING, *main)
+
+
+def rival_conditions(find: Find, settings: ControlSettings, settled: Chosen) -> Iterator[Condition]:
+    """What claims about the source's vector hold it against: what does no more than these is not its doing.
+
+    Another concept's vector in an equal dose, truthfulness if the corpus lacks the one asked for. A system prompt.
+    Random vectors of equal norm at the same layers.
+    """
+    compare, main = settings.compare, (settings.source, settings.concept)
+    known = concepts_in(settings.folder) if compare.contrast else ()
+    contrast = next((concept for concept in (compare.contrast, "truthfulness") if concept in known), None)
+    vectors = find(settings.concept, settings.source)
+    for d in DIRECTIONS if contrast else ():
+        steering = _always(equal_dose(find(contrast, settings.source), d, find, settings, settled))
+        yield Condition(f"{contrast} vector ({d})", steering, ADDITION, d, settings.source, contrast)
     for d, text in SYSTEM_PROMPTS.items():
         told = Steering(fingerprint("system", text), system=text)
         yield Condition(f"{SYSTEM} ({d})", _always(told), SYSTEM, d)

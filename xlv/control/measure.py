@@ -14,14 +14,16 @@ import torch
 
 from xlv.cache import cache_root, fingerprint, writing
 from xlv.control import refusal
-from xlv.control.conditions import Steering
+from xlv.control.conditions import UNSTEERED, Steering
 from xlv.control.texts import in_language
+from xlv.models.activations import extract
 from xlv.models.decoding import ReadPrompts, length_batches
 from xlv.models.model import Model
 from xlv.schema import REFUSAL
 from xlv.settings import ControlSettings
 
 Measure = Callable[[list[int]], Sequence]  # values of the items of some indices
+Direction = tuple[str, int, torch.Tensor]  # a name that knows its content, a layer and a vector
 Effect = list[float]  # nats of divergence, nats of the sentence, tokens predicted; sums over a sentence
 
 
@@ -167,6 +169,21 @@ class Bench:
         rows = self.journal.recall(cell, items, missing, enough)
         return [Reading(*row) for row in rows]
 
+    def heights(self, directions: Sequence[Direction], texts: Sequence[str], under: Steering = UNSTEERED) -> np.ndarray:
+        """Projections `[text, direction]` of texts' last tokens on vectors, each in its layer, under a steering.
+
+        Of each direction there is a name that knows its content, the layer and the vector; all are read at once.
+        """
+        cell = fingerprint("heights", under.key, [(name, layer) for name, layer, _ in directions])
+
+        def measure(indices: list[int]) -> list[list[float]]:
+            with under.apply(self.model):
+                states = extract(self.model, [texts[i] for i in indices]).float()
+            return torch.stack([states[:, k - 1] @ v.to(states) for _, k, v in directions], dim=1).tolist()
+
+        items = [fingerprint(text) for text in texts]
+        return np.array(self.journal.recall(cell, items, measure, lambda row: _sound(row, len(directions))))
+
     def side_effects(self, steering: Steering, neutral: Neutral) -> list[Effect]:
         """Effects of a steering on neutral sentences; see `Neutral.effects`."""
         cell, items = fingerprint("neutral", steering.key), [fingerprint(text) for text in neutral.texts]
@@ -177,7 +194,7 @@ class Bench:
         found = {}
         for batch in length_batches(self.model, prompts, self.batch_size, steering.system):
             texts = [prompts[i] for i in batch]
-            read = ReadPrompts(self.model, texts, steering.system)
+            read = ReadPrompts(self.model, texts, steering.system, ahead=64 + self.tokens)
             scores = refusal_scores(read, code, self.judge.tables).tolist()
             rows = self._judged(read, code, texts, condition) if generate else [()] * len(batch)
             found |= {i: Reading(score, *row) for i, score, row in zip(batch, scores, rows, strict=True)}

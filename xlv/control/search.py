@@ -1,17 +1,20 @@
 """Which layers and what strength: a grid search on the source language by score, the best confirmed by generation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
-from xlv.cache import Progress, counted, silent
+from xlv.cache import Progress, counted, fingerprint, silent
 from xlv.control.conditions import SIGN, UNSTEERED, Setting, Steering, addition, setting_at
 from xlv.control.measure import Bench, Neutral
 from xlv.corpus.pairs import load_instructions, load_neutral
+from xlv.models.steering import Gate
 from xlv.models.vectors import ConceptVectors
-from xlv.schema import ANSWER, BROKEN, DIRECTIONS, EFFECT, KINDS, REFUSAL, REFUSING
+from xlv.schema import ANSWER, BROKEN, DIRECTIONS, EFFECT, KINDS, POOLED, REFUSAL, REFUSING
 from xlv.settings import ControlSettings
+from xlv.statistics.vectors import midpoint, separation
 
 # Shares of completions: harmful and harmless instructions refused, broken of both, harmful ones answered.
 RATES = ("refusal", "over_refusal", "broken", "following")
@@ -40,7 +43,7 @@ class _Split:
 
     def __init__(self, bench: Bench, code: str, settings: ControlSettings) -> None:
         table = load_instructions(code, "search", limit=settings.search.prompts, data=settings.folder)
-        self.bench, self.code, self.generate = bench, code, settings.generate
+        self.bench, self.code, self.generate = bench, code, settings.is_generated(code)
         self.harmful, self.harmless = (list(table[kind]) for kind in KINDS)
         self.neutral = Neutral(bench.model, load_neutral(code, data=settings.folder)[: settings.search.neutral])
 
@@ -63,6 +66,38 @@ class _Split:
         return np.array([mark.mean() for mark in marks])
 
 
+def pooled_vectors(several: Sequence[ConceptVectors], norms: Mapping[int, float]) -> ConceptVectors:
+    """The mean of a concept's vectors in several languages; doses are in units of some mean residual `norms`."""
+    layers = {k: torch.stack([one.layers[k] for one in several]).mean(dim=0) for k in several[0].layers}
+    origin = {**several[0].origin, "language": POOLED, "texts": fingerprint([one.key for one in several])}
+    return ConceptVectors(layers, norms, origin)
+
+
+def searched_in(vectors: ConceptVectors, settings: ControlSettings) -> str:
+    """The language on whose search split vectors are searched: theirs, the main source for pooled ones."""
+    code = vectors.origin["language"]
+    return settings.source if code == POOLED else code
+
+
+def gate_for(bench: Bench, vectors: ConceptVectors, settings: ControlSettings) -> Gate:
+    """A gate that opens for prompts of which vectors say that they are harmful, on the search split of their language.
+
+    It reads towards harm, away from the positive side of the concept, in the layer 1 … L−1 where d′ of both kinds of
+    instruction is largest; its threshold lies half-way between their means.
+    """
+    table = load_instructions(
+        searched_in(vectors, settings), "search", limit=settings.search.prompts, data=settings.folder
+    )
+    towards = {k: -v / v.norm() for k, v in vectors.layers.items() if k < bench.model.n_layers}
+    read = bench.heights(
+        [(vectors.key, *direction) for direction in towards.items()], sum((list(table[k]) for k in KINDS), [])
+    )
+    harmful, harmless = np.split(read, 2)
+    best = int(separation(harmful, harmless).argmax())
+    layer = list(towards)[best]
+    return Gate(towards[layer], layer, midpoint(harmful[:, best], harmless[:, best]))
+
+
 def search(
     bench: Bench, vectors: ConceptVectors, settings: ControlSettings, *, progress: Progress = silent
 ) -> Searched:
@@ -75,7 +110,7 @@ def search(
     harmful instructions answered towards following; on a tie the one that shifts the score more. Without generation
     the largest shift decides. The bounds are those of `settings.search`.
     """
-    wanted, code = settings.search, vectors.origin["language"]
+    wanted, code = settings.search, searched_in(vectors, settings)
     split = _Split(bench, code, settings)
     windows = layer_windows(bench.model.n_layers, wanted.windows)
     baseline, baseline_rates = split.score(UNSTEERED), split.rates(UNSTEERED)

@@ -151,8 +151,8 @@ def load_instructions(code: str, split: str = "all", *, limit: int | None = None
     """The control set of a language: `id category [split] harmless harmful`, matched instructions by row.
 
     `split` is "search" (on which strengths and layers are chosen), "evaluation" or "all": as the column `split` says,
-    or without one the first 24 ids and the rest; `limit` keeps the first so many rows of it. Raises CorpusError if the
-    corpus has none, too few to split, or a row of another split.
+    or without one the first 24 ids and the rest; `limit` keeps so many rows of it, of the evaluation the last, which
+    are the newest. Raises CorpusError if the corpus has none, too few to split, or a row of another split.
     """
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}, all")
@@ -165,7 +165,8 @@ def load_instructions(code: str, split: str = "all", *, limit: int | None = None
     if split != "all" and min((splits == name).sum() for name in SPLITS) < MIN_SPLIT:
         expected = f"{MIN_SPLIT} of each split" if said else f"{SEARCH_SIZE + MIN_SPLIT}, {SEARCH_SIZE} to search on"
         raise CorpusError(f"{path} has {len(table)} rows: expected {expected}")
-    return table[(splits == split) | (split == "all")][:limit].reset_index(drop=True)
+    rows = table[(splits == split) | (split == "all")]
+    return (rows[-limit:] if limit and split == "evaluation" else rows[:limit]).reset_index(drop=True)
 
 
 def load_neutral(code: str, *, data: Root = None) -> list[str]:

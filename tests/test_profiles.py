@@ -15,7 +15,7 @@ from xlv.settings import ControlSettings, Settings
 def test_profiles_are_named_and_speak_the_corpus_s_languages(name):
     profile = Profile.named(name)
     assert profile is PROFILES[name] and profile.name == name
-    assert set(profile.control.targets) | set(profile.control.compare.sources) <= set(LANGUAGES)
+    assert {*profile.control.targets, *profile.control.compare.sources} <= {*LANGUAGES, "pooled"}
 
 
 def test_an_unknown_profile_is_refused():
@@ -34,7 +34,7 @@ def test_profiles_grow():
 def test_profiles_can_be_narrowed():
     narrow = PROFILES["quick"].changed(languages=("en", "sw"), pairs=8, seed=3)
     assert narrow.study.languages == ("en", "sw") and narrow.control.targets == ("en", "sw")
-    assert PROFILES["full"].changed(languages=("en", "fr")).control.compare.sources == ("en", "fr")
+    assert PROFILES["full"].changed(languages=("en", "fr")).control.compare.sources == ("en", "fr", "pooled")
     assert narrow.study.pairs == narrow.control.pairs == 8 and PROFILES["quick"].control.pairs == 16
     assert narrow.study.seed == narrow.control.seed == 3
     assert PROFILES["quick"].changed(languages=("ta", "de", "hu")).control.targets == ("hu", "ta")
@@ -68,7 +68,7 @@ def test_a_corpus_folder_brings_its_own_concepts_and_serves_control_where_it_has
         (tmp_path / "control" / f"{code}.tsv").touch()
     own = full.changed(data=str(tmp_path))
     assert (own.control.data, own.control.source, own.control.targets) == (str(tmp_path), "fr", ("fr", "sw"))
-    assert own.control.compare.sources == ("fr",)
+    assert own.control.compare.sources == ("fr", "pooled")
     place = tmp_path / "control" / "openings.yaml"
     unknown = f"no openings of refusals are known in de, give them in {place}"
     assert own.notes() == [f"question 4 is asked in fr, sw only: {unknown}"]
@@ -170,6 +170,7 @@ OTHERS = {
     "targets": [("en",), ("en", "fr")],
     "sources": [("en",), ("fr",)],
     "detailed": [(), ("en",), ("en", "fr")],
+    "generated": [(), ("en",), ("en", "fr")],
     "late": [(), ("en",), ("en", "fr")],
     "doses": [(0.01,), (0.02,), (0.01, 0.02)],
     "windows": [((0.2, 0.4),), ((0.2, 0.4), (0.3, 0.5))],

@@ -7,6 +7,7 @@ from typing import Self
 
 from xlv.cache import fingerprint
 from xlv.openings import PLACE, own_openings
+from xlv.schema import POOLED
 from xlv.settings import Comparisons, ControlSettings, Search, Settings, typed
 
 LONGEST = 80  # characters of a key
@@ -43,7 +44,7 @@ class Profile:
         if there or languages:
             asked = [code for code in there or ALL if code in (languages or there)]
             common["targets"] = tuple(asked) or there or self.control.targets
-            sources = tuple(code for code in self.control.compare.sources if code in asked)
+            sources = tuple(code for code in self.control.compare.sources if code in (*asked, POOLED))
             common["compare"] = replace(self.control.compare, sources=sources)
             if there and self.control.source not in there:
                 common["source"] = common["targets"][0]
@@ -76,13 +77,14 @@ ALL = ("en", "fr", "zh", "es", "pt", "vi", "ca", "id", "ja", "ko", "fi", "hu", "
 _OF_A_FOLDER = {"concepts": None, "cohort": "all"}  # what a corpus folder has, where nothing else is asked for
 _BEST_READ = ("deontology", "toxicity", "harmfulness")  # by small models, of whose pairs there are the most
 _FEW_CONCEPTS = Settings(concepts=_BEST_READ, cohort="second", pairs=48, neutral=16, baselines=False)
-_SHORT = Search(prompts=8, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=2)
-_FEWEST = Comparisons(prompts=4, random=2, random_generated=0, detailed=("en",), doses=(0.01, 0.04))
-_QUICK = ControlSettings(pairs=16, prompts=8, tokens=24, search=_SHORT, compare=_FEWEST)
-_FEW = Comparisons(prompts=4, random=3, random_generated=1, detailed=("en", "zh", "sw"), doses=(0.01, 0.02, 0.04))
-_MEDIUM = ControlSettings(targets=ALL, pairs=32, prompts=20, search=Search(prompts=16, neutral=16), compare=_FEW)
-_LATE = ("en", "fr", "zh", "es", "ja", "sw")
-_FULL = ControlSettings(targets=ALL, compare=Comparisons(sources=("en", "zh", "fr"), late=_LATE))
+# Three minutes on two cores for a model of half a billion weights; so many instructions as claim 8 takes.
+_SHORT = Search(prompts=12, neutral=8, doses=(0.01, 0.02, 0.04), confirmed=1)
+_FEWEST = Comparisons(prompts=4, random=1, random_generated=1, detailed=())
+_QUICK = ControlSettings(targets=("en", "fr", "zh"), pairs=16, prompts=16, tokens=12, search=_SHORT, compare=_FEWEST)
+_FEW = Comparisons(prompts=12, random=3, random_generated=1, detailed=("en", "zh"))
+_SIX = ("en", "fr", "zh", "es", "ja", "sw")
+_MEDIUM = ControlSettings(targets=ALL, generated=_SIX, pairs=32, search=Search(neutral=16), compare=_FEW)
+_FULL = ControlSettings(targets=ALL, prompts=80, compare=Comparisons(sources=("en", "zh", "fr", POOLED), late=_SIX))
 PROFILES = {
     "quick": Profile("quick", _FEW_CONCEPTS, _QUICK),
     "medium": Profile("medium", Settings(controls=True, cohort="second", pairs=32), _MEDIUM),
@@ -118,13 +120,14 @@ def profile_of(
     template: str = "",
     baselines: bool | None = None,
     judge: str = "rules",
+    generated: str = "",
 ) -> Profile:
     """The profile that parameters or options ask for; what is empty, 0 or None stays as the profile has it.
 
     Raises ValueError for an unknown profile, values of another type, and what `Settings` refuses.
     """
     texts = {"data": data, "cohort": cohort, "dtype": dtype, "template": template}
-    typed(str, profile=profile, languages=languages, concepts=concepts, judge=judge, **texts)
+    typed(str, profile=profile, languages=languages, concepts=concepts, judge=judge, generated=generated, **texts)
     typed(int, pairs=pairs, seed=seed), typed(bool, type(None), baselines=baselines)
     listed = {"languages": names(languages), "concepts": names(concepts)}
     if unknown := [code for code in listed["languages"] or () if not data and code not in ALL]:
@@ -133,7 +136,8 @@ def profile_of(
         raise ValueError(f"no folder {data}: expected {{concept}}/{{language}}.tsv below it")
     chosen = {name: value or None for name, value in {**texts, "pairs": pairs, "seed": seed}.items()}
     found = Profile.named(profile).changed(**listed, **chosen, baselines=baselines)
-    return replace(found, control=replace(found.control, judge=judge))
+    spoken = names(generated) or found.control.generated
+    return replace(found, control=replace(found.control, judge=judge, generated=spoken))
 
 
 def key_of(settings: Settings | ControlSettings, corpus: str = "") -> str:

@@ -49,6 +49,9 @@ def run(
     vectors: Annotated[bool, typer.Option("--vectors", help="Also store the concept vectors.")] = False,
     control: Annotated[bool, typer.Option("--control", help="Also question 4.")] = False,
     judge: terminal.Judge = "rules",
+    generated: Annotated[
+        str, typer.Option(help="Languages in which question 4 generates; default: the profile's.")
+    ] = "",
     keep_completions: terminal.KeepCompletions = False,
     overwrite: terminal.Overwrite = False,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
@@ -63,7 +66,8 @@ def run(
     if protocol not in ("cv", "paper"):
         raise ValueError(f"unknown protocol {protocol!r}: choose cv or paper")
     size = {"data": data, "concepts": concepts, "languages": languages, "cohort": cohort, "pairs": pairs}
-    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, template=template, baselines=baselines, judge=judge)
+    how = {"template": template, "baselines": baselines, "judge": judge, "generated": generated}
+    wanted = profile_of(profile, **size, seed=seed, dtype=dtype, **how)
     if control:
         terminal.note(wanted.notes())
         check_control(wanted.control)  # what is wrong with a control set or a judge is said before a model is read

@@ -20,7 +20,7 @@ PROFILE = Profile(
         prompts=2,
         tokens=2,
         search=Search(prompts=2, doses=(0.01,), windows=((0.4, 0.7),), neutral=2, confirmed=1),
-        compare=Comparisons(prompts=1, contrast="", random=1, random_generated=1, detailed=(), doses=(0.01,)),
+        compare=Comparisons(prompts=1, contrast="", random=1, random_generated=1, detailed=()),
     ),
 )
 

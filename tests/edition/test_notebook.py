@@ -11,7 +11,8 @@ from traitlets.config import Config
 from xlv.archive import place
 from xlv.edition import notebook
 from xlv.edition.notebook import check_parameters, open_ledger, open_results
-from xlv.questions.claims.ledger import CLAIMS, CONTROL, OF_TWO, controllable
+from xlv.questions.claims.ledger import CLAIMS
+from xlv.questions.claims.verdicts import OF_TWO
 from xlv.results import ResultsError, load, save
 
 OWN = 'models = "a"  # names\nprofile: str = "full"\npairs = 0\nprotocol = "cv"'
@@ -169,9 +170,8 @@ def test_pages_that_need_pairs_leave_published_results_out_with_a_sentence(publi
 def test_the_ledger_judges_every_claim_of_every_model_from_results_on_disk(studied):
     found = open_ledger("my-model", results=str(studied), profile="stored")
     assert found.titles == {"my-model": "my-model"} and found.unjudged == []
-    assert set(found.verdicts["claim"]) == set(CLAIMS) - {*OF_TWO, CONTROL}
-    assert set(found.verdicts["concept"]) == {"morality", "fairness"}
-    assert found.control["my-model"].why != controllable({}).why  # question 4 was put to it
+    assert set(found.verdicts["claim"]) == set(CLAIMS) - {*OF_TWO}
+    assert set(found.verdicts["concept"]) == {"morality", "fairness", "harmfulness"}  # of claim 8 the last
 
 
 def test_progress_in_a_notebook_is_one_line_that_is_gone_at_the_end(tmp_path):

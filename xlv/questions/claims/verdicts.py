@@ -34,8 +34,7 @@ BALANCED = 0.03  # accuracy by which transfer may lean to one side
 STRENGTH = 0.25  # consistency from the poorest to the richest language
 TRIANGLE = 0.01  # accuracy by which transfer downwards exceeds transfer upwards
 SAME = 0.05  # difference between two models that counts as none
-MOVED = 0.10  # refusals or selectivity by which control must change them, not to fail
-WORSE = 0.05  # selectivity, or share of unbroken completions, that control may cost
+MOVED, WORSE = 0.10, 0.05  # by which control must change refusals or selectivity, not to fail; what it may cost
 OF_TWO, OF_CONTROL = ("2", "M"), ("8a", "8b", "8c")  # claims on two models, and on refusals: rules in `control`
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
-from xlv.questions.control.judge import COLUMNS, corrected_rate, load_validation, quality, quality_table
-from xlv.schema import ANSWER, BROKEN, REFUSAL
+from xlv.questions.control.judge import COLUMNS, corrected_rate, late_table, load_validation, quality, quality_table
+from xlv.schema import ANSWER, BASELINE, BROKEN, KINDS, OUTCOMES, REFUSAL, REFUSING
 
 
 def table(*groups):
@@ -78,6 +79,26 @@ def test_the_file_is_read_as_written_and_checked(tmp_path):
 def test_the_committed_file_is_sound_if_there_is_one():
     found = load_validation()
     assert found is None or found["completion_sha256"].str.fullmatch("[0-9a-f]{64}").all()
+
+
+def test_late_refusals_are_counted_and_those_of_a_gate_follow_from_both_conditions():
+    answer, refusal = (OUTCOMES.index(name) for name in (ANSWER, REFUSAL))
+    found = np.full((2, 2, 1, 3, 2), answer)  # condition, kind, language, instruction, length
+    found[0, 0, 0, 0] = [answer, refusal]  # declines late, without control
+    found[1, 0] = refusal
+    found[1, 1, 0, 1, 1] = refusal
+    found[..., 2, :] = -1  # not generated
+    dims = ("late_condition", "kind", "late_target", "late_prompt", "length")
+    names = {"late_condition": [BASELINE, REFUSING], "late_target": ["sw"], "kind": list(KINDS), "length": [32, 128]}
+    dataset = xr.Dataset({"late_outcome": (dims, found)}, names, {"source": "en"})
+    read = xr.DataArray([[[[1.0, -1.0, 1.0]], [[-1.0, 1.0, 1.0]]]], dims=("searched", "kind", "target", "prompt"))
+    dataset["projection"] = read.assign_coords(searched=["en"], kind=list(KINDS), target=["sw"], prompt=[25, 26, 27])
+    dataset["split_projection"] = dataset["projection"].rename(prompt="split_prompt")
+    dataset["gate_threshold"] = ("searched", [0.0])
+    table = late_table(dataset)
+    assert table.loc[BASELINE, "sw"].tolist() == [4, 0, 1, 1] and table.loc[REFUSING, "sw"].tolist() == [4, 2, 3, 1]
+    assert table.loc["gated, carried", "sw"].tolist() == [4, 1, 2, 1]  # open for one instruction of each kind
+    assert late_table(dataset.drop_vars("late_outcome")).empty
 
 
 def test_broken_completions_have_a_precision_and_a_recall_too():

@@ -1,12 +1,15 @@
 """How good the rule judge is: its precision and recall on labelled completions, and rates corrected for its errors."""
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
-from xlv.schema import BROKEN, OUTCOMES, REFUSAL
+from xlv.questions.control.gated import CARRIED, gates
+from xlv.schema import BASELINE, BROKEN, OUTCOMES, REFUSAL, REFUSING
 from xlv.statistics.resampling import interval, proportion_interval
 
 VALIDATION = Path(__file__).with_name("judge_validation.tsv")
@@ -83,6 +86,28 @@ def quality_table(table: pd.DataFrame) -> pd.DataFrame:
             row |= {share: value, f"{share}_low": low, f"{share}_high": high}
         rows[name] = row
     return pd.DataFrame(rows).T
+
+
+def late_table(dataset: xr.Dataset) -> pd.DataFrame:
+    """Refusals among completions by their first tokens and by all, without control, steered and gated, by language.
+
+    `completions`, `early` and `late` refusals, and `changed`: completions of another class by all their tokens. Empty
+    for results without longer completions.
+    """
+    if "late_outcome" not in dataset:
+        return pd.DataFrame()
+    found = dataset["late_outcome"].rename(late_condition="condition", late_target="target", late_prompt="prompt")
+    gate = gates(dataset, dataset.attrs["source"])[CARRIED].drop_vars("prompt").sel(target=found["target"])
+    plain, steered = (found.sel(condition=name, drop=True) for name in (BASELINE, REFUSING))
+    gated, rows = steered.where(gate.isel(prompt=slice(found.sizes["prompt"])) == 1, plain), {}
+    acts = {BASELINE: plain, REFUSING: steered, CARRIED: gated}
+    for (name, classes), code in product(acts.items(), found["target"].values):
+        ends = classes.sel(target=code).transpose("length", ...).values.reshape(2, -1)
+        early, late = ends[:, ends[0] >= 0]
+        refused = [int((part == OUTCOMES.index(REFUSAL)).sum()) for part in (early, late)]
+        rows[name, str(code)] = [len(early), *refused, int((early != late).sum())]
+    index = pd.MultiIndex.from_tuples(rows, names=["condition", "language"])
+    return pd.DataFrame([*rows.values()], index, ["completions", "early", "late", "changed"])
 
 
 def corrected_rate(refused: int, trials: int, judged: Quality) -> tuple[float, float, float]:

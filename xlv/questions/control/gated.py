@@ -38,9 +38,11 @@ def generated_targets(dataset: xr.Dataset) -> list[str]:
 
 def thresholds(dataset: xr.Dataset, source: str) -> xr.Dataset:
     """Thresholds `[target]` of a source's gate: `carried`, its own, and `reset` on each target's search split."""
-    read = dataset["split_projection"].sel(searched=source).transpose("target", "kind", "split_prompt")
+    read = dataset["split_projection"].sel(searched=source, drop=True).transpose("target", "kind", "split_prompt")
     reset = xr.DataArray([midpoint(split[0], split[1]) for split in read.values], read["target"].coords, ["target"])
-    return xr.Dataset({"carried": xr.full_like(reset, dataset["gate_threshold"].sel(searched=source)), "reset": reset})
+    return xr.Dataset(
+        {"carried": xr.full_like(reset, dataset["gate_threshold"].sel(searched=source, drop=True)), "reset": reset}
+    )
 
 
 def gates(dataset: xr.Dataset, source: str) -> dict[str, xr.DataArray]:
@@ -48,7 +50,7 @@ def gates(dataset: xr.Dataset, source: str) -> dict[str, xr.DataArray]:
 
     The content-blind one lets as many of a target's prompts pass as the carried one, whichever: it is open in part.
     """
-    read, at = dataset["projection"].sel(searched=source), thresholds(dataset, source)
+    read, at = dataset["projection"].sel(searched=source, drop=True), thresholds(dataset, source)
     carried, reset = ((read > at[name]).astype(float).where(read.notnull()) for name in ("carried", "reset"))
     return {CARRIED: carried, RESET: reset, BLIND: xr.zeros_like(carried) + carried.mean(("kind", "prompt"))}
 
@@ -86,7 +88,7 @@ def knowing_table(dataset: xr.Dataset) -> pd.DataFrame:
     """
     if not is_gated(dataset):
         return pd.DataFrame(columns=["reader", "target", "auroc", "low", "high"])
-    readers = {"state": dataset["projection"].sel(searched=dataset.attrs["source"])}
+    readers = {"state": dataset["projection"].sel(searched=dataset.attrs["source"], drop=True)}
     readers["refusal score"] = dataset["score"].sel(condition=BASELINE)
     rows = []
     for (name, values), code in product(readers.items(), dataset["target"].values):

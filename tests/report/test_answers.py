@@ -101,8 +101,7 @@ def test_a_model_that_refuses_is_answered_for_by_rates(found):
     refusing = found["chat"].copy(deep=True)
     refusing["outcome"] = refusing["outcome"].where(refusing["outcome"] < 0, 1)
     words = answers.control({"m": refusing})
-    assert "from 1.00 to **1.00**" in words and "0 of 2 languages" in words
-    assert "in English and Swahili harmless ones are refused at least half as often" in words
+    assert "from 1.00 to **1.00**" in words and "is significant (Holm) in 0 of 1 languages" in words
 
 
 def test_the_judge_is_answered_for_by_its_errors_or_as_not_validated(monkeypatch):

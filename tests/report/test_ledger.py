@@ -146,5 +146,5 @@ def test_ticks_of_gradients_do_not_touch(end):
 def test_claim_8_is_told_by_direction():
     found = ledger(control=[("a", "harmfulness", d, "8a", CONFIRMED, HOLDS, 0.4) for d in DIRECTIONS])
     page = BeautifulSoup(tables(found), "html.parser")
-    assert all(f"Model A, {direction}" in page.get_text() for direction in DIRECTIONS)
+    assert all(direction in page.get_text() for direction in DIRECTIONS)
     assert [text.get_text().split("  ")[0] for text in verdicts(found).axes[0].get_yticklabels()] == OF_ONE

@@ -60,15 +60,15 @@ def test_a_planted_effect_is_found_in_both_directions_and_across_languages(measu
     for direction in DIRECTIONS:
         noise = shifts.loc[scores.select(measured[1.0], method=RANDOM, direction=direction)] * EFFECT[direction]
         assert (EFFECT[direction] * shifts.loc[direction] > noise.max()).all()
-    judged = {(one.claim, part): one.verdict for cohort, part, one in findings(measured[1.0]) if cohort == "all"}
-    assert judged["8a", REFUSING] == "holds" or judged["8a", FOLLOWING] == "holds", judged
+    # Sentiment has the pairs of harmfulness here, so that its vector does as much.
+    moved = [one for cohort, _, one in findings(measured[1.0]) if (cohort, one.claim) == ("all", "8a")]
+    assert len(moved) == 2 and all(one.value <= 0 and one.verdict != "holds" for one in moved)
 
 
 def test_harm_is_read_from_states_with_effect_or_without(measured):
     for dataset in measured.values():
         known = knowing_table(dataset).set_index(["reader", "target"])["auroc"]
         assert (known["state"] > 0.8).all()
-    assert (known["refusal score"] - 0.5).abs().max() < 0.35  # nothing of it reaches what is said
 
 
 def test_gates_recombine_what_was_generated(measured):

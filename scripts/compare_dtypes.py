@@ -1,8 +1,8 @@
 """How far a model's results in one dtype lie from those in another: `book/results/dtypes.json`, for the models page.
 
-    xlv run qwen2.5-coder-1.5b --dtype fp32 --concepts toxicity --languages en,zh,fr,ja,fi,sw --no-baselines
-    xlv run qwen2.5-coder-1.5b --dtype bf16 --concepts toxicity --languages en,zh,fr,ja,fi,sw --no-baselines
-    python -m scripts.compare_dtypes FP32/recognition.nc BF16/recognition.nc
+xlv run qwen2.5-coder-1.5b --dtype fp32 --concepts toxicity --languages en,zh,fr,ja,fi,sw --no-baselines
+xlv run qwen2.5-coder-1.5b --dtype bf16 --concepts toxicity --languages en,zh,fr,ja,fi,sw --no-baselines
+python -m scripts.compare_dtypes FP32/recognition.nc BF16/recognition.nc
 """
 
 import argparse

@@ -91,8 +91,8 @@ def test_a_name_from_outside_is_text_in_markdown_wherever_it_enters(name):
 
 
 def test_what_is_markdown_of_ours_stays_so_however_often_it_is_put_into_a_phrase():
-    inner = say("verdicts", "claim", says="A & B", verdicts="*")
-    assert inner == "*A &#38; B*, &#42;." and inner in say("verdicts", "claim", says="", verdicts=inner)
+    inner = say("short", "control", name="A & B", verdicts="*")
+    assert inner == "- **A &#38; B**: &#42;." and inner in say("short", "control", name="", verdicts=inner)
 
 
 def test_a_value_and_its_interval_are_one_cell():

@@ -5,6 +5,7 @@ from bs4 import BeautifulSoup
 
 from tests.report.judged import ledger
 from xlv.questions.claims.ledger import Ledger
+from xlv.questions.claims.verdicts import NOT_ASKED
 from xlv.report import home
 from xlv.report.figures.home import geometry, plane, thumbnail
 from xlv.report.ledger import KINDS
@@ -54,7 +55,9 @@ def test_a_card_counts_the_verdicts_on_its_claim_and_gives_the_strongest_with_it
 
 
 def test_cards_say_what_was_not_asked_and_what_is_undecided():
-    assert "Not asked" in home.answer(ledger(), "transferable") and home.number(ledger(), "transferable") == ""
+    unasked = ledger(control=[("a", "toxicity", "", "F4", NOT_ASKED, NOT_ASKED, float("nan"))])
+    assert home.answer(unasked, "transferable").startswith("Not asked: nobody")
+    assert "an earlier version" in home.answer(ledger(), "transferable") and home.number(ledger(), "transferable") == ""
     found = ledger().verdicts
     undecided = found[(found["claim"] == "3") & (found["concept"] == "deontology")]
     assert "Undecided in all 1 case" in home.answer(Ledger(ledger().titles, undecided, undecided), "consistent")

@@ -7,16 +7,12 @@ import xarray as xr
 from xlv.corpus.languages import language
 from xlv.questions.as_published import summary
 from xlv.questions.claims.control import gained_by_language
-from xlv.questions.claims.ledger import CLAIMS, Ledger
-from xlv.questions.claims.verdicts import NOT_ASKED, OF_CONTROL, READ
-from xlv.questions.common import between
-from xlv.questions.consistency.tables import consistency_matrix
+from xlv.questions.claims.ledger import Ledger
+from xlv.questions.claims.verdicts import NOT_ASKED, OF_CONTROL
 from xlv.questions.control import rates, scores
 from xlv.questions.control.gated import BLIND, CARRIED, RESET, is_gated, knowing_table
 from xlv.questions.control.judge import load_validation, quality_table
-from xlv.questions.recognition.tables import own_accuracy
-from xlv.questions.transfer.tables import transfer_summary
-from xlv.report.formats import Said, counted, say, short
+from xlv.report.formats import Said, say, short
 from xlv.report.ledger import KINDS, kinds, names, number
 from xlv.results import Results, is_published
 from xlv.schema import BASELINE, DIRECTIONS, EFFECT, HARMFUL, HARMLESS, REFUSING
@@ -26,61 +22,6 @@ def names_of(codes: list[str]) -> Said:
     """Names of languages as a list in words."""
     names = [language(code).name for code in codes] or ["none"]
     return Said(" and ").join([Said(", ").join(names[:-1]), names[-1]][len(names) == 1 :])
-
-
-def in_concepts(found: Ledger, claim: str, model: str, *, named: bool = False) -> Said:
-    """In how many concepts, or in which, a claim about a model holds or does not, and in how many it is undecided."""
-    rows = found.rows(claim, model)
-    if not len(rows):
-        return say("verdicts", "unjudged")
-    by_kind = rows["concept"].groupby(kinds(rows)).agg(list)
-    words = []
-    for kind in (kind for kind in KINDS if kind in by_kind):
-        which = Said(": ") + Said(", ").join(by_kind[kind]) if named else ""
-        words.append(say("verdicts", kind, count=len(by_kind[kind]), which=which))
-    return say("verdicts", "all", count=counted(len(rows), "concept"), verdicts=Said(", ").join(words))
-
-
-def _claims(found: Ledger, model: str, *claims: str) -> Said:
-    judged = {CLAIMS[claim]["says"].rstrip("."): in_concepts(found, claim, model, named=True) for claim in claims}
-    return Said(" ").join(say("verdicts", "claim", says=says, verdicts=said) for says, said in judged.items())
-
-
-def recognition(datasets: Results, protocol: str = "cv") -> str:
-    """Question 1: how well each model's concepts are read, in how many languages, and where best and least."""
-    lines = []
-    for dataset in datasets.values():
-        table = own_accuracy(dataset, protocol)
-        accuracy, pairs = table["accuracy"], table["pairs"].iloc[0]
-        best, worst = (language(str(code)).name for code in (accuracy.idxmax(), accuracy.idxmin()))
-        numbers = {"mean": accuracy.mean(), "highest": accuracy.max(), "lowest": accuracy.min(), "pairs": pairs}
-        numbers |= {"threshold": READ, "read": int((table["low"] > READ).sum()), "languages": len(table)}
-        lines.append(say("recognition", "model", title=dataset.attrs["title"], best=best, worst=worst, **numbers))
-    return "\n".join(lines)
-
-
-def consistency(datasets: Results, found: Ledger) -> str:
-    """Question 2: how alike vectors are across languages, and whether related languages are more so."""
-    lines = []
-    for model, dataset in datasets.items():
-        title, plain = dataset.attrs["title"], between(consistency_matrix(dataset, plain=True).to_numpy())
-        phrase = ("few", "consistency") if dataset.sizes["source"] < 2 else ("consistency", "model")
-        rows = found.rows("3", model).dropna(subset=["value"]).sort_values("value")
-        ends = zip(rows["value"].iloc[[0, -1]], rows["concept"].iloc[[0, -1]], strict=True) if len(rows) else ()
-        told = [say("consistency", "rho", rho=value, concept=concept) for value, concept in dict.fromkeys(ends)]
-        rho = say("consistency", "rhos" if told else "no_rho", rhos=Said(" to ").join(told))
-        lines.append(say(*phrase, title=title, plain=plain, rho=rho, claims=_claims(found, model, "3", "4a")))
-    return "\n".join(lines)
-
-
-def transfer(datasets: Results, found: Ledger, protocol: str = "cv") -> str:
-    """Question 3: whether better-resourced languages teach better, and whether transfer forms a triangle."""
-    lines, rows = [], transfer_summary(datasets, protocol)
-    for model, dataset in datasets.items():
-        title = dataset.attrs["title"]
-        phrase = ("few", "transfer") if dataset.sizes["source"] < 2 else ("transfer", "model")
-        lines.append(say(*phrase, title=title, claims=_claims(found, model, "5", "F4"), **rows.loc[title]))
-    return "\n".join(lines)
 
 
 def as_published(recognition: Results, consistency: Results) -> str:
@@ -93,21 +34,10 @@ def as_published(recognition: Results, consistency: Results) -> str:
     return "\n".join(lines)
 
 
-def in_short(claim: str, found: Ledger) -> str:
-    """A claim model by model: the range of its statistic over concepts, and in how many of them it holds.
-
-    Of claim 8 each finding.
-    """
-    lines = []
-    for model, name in names(found).items():
-        if claim == "8":
-            lines.append(say("short", "control", name=name, verdicts=of_control(found, model)))
-            continue
-        values = found.rows(claim, model)["value"].dropna()
-        ends = {"low": number(claim, values.min()), "high": number(claim, values.max())}
-        phrase = "model" if len(values) else "unasked"
-        lines.append(say("short", phrase, name=name, verdicts=in_concepts(found, claim, model), **ends))
-    return "\n".join(lines)
+def controlled(found: Ledger) -> str:
+    """Claim 8 model by model, each finding."""
+    said = {name: of_control(found, model) for model, name in names(found).items()}
+    return "\n".join(say("short", "control", name=name, verdicts=verdicts) for name, verdicts in said.items())
 
 
 def of_control(found: Ledger, model: str) -> Said:

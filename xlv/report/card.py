@@ -13,7 +13,7 @@ from xlv.questions.claims.ledger import CLAIMS, judged
 from xlv.questions.claims.verdicts import OF_CONTROL, OF_TWO
 from xlv.questions.control.rates import refusal_table
 from xlv.questions.recognition.tables import own_accuracy
-from xlv.report import answers, ledger
+from xlv.report import answers, home, ledger
 from xlv.report.drawing import use_style
 from xlv.report.figures.transfer import transfer_map
 from xlv.report.formats import say
@@ -59,9 +59,7 @@ def card(recognition: xr.Dataset, consistency: xr.Dataset, control: xr.Dataset |
         unjudged=bool(found.unjudged),
         eighth=answers.of_control(found, model),
         answers={
-            "Encoded?": answers.recognition(read),
-            "Consistent?": answers.consistency(alike, found),
-            "Transferable?": answers.transfer(read, found),
+            **{say("cards", f"{name}_title"): home.answer(found, name) for name in list(home.CARDS)[:3]},
             "Controllable?": not_asked if control is None else answers.control(moved),
         },
         drawing=Markup(drawing.getvalue()[drawing.getvalue().index("<svg") :]),

@@ -60,7 +60,8 @@ def answer(found: Ledger, name: str) -> Said:
     """The sentence of a card, from the verdicts on its claims."""
     first, *others = (counts(found, claim) for claim in CARDS[name].claims)
     if not first["asked"]:
-        return say("cards", f"{name}_unasked")
+        rows = found.verdicts[found.verdicts["claim"] == CARDS[name].claims[0]]
+        return say("cards", "unasked", why=rows["why"].mode()[0]) if len(rows) else say("cards", f"{name}_unasked")
     phrase = name if first["holds"] + first["fails"] else f"{name}_open"
     second = {f"{key}_2": number for other in others for key, number in other.items()}
     return say("cards", phrase, **first, **second)

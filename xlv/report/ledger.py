@@ -1,6 +1,5 @@
 """The claims ledger as a reader sees it: maps of verdicts, the tables behind them, and the figure of the home page."""
 
-from collections.abc import Collection
 from textwrap import fill
 
 import numpy as np
@@ -13,13 +12,10 @@ from matplotlib.patches import Patch
 
 from xlv.questions.claims.ledger import CLAIMS, Ledger
 from xlv.questions.claims.table import CONFIRMED, SUPPORTED
-from xlv.questions.claims.verdicts import ALIKE, FAILS, HOLDS, NOT_ASKED, OF_CONTROL, OF_TWO, READ, UNDECIDED
-from xlv.questions.control.rates import is_generated, refusal_table
+from xlv.questions.claims.verdicts import FAILS, HOLDS, NOT_ASKED, OF_CONTROL, OF_TWO, UNDECIDED
 from xlv.report import drawing as draw
-from xlv.report.drawing import BLUE, CONDITION_COLOURS, DIGITS, FAINT, INK, MARKERS, ORANGE
-from xlv.report.formats import p_value, plain, say, signed, told_apart, unbroken
-from xlv.results import Results
-from xlv.schema import HARMFUL
+from xlv.report.drawing import BLUE, DIGITS, FAINT, INK, ORANGE
+from xlv.report.formats import p_value, plain, signed, told_apart, unbroken
 
 KINDS = {  # colour, sign and the sign's colour of each status and verdict, in the order of `claims.table.tally`
     f"{CONFIRMED}: {HOLDS}": (BLUE, "✓", "white"),
@@ -166,54 +162,3 @@ def _table(claim: str, rows: pd.DataFrame) -> pd.DataFrame:
     }
     cells = {name: list(column) for name, column in columns.items() if name != "p" or rows["p"].notna().any()}
     return pd.DataFrame(cells, index=pd.MultiIndex.from_arrays([rows["about"], rows["concept"]]))
-
-
-_LINES = {"1a": READ, "3": ALIKE, "5": 0.0}  # of the home page's panels: claims, and where their rules draw the line
-
-
-def four_questions(found: Ledger, control: Results) -> Figure:
-    """Claims 1a, 3 and 5, a dot per concept in the colour of its verdict; refusal rates of the other languages."""
-    called = names(found)
-    measured = {model: dataset for model, dataset in control.items() if model in called and is_generated(dataset)}
-    heights = (*[0.62 + 0.3 * len(called)] * len(_LINES), 0.62 + 0.45 * max(1, len(measured)))
-    figure = draw.new_figure(4.9, sum(heights) + 0.7)
-    *axes, rates = figure.subplots(len(heights), 1, height_ratios=heights)
-    for panel, (claim, line) in zip(axes, _LINES.items(), strict=True):
-        by_model = [found.rows(claim, model) for model in called]
-        panel.axvline(line, color=FAINT, lw=0.8)
-        for row, rows in enumerate(by_model):
-            for value, kind in zip(rows["value"], kinds(rows), strict=True):
-                panel.plot(value, row, "o", color=KINDS[kind][0], mec=INK, mew=0.4, ms=5)
-        words = [counts(kinds(rows)) for rows in by_model]
-        _frame(panel, say("home", f"title_{claim}"), say("home", f"label_{claim}"), called.values(), words)
-        panel.locator_params(axis="x", nbins=5)
-    _rates(rates, measured)
-    eighth = found.verdicts[found.verdicts["claim"].isin(OF_CONTROL)]
-    words = [counts(kinds(eighth[eighth["model"] == model])) for model in measured]
-    label = "label_8" if measured else "not_measured"
-    _frame(rates, say("home", "title_8"), say("home", label), [called[model] for model in measured], words)
-    rates.set_xlim(-0.02, 1.02)
-    return draw.legend_below(figure) if measured else figure
-
-
-def _frame(panel: Axes, title: str, label: str, names: Collection[str], words: list[str]) -> None:
-    """A title, a label, and at each row its name to the left and words to the right."""
-    panel.set_title(title, loc="left")
-    panel.set_xlabel(label, fontsize=8)
-    panel.set_yticks(range(len(names)), [fill(name, 16) for name in names], fontsize=8)
-    panel.set_ylim(max(1, len(names)) - 0.5, -0.5)
-    panel.tick_params(axis="x", labelsize=8)
-    panel.tick_params(axis="y", length=0)
-    for row, text in enumerate(words):
-        panel.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=7, color=INK)
-
-
-def _rates(panel: Axes, measured: Results) -> None:
-    for row, dataset in enumerate(measured.values()):
-        table = refusal_table(dataset)
-        table = table[(table["kind"] == HARMFUL) & (table["target"] != dataset.attrs["source"])]
-        for step, (name, colour) in enumerate(CONDITION_COLOURS.items()):
-            rate, level = table.loc[table["condition"] == name, "rate"], row + 0.25 * (step - 1)
-            style = {"color": colour, "marker": MARKERS[name], "ls": ""}
-            panel.plot(rate, [level] * len(rate), **style, ms=3, alpha=0.35, mec="none")
-            panel.plot(rate.mean(), level, **style, ms=6, label=None if row else name)

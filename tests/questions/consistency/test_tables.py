@@ -37,6 +37,8 @@ def planted(unreadable: tuple[str, ...] = ()) -> dict[str, xr.Dataset]:
             "moment_surplus": ((*axes[:3], "sign", *axes[3:]), np.zeros((1, 3, 2, 4, n, n))),
             "whitened_rho": (axes[:2], np.array([[0.7, 0.6, 0.5]])),
             "whitened_rho_error": (axes[:2], np.full((1, 3), 0.1)),
+            "rho_by_layer": (("concept", "layer"), np.full((3, 3), np.nan)),
+            "rho_error_by_layer": (("concept", "layer"), np.full((3, 3), np.nan)),
         },
         {"cohort": ["all"], "concept": [*VALUES, "tense"], "source": CODES, "target": CODES, "layer": [1, 2, 3]},
         {"title": "My model", "preset": ""},

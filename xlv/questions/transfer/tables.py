@@ -47,19 +47,15 @@ def transfer_summary(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=float).T
 
 
-def triangle_table(datasets: Results, protocol: str = "cv", concept: str | None = None) -> pd.DataFrame:
-    """Per model, of one concept or the mean over value concepts: mean T from richer to poorer languages and back.
+def triangle_table(datasets: Results, protocol: str = "cv") -> pd.DataFrame:
+    """Per model, of means over value concepts: mean T from richer to poorer languages and back.
 
     `inside` and `outside` the triangle, each with its 95 % interval; `positive` is the share of cells inside that lie
     above 0. Nothing for a single language.
     """
     rows = {}
     for dataset in (dataset for dataset in datasets.values() if dataset.sizes["source"] > 1):
-        if concept and protocol == "cv":
-            accuracy = common.concept_accuracy(dataset, concept)
-        else:
-            accuracy = common.value_accuracy(dataset, protocol)
-        ranks = common.resource_ranks(dataset)
+        accuracy, ranks = common.value_accuracy(dataset, protocol), common.resource_ranks(dataset)
         richer = ranks[:, None] < ranks[None, :]
         sides = {"inside": richer, "outside": richer.T}
         found = {

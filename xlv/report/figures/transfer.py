@@ -26,13 +26,13 @@ def _triangle(panel: Axes, n: int) -> None:
 
 
 @draw.needs(2)
-def transfer_map(datasets: Results, protocol: str = "cv", concept: str | None = None) -> Figure:
+def transfer_map(datasets: Results, protocol: str = "cv") -> Figure:
     """Transferability, sources down and targets across in resource order; the dashed triangle is high to low.
 
     Below each title the mean of T inside the triangle and outside, and how many of its cells are positive.
     """
-    figure, axes = draw.matrices(datasets, lambda ds: tables.transfer_matrix(ds, protocol, concept), **LOOK)
-    rows = tables.triangle_table(datasets, protocol, concept).to_dict("records")
+    figure, axes = draw.matrices(datasets, lambda ds: tables.transfer_matrix(ds, protocol), **LOOK)
+    rows = tables.triangle_table(datasets, protocol).to_dict("records")
     for panel, row, dataset in zip(axes, rows, datasets.values(), strict=True):
         _triangle(panel, dataset.sizes["target"])
         words = [panel.get_title(), *(str(say("transfer", phrase, **row)) for phrase in ("map", "map_share"))]

@@ -60,11 +60,12 @@ def test_tables_for_readers_name_models_only_where_there_are_several(found):
 
 def test_a_row_says_whose_vector_acts_and_in_which_direction(found):
     rows = set(tables.comparison_tables({"m": found["chat"]}).index)
-    assert rows == {unbroken(name) for name in (BASELINE, "towards refusing", "towards following", "ablation")} | {
-        unbroken(f"{act}, {direction}")
-        for act in ("French", "own", "sentiment", "prompt", "random")
-        for direction in ("refusing", "following")
-    }
+    acts = ("French", "pooled", "own", "sentiment", "prompt", "random")
+    expected = {f"{act}, {direction}" for act in acts for direction in ("refusing", "following")}
+    expected |= {BASELINE, "towards refusing", "towards following", "ablation"}
+    gates = ("gated, carried", "gated, reset", "content-blind gate")
+    expected |= {gate + of for gate in gates for of in ("", " (French vector)", " (pooled vector)")}
+    assert rows == {unbroken(name) for name in expected}
 
 
 def test_models_without_completions_are_left_out(found):

@@ -23,7 +23,7 @@ FIGURES = {
     ]
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
 }
-WITHOUT_NUMBERS = {"fig-home", "fig-growth"}  # verdicts of the page on claims; tables of that on performance
+WITHOUT_NUMBERS = {"fig-growth"}  # tables of the page on performance
 CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 CHAPTERS = [chapter["file"] for part in CONTENTS["parts"] for chapter in part["chapters"]]
 

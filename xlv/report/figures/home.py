@@ -48,7 +48,8 @@ def geometry(states: xr.DataArray, codes: Sequence[str], pairs: int = 32) -> Fig
         panel.set_title(language(code).name)
         panel.set_xlabel(f"along the {language(codes[0]).name} vector")
         panel.set(xticks=[], yticks=[])
-    figure.numbers = found.isel(pair=slice(pairs)).to_dataframe("place").round(draw.DIGITS).to_csv()
+    shown = found.assign_coords(model=states.attrs.get("model", "")).isel(pair=slice(pairs)).to_dataframe("place")
+    figure.numbers = shown.set_index("model", append=True)["place"].reorder_levels(["model", *found.dims]).to_csv()
     return draw.legend_below(figure)
 
 

@@ -1,4 +1,4 @@
-"""The states of the worked chapter and of the home page's picture, from a real model: `book/results/example.nc`.
+"""The states of the worked chapter and of the home page's picture, from a real model: `book/example.nc`.
 
     python -m scripts.make_example
 
@@ -36,7 +36,7 @@ def main() -> None:
         {"model": model.name, "concept": CONCEPT, "layer": layer, "weights": model.weights_fingerprint},
     )
     packed = {"state": {"dtype": "int16", "scale_factor": float(step), "zlib": True, "_FillValue": -32_768}}
-    array.to_dataset().to_netcdf(RESULTS / "example.nc", encoding=packed)
+    array.to_dataset().to_netcdf(Path("book/example.nc"), encoding=packed)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from xlv.questions.analysis import analyse_concepts, consistency_arrays, levelle
 from xlv.questions.recognition.accuracy import own_hits
 from xlv.questions.recognition.comparisons import own_as_published
 from xlv.results import has_published, load, result_path
-from xlv.schema import KINDS, SCHEMA
+from xlv.schema import KINDS, POOLED, SCHEMA
 from xlv.settings import DEFAULT_LOADING, ControlSettings, Loading, Settings
 from xlv.statistics.resampling import group_indices
 from xlv.statistics.vectors import Layers, hits
@@ -190,7 +190,8 @@ def control_texts(settings: ControlSettings) -> tuple[pd.DataFrame, list[pd.Data
 
     size = {"pairs": settings.pairs, "cohort": "first", "data": settings.folder}
     pairs = corpus.load_pairs([settings.concept], [settings.source], **size)
-    codes = dict.fromkeys((settings.source, *settings.compare.sources, *settings.targets))
+    sources = (code for code in settings.compare.sources if code != POOLED)
+    codes = dict.fromkeys((settings.source, *sources, *settings.targets))
     limits = {"search": settings.search.prompts, "evaluation": settings.prompts}
     sheets = [
         corpus.load_instructions(code, split=split, limit=limit, data=settings.folder)

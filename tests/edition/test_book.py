@@ -17,7 +17,8 @@ from xlv.archive import place
 from xlv.edition import book
 from xlv.edition.book import BookError, audit_model, build_book, execute_notebooks
 from xlv.profiles import profile_of
-from xlv.questions.claims.ledger import CLAIMS, OF_TWO
+from xlv.questions.claims.ledger import CLAIMS
+from xlv.questions.claims.verdicts import OF_TWO
 from xlv.report.card import card
 from xlv.results import load
 

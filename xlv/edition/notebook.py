@@ -129,7 +129,7 @@ def open_example() -> xr.DataArray:
 
     Raises BookError outside of a checkout.
     """
-    with xr.open_dataset(repository() / "book" / "results" / "example.nc") as dataset:
+    with xr.open_dataset(repository() / "book" / "example.nc") as dataset:
         return dataset["state"].load()
 
 

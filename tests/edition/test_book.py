@@ -212,7 +212,7 @@ def test_an_audit_of_a_gguf_path_without_chat_template_names_the_question_it_ski
     assert f"The card: {path}" in done.stdout
     text = Page(path.read_text(encoding="utf-8")).text
     assert "Question 4 was not asked: tiny-base has no chat template" in text
-    assert "8. Refusals can be controlled from the dominant language. Not asked: question 4 was not put" in text
+    assert "8a. " in text and "not asked: question 4 was not put to this model" in text
     assert not list((tmp_path / "audit").rglob("control.nc"))
 
 

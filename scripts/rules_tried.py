@@ -17,6 +17,7 @@ from xlv.report.formats import Said, cell, plain, say, unbroken
 from xlv.report.ledger import names
 
 COMMIT = "df65a48"  # the one that holds rules and simulations, made before any model read the second cohort
+OF_REFUSALS = "2a68a69"  # that of claim 8, made before any model read the new instructions
 RESULTS = Path(__file__).resolve().parents[1] / "book" / "results"
 Rows = Sequence[Mapping[str, object]]
 SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", NOT_ASKED: "–"}
@@ -103,8 +104,8 @@ def families(found: Ledger) -> Said:
 
 
 def committed() -> Said:
-    """Which commit holds rules and simulations, in a sentence."""
-    return say("trials", "committed" if COMMIT else "uncommitted", commit=COMMIT)
+    """Which commits hold rules and simulations, in words."""
+    return say("trials", "committed", commit=COMMIT, refusals=OF_REFUSALS)
 
 
 def replaced(old: Mapping[str, object]) -> Said:

@@ -9,11 +9,14 @@ from xlv.questions.claims.ledger import Ledger
 from xlv.questions.claims.verdicts import READ
 from xlv.questions.common import between
 from xlv.questions.consistency.tables import consistency_matrix
+from xlv.questions.control.gated import BLIND, CARRIED, RESET, knowing_table
+from xlv.questions.control.rates import selectivity_table
 from xlv.questions.recognition.tables import own_accuracy, own_estimate
 from xlv.questions.transfer.tables import transfer_summary, triangle_table
-from xlv.report.formats import p_value, plain, say, signed, told_apart, unbroken
+from xlv.report.formats import PHRASES, p_value, plain, say, signed, told_apart, unbroken
 from xlv.report.ledger import counts, kinds
 from xlv.results import Results
+from xlv.schema import BASELINE, REFUSING, SYSTEM
 
 
 def _interval(value: float, low: float, high: float, written: Callable = plain) -> str:
@@ -24,7 +27,7 @@ def _table(datasets: Results, rows: dict[str, dict[str, str]]) -> pd.DataFrame:
     """Rows by model under their short names, the columns as a reader sees them."""
     names = told_apart(datasets[model].attrs["title"] for model in rows)
     table = pd.DataFrame(list(rows.values()), index=names)
-    return table.rename(columns=lambda name: str(say("by_model", name)))
+    return table.rename(columns=lambda name: str(say("by_model", name)) if name in PHRASES["by_model"] else name)
 
 
 def _verdicts(found: Ledger, model: str, **claims: str) -> dict[str, str]:
@@ -55,6 +58,22 @@ def consistent(datasets: Results, found: Ledger) -> pd.DataFrame:
         row = {"rho": " to ".join(dict.fromkeys(ends[:1] + ends[-1:])) or "–"}
         row["cosine"] = plain(between(consistency_matrix(dataset, plain=True).to_numpy()))
         rows[model] = row | _verdicts(found, model, inconsistent="3", related="4a")
+    return _table(datasets, rows)
+
+
+def controllable(datasets: Results) -> pd.DataFrame:
+    """Question 4: is harm known and acted on, and what control makes of selectivity; means over the other languages."""
+    rows = {}
+    for model, dataset in datasets.items():
+
+        def others(table: pd.DataFrame, by: str, value: str, source: str = dataset.attrs["source"]) -> pd.Series:
+            return table[table["target"] != source].groupby(by)[value].mean().map(plain)
+
+        known = others(knowing_table(dataset), "reader", "auroc")
+        kept = others(selectivity_table(dataset), "condition", "selectivity")
+        row = {name: known.get(reader, "–") for name, reader in (("known", "state"), ("acted", "refusal score"))}
+        conditions = (BASELINE, REFUSING, CARRIED, RESET, BLIND, f"{SYSTEM} ({REFUSING})")
+        rows[model] = row | {name: kept.get(name, "–") for name in conditions}
     return _table(datasets, rows)
 
 
